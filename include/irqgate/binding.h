@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Bindings: what the kernel has connected right now, learned by BPF hooks.
+ *
+ *   bindings  irq      -> source vector and the eventfd it triggers
+ *   eventfds  ctx      -> the irqs that signal it, the VMs that listen to it
+ *   irqfds    irqfd    -> eventfd, VM, GSI
+ *   vms       kvm      -> who created it
+ *
+ * Kernel pointers are keys only, never followed from here, and printed only to
+ * root. An entry lives as long as the kernel object that holds a reference on
+ * the eventfd: VFIO's trigger or KVM's irqfd. The hook that ends the object
+ * removes the entry (bpf/lifecycle.bpf.c).
+ */
+#ifndef IRQGATE_BINDING_H
+#define IRQGATE_BINDING_H
+
+#define IRQGATE_IDENT_CGROUPS 8
+#define IRQGATE_EVENTFD_SOURCES 16
+#define IRQGATE_EVENTFD_VMS 4
+#define IRQGATE_MAX_BINDINGS 16384
+#define IRQGATE_MAX_VMS 4096
+
+/*
+ * Who a process is, captured when it is created or executes a program and kept
+ * in task storage, so that moving it or reusing its pid changes nothing.
+ */
+struct irqgate_ident {
+	__u64 start; /* boot-time start of the thread group, ns */
+	__u64 exe_dev; /* kernel dev_t */
+	__u64 exe_ino;
+	__u32 uid;
+	__u32 tgid;
+	__u32 root; /* nearest forebear, or itself, that a pid row names; else tgid */
+	__u32 ncgroups;
+	__u64 cgroups[IRQGATE_IDENT_CGROUPS]; /* own cgroup first, then its parents */
+};
+
+/*
+ * Each interrupt is counted in exactly one of these. Also the value of the map
+ * `stats`, keyed by irqgate_vector_key: what bindings that have ended counted,
+ * and what was refused before it became one.
+ */
+struct irqgate_counters {
+	__u64 passed;
+	__u64 dropped; /* provably did not arrive */
+	__u64 denied; /* refused binds and refused injections */
+	__u64 would_drop; /* passed, in audit */
+	__u64 leaked; /* passed, though it should have been stopped */
+};
+
+enum irqgate_binding_state {
+	IRQGATE_BINDING_HOST = 1, /* handled by a host driver */
+	IRQGATE_BINDING_BOUND = 2, /* VFIO: to the eventfd its owner chose */
+	IRQGATE_BINDING_QUARANTINED = 3, /* VFIO: to a sink */
+};
+
+struct irqgate_irq_key {
+	__u32 irq; /* Linux interrupt number */
+};
+
+struct irqgate_binding {
+	__u64 handle;
+	__u32 vector;
+	__u32 irq;
+	__u64 trigger; /* eventfd_ctx VFIO signals now, 0 for a host driver */
+	__u64 sink; /* eventfd_ctx of the sink, 0: none; set before VFIO is pointed at it */
+	__u64 original; /* QUARANTINED: eventfd_ctx it came from */
+	__u64 device; /* struct vfio_pci_core_device, 0 for a host driver */
+	__u64 epoch; /* state.epoch when verdict was made */
+	__u32 gd; /* context that receives, as judged */
+	__u32 held; /* tgid stopped until the quarantine is in place, 0: none */
+	__s32 eventfd_id; /* of the owner's eventfd, as in fdinfo */
+	__u8 state; /* enum irqgate_binding_state */
+	__u8 verdict; /* enum irqgate_verdict */
+	__u8 reason; /* enum irqgate_reason */
+	__u8 index; /* VFIO_PCI_MSI_IRQ_INDEX or VFIO_PCI_MSIX_IRQ_INDEX */
+	__u64 since; /* CLOCK_BOOTTIME ns of the bind */
+	struct irqgate_counters count;
+	struct irqgate_ident binder;
+};
+
+struct irqgate_ptr_key {
+	__u64 ptr;
+};
+
+struct irqgate_eventfd {
+	__u32 source[IRQGATE_EVENTFD_SOURCES]; /* irqs, 0: free */
+	__u64 vm[IRQGATE_EVENTFD_VMS]; /* struct kvm, 0: free */
+	__s32 id; /* as in fdinfo */
+	__u32 untracked; /* bindings that found no free place */
+};
+
+struct irqgate_irqfd {
+	__u64 vm;
+	__u64 eventfd;
+	__u32 gsi;
+	__u32 pad;
+	__u64 injections; /* seen at irqfd_wakeup beyond those of judged MSIs */
+};
+
+struct irqgate_vm {
+	struct irqgate_ident creator;
+	char comm[16];
+};
+
+/* A running irqgate that works on a binding, keyed by its tgid. */
+enum irqgate_agent_op {
+	IRQGATE_AGENT_QUARANTINE = 1,
+	IRQGATE_AGENT_RELEASE = 2,
+};
+
+struct irqgate_agent_key {
+	__u32 tgid;
+};
+
+struct irqgate_agent {
+	__u32 op; /* enum irqgate_agent_op */
+	__u32 irq;
+};
+
+/* One record a governed file, written by the iterator of bpf/adopt.bpf.c. */
+enum irqgate_file_kind {
+	IRQGATE_FILE_VFIO_DEVICE = 1,
+	IRQGATE_FILE_KVM_VM = 2,
+	IRQGATE_FILE_EVENTFD = 3,
+};
+
+struct irqgate_file {
+	__u32 kind; /* enum irqgate_file_kind */
+	__u32 tgid;
+	__s32 fd;
+	__u32 pad;
+	__u64 handle; /* of a VFIO device, else 0 */
+	__u64 object; /* vfio_pci_core_device, kvm or eventfd_ctx */
+};
+
+_Static_assert(sizeof(struct irqgate_ident) == 104, "shared layout");
+_Static_assert(sizeof(struct irqgate_binding) == 224, "shared layout");
+_Static_assert(sizeof(struct irqgate_eventfd) == 104, "shared layout");
+_Static_assert(sizeof(struct irqgate_file) == 32, "shared layout");
+
+#endif

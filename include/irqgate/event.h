@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Events: what BPF reports through the ring buffer `events`. A report is never
+ * what enforcement depends on; when the buffer is full state.lost_events counts.
+ */
+#ifndef IRQGATE_EVENT_H
+#define IRQGATE_EVENT_H
+
+#define IRQGATE_COMM_LEN 16
+
+enum irqgate_event_type {
+	IRQGATE_EVENT_VERDICT = 1, /* something was judged and not plainly allowed */
+	IRQGATE_EVENT_QUARANTINE = 2, /* loader: quarantine this irq, then resume held_tgid */
+	IRQGATE_EVENT_MODULE = 3, /* a module came (count 1) or went (count 0): comm */
+	IRQGATE_EVENT_HOST_IRQ = 4, /* an MSI of a host driver was seen first: irq, handle, vector */
+};
+
+/* Which mechanism acted; none: nothing could. */
+enum irqgate_level {
+	IRQGATE_LEVEL_NONE = 0,
+	IRQGATE_LEVEL_BIND = 1,
+	IRQGATE_LEVEL_POSSESSION = 2,
+	IRQGATE_LEVEL_INJECTION = 3,
+	IRQGATE_LEVEL_QUARANTINE = 4,
+	IRQGATE_LEVEL_INLINE = 5,
+	IRQGATE_LEVEL_ISOLATE = 6,
+};
+
+struct irqgate_event {
+	__u64 time; /* CLOCK_BOOTTIME ns */
+	__u64 handle;
+	__u64 count; /* of this verdict on this vector so far, this one included */
+	__u64 eventfd; /* eventfd_ctx, 0: none */
+	__u64 vm; /* struct kvm, 0: none */
+	__u32 vector;
+	__u32 irq;
+	__u32 gsi;
+	__u32 gd_expected;
+	__u32 gd_actual;
+	__u32 pid; /* tgid of the acting process, 0 in interrupt context */
+	__u8 type; /* enum irqgate_event_type */
+	__u8 verdict; /* enum irqgate_verdict */
+	__u8 reason; /* enum irqgate_reason */
+	__u8 level; /* enum irqgate_level */
+	__u32 pad;
+	char comm[IRQGATE_COMM_LEN];
+};
+
+_Static_assert(sizeof(struct irqgate_event) == 88, "shared layout");
+
+#endif
