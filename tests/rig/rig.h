@@ -19,11 +19,10 @@
 
 #define RIG_BDF_LEN 16
 #define RIG_BARS 6
-/* igb has the most: 25. */
 #define RIG_MAX_VECTORS 64
 #define RIG_MAX_ROUTES 256
 
-/* The devices whose every vector can be raised by a register write. */
+/* The devices whose every vector can be raised: 1 MSI, 5 MSI-X, 10 MSI-X. */
 #define RIG_EDU 0x1234, 0x11e8
 #define RIG_E1000E 0x8086, 0x10d3
 #define RIG_IGB 0x8086, 0x10c9
@@ -100,7 +99,7 @@ void rig_dev_close(struct rig_dev *dev);
 
 /*
  * Makes the device send VECTOR once; may be repeated at will. Only edu, e1000e
- * and igb. Works on from any process that maps the BARs: a fork keeps them.
+ * and igb. A forked child may do it too.
  * -EINVAL no such vector, -EOPNOTSUPP unknown device.
  */
 int rig_dev_raise(struct rig_dev *dev, uint32_t vector);
