@@ -1,0 +1,727 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Good policies, and a corpus of bad ones: the first line of each file of
+ * $IRQGATE_UNIT/bad is a comment, expect: LINE: message.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "policy.h"
+
+#define TEXT_MAX (2 * POLICY_MAX_SIZE)
+#define MIN_BAD 35
+
+static char dir[] = "/tmp/irqgate-unit-XXXXXX";
+static char path[sizeof(dir) + 16]; /* the file policies are loaded from */
+static char text[TEXT_MAX];
+static char printed[64 * 1024]; /* what the last load wrote to stderr */
+
+static const char *unit_dir(void)
+{
+	const char *unit = getenv("IRQGATE_UNIT");
+
+	return unit ? unit : "tests/unit";
+}
+
+static void write_file(const char *data, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, data, len), len);
+	close(fd);
+}
+
+static void need_root(void)
+{
+	if (geteuid() != 0)
+		skip(); /* policy_load() takes files of root's only */
+}
+
+static int stderr_to_file(void)
+{
+	FILE *file = tmpfile();
+	int saved;
+
+	assert_non_null(file);
+	fflush(stderr);
+	saved = dup(STDERR_FILENO);
+	dup2(fileno(file), STDERR_FILENO);
+	fclose(file);
+	return saved;
+}
+
+static void stderr_back(int saved)
+{
+	ssize_t len;
+
+	fflush(stderr);
+	len = pread(STDERR_FILENO, printed, sizeof(printed) - 1, 0);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	assert_true(len >= 0);
+	printed[len] = '\0';
+}
+
+static int load(const char *file, struct policy **out)
+{
+	int saved = stderr_to_file();
+	int err = policy_load(file, out);
+
+	stderr_back(saved);
+	return err;
+}
+
+static int parse(const char *data, size_t len, struct policy **out)
+{
+	int saved = stderr_to_file();
+	int err = policy_parse("f", data, len, out);
+
+	stderr_back(saved);
+	return err;
+}
+
+static struct policy *good(const char *data)
+{
+	struct policy *p = NULL;
+
+	if (parse(data, strlen(data), &p))
+		fail_msg("refused: %s", printed);
+	assert_string_equal(printed, "");
+	return p;
+}
+
+static void refused(const char *data, size_t len, const char *want)
+{
+	struct policy *p = NULL;
+
+	assert_int_equal(parse(data, len, &p), -EINVAL);
+	assert_null(p);
+	assert_string_equal(printed, want);
+}
+
+static size_t read_text(const char *file)
+{
+	FILE *f = fopen(file, "r");
+	size_t len;
+
+	if (!f)
+		fail_msg("%s: %s", file, strerror(errno));
+	len = fread(text, 1, sizeof(text) - 1, f);
+	fclose(f);
+	text[len] = '\0';
+	return len;
+}
+
+static struct policy *good_file(const char *name)
+{
+	char file[4096];
+
+	snprintf(file, sizeof(file), "%s/good/%s", unit_dir(), name);
+	read_text(file);
+	return good(text);
+}
+
+static void check_device(const struct policy *p, unsigned int i, const char *handle,
+			 const char *context, const char *vectors, enum irqgate_action action,
+			 unsigned int line)
+{
+	char buf[VECTORS_STRLEN];
+
+	assert_true(i < p->ndevices);
+	assert_string_equal(handle_format(p->devices[i].handle, buf), handle);
+	assert_string_equal(p->contexts[p->devices[i].context].name, context);
+	assert_string_equal(vectors_format(&p->devices[i].vectors, buf), vectors);
+	assert_int_equal(p->devices[i].action, action);
+	assert_int_equal(p->devices[i].line, line);
+}
+
+static void check_context(const struct policy *p, unsigned int i, const char *name, __u32 gd,
+			  bool strict, enum irqgate_match_kind kind, const char *match, long id,
+			  unsigned int line)
+{
+	const struct policy_context *c = &p->contexts[i];
+
+	assert_true(i < p->ncontexts);
+	assert_string_equal(c->name, name);
+	assert_int_equal(c->gd, gd);
+	assert_int_equal(c->strict, strict);
+	assert_int_equal(c->match.kind, kind);
+	if (match)
+		assert_string_equal(c->match.text, match);
+	else
+		assert_null(c->match.text);
+	assert_int_equal(c->match.id, id);
+	assert_int_equal(c->line, line);
+	assert_ptr_equal(policy_context_by_name(p, name), c);
+}
+
+static void check_everything(const struct policy *p)
+{
+	char buf[HANDLE_STRLEN];
+
+	assert_int_equal(p->defaults.mode, IRQGATE_MODE_ENFORCE);
+	assert_int_equal(p->defaults.unlisted_device, IRQGATE_ACTION_DENY);
+	assert_int_equal(p->defaults.unlisted_source, IRQGATE_ACTION_AUDIT);
+
+	assert_int_equal(p->ncontexts, 6);
+	check_context(p, 0, "host", 0, false, 0, NULL, 0, 0);
+	check_context(p, 1, "blue", 2, false, IRQGATE_MATCH_CGROUP,
+		      "/machine.slice/machine-qemu\\x2d1\\x2dblue.scope", 0, 4);
+	check_context(p, 2, "dpdk", 1, false, IRQGATE_MATCH_PID, NULL, 4242, 7);
+	check_context(p, 3, "user.space_drv-1", 3, true, IRQGATE_MATCH_EXE, "/usr/bin/testpmd", 0,
+		      9);
+	check_context(p, 4, "9", 4, false, IRQGATE_MATCH_UID, NULL, 0, 12);
+	check_context(p, 5, "last", 4294967294u, false, IRQGATE_MATCH_UID, NULL, 4294967294, 14);
+	assert_null(policy_context_by_name(p, "red"));
+
+	assert_int_equal(p->ndevices, 8);
+	check_device(p, 0, "pci:0000:00:0b.0", "blue", "0-3,7", IRQGATE_ACTION_DROP, 18);
+	check_device(p, 1, "pci:0000:03:00.0", "host", "all", IRQGATE_ACTION_DENY, 22);
+	check_device(p, 2, "pci:10000:01:00.1", "dpdk", "0-3", IRQGATE_ACTION_ISOLATE, 25);
+	check_device(p, 3, "zpci:80020002", "last", "5", IRQGATE_ACTION_AUDIT, 29);
+	check_device(p, 4, "pci:0000:00:01.0", "blue", "0-3,7", IRQGATE_ACTION_DENY, 33);
+	check_device(p, 5, "pci:0000:00:02.0", "blue", "1-2,9-2047", IRQGATE_ACTION_DENY, 34);
+	check_device(p, 6, "pci:0000:00:03.0", "blue", "0-2047", IRQGATE_ACTION_DENY, 40);
+	check_device(p, 7, "pci:0000:00:04.0", "blue", "2047", IRQGATE_ACTION_DENY, 41);
+
+	assert_int_equal(p->nsources, 1);
+	assert_string_equal(handle_format(p->sources[0].handle, buf), "soft:spdk");
+	assert_int_equal(p->sources[0].context, 1);
+	assert_int_equal(p->sources[0].match.kind, IRQGATE_MATCH_CGROUP);
+	assert_string_equal(p->sources[0].match.text, "/system.slice/spdk.service");
+	assert_int_equal(p->sources[0].line, 43);
+}
+
+static void everything(void **state)
+{
+	struct policy *p = good_file("everything.yaml");
+
+	(void)state;
+	check_everything(p);
+	assert_string_equal(p->file, "f");
+	policy_free(p);
+}
+
+static void json(void **state)
+{
+	struct policy *p = good_file("policy.json");
+
+	(void)state;
+	assert_int_equal(p->defaults.mode, IRQGATE_MODE_ENFORCE);
+	assert_int_equal(p->ncontexts, 3);
+	check_context(p, 1, "blue", 7, true, IRQGATE_MATCH_CGROUP, "/a\\x2d1/\xc3\xbc", 0, 5);
+	check_context(p, 2, "green", 1, false, IRQGATE_MATCH_UID, NULL, 107, 11);
+	assert_int_equal(p->ndevices, 2);
+	check_device(p, 0, "pci:0000:00:0b.0", "blue", "0-3,7", IRQGATE_ACTION_DROP, 14);
+	check_device(p, 1, "pci:0000:00:0c.0", "host", "all", IRQGATE_ACTION_DENY, 20);
+	policy_free(p);
+}
+
+static void anchors(void **state)
+{
+	struct policy *p = good_file("anchors.yaml");
+
+	(void)state;
+	assert_int_equal(p->ndevices, 2);
+	check_device(p, 0, "pci:0000:00:0b.0", "blue", "0-3", IRQGATE_ACTION_DROP, 7);
+	check_device(p, 1, "pci:0000:00:0c.0", "blue", "0-3", IRQGATE_ACTION_DROP, 8);
+	policy_free(p);
+}
+
+static void minimal(void **state)
+{
+	struct policy *p = good("version: 1");
+
+	(void)state;
+	assert_int_equal(p->defaults.mode, IRQGATE_MODE_AUDIT);
+	assert_int_equal(p->defaults.unlisted_device, IRQGATE_ACTION_ALLOW);
+	assert_int_equal(p->defaults.unlisted_source, IRQGATE_ACTION_ALLOW);
+	assert_int_equal(p->ncontexts, 1);
+	check_context(p, 0, "host", 0, false, 0, NULL, 0, 0);
+	assert_int_equal(p->ndevices, 0);
+	assert_int_equal(p->nsources, 0);
+	policy_free(p);
+	policy_free(good("\xef\xbb\xbf# BOM\r\n---\r\nversion: 1\r\nmode: audit\r\n...\r\n"));
+	policy_free(good("version: 1\ncontexts: []\ndevices: []\nsources: []\ndefaults: {}\n"));
+}
+
+static void empty(void **state)
+{
+	struct policy *p = NULL, *q = good("version: 1");
+
+	(void)state;
+	assert_int_equal(policy_empty(&p), 0);
+	assert_memory_equal(&p->defaults, &q->defaults, sizeof(p->defaults));
+	assert_int_equal(p->defaults.mode, IRQGATE_MODE_AUDIT);
+	assert_int_equal(p->ncontexts, 1);
+	check_context(p, 0, "host", 0, false, 0, NULL, 0, 0);
+	assert_null(p->file);
+	policy_free(p);
+	policy_free(q);
+	policy_free(NULL);
+}
+
+static void host_declared(void **state)
+{
+	struct policy *p = good("version: 1\n"
+				"contexts:\n"
+				"- {name: a, match: {pid: 1}}\n"
+				"- {name: host, gd: 0, strict: true, match: {exe: /sbin/init}}\n"
+				"- {name: b, match: {pid: 2}}\n");
+
+	(void)state;
+	assert_int_equal(p->ncontexts, 3);
+	check_context(p, 0, "host", 0, true, IRQGATE_MATCH_EXE, "/sbin/init", 0, 4);
+	check_context(p, 1, "a", 1, false, IRQGATE_MATCH_PID, NULL, 1, 3);
+	check_context(p, 2, "b", 2, false, IRQGATE_MATCH_PID, NULL, 2, 5);
+	policy_free(p);
+
+	p = good("version: 1\ncontexts: [{name: host}]");
+	assert_int_equal(p->ncontexts, 1);
+	check_context(p, 0, "host", 0, false, 0, NULL, 0, 2);
+	policy_free(p);
+}
+
+static void numbering(void **state)
+{
+	struct policy *p = good("version: 1\n"
+				"contexts:\n"
+				"- {name: a, match: {pid: 1}}\n"
+				"- {name: b, match: {pid: 2}, gd: 2}\n"
+				"- {name: c, match: {pid: 3}}\n"
+				"- {name: d, match: {pid: 4}, gd: 1}\n"
+				"- {name: e, match: {pid: 5}, gd: 0x10}\n"
+				"- {name: f, match: {pid: 6}}\n");
+	static const __u32 gds[] = { 0, 3, 2, 4, 1, 16, 5 };
+	unsigned int i;
+
+	(void)state;
+	assert_int_equal(p->ncontexts, 7);
+	for (i = 0; i < p->ncontexts; i++)
+		assert_int_equal(p->contexts[i].gd, gds[i]);
+	policy_free(p);
+}
+
+/* The same text may match a context and a source. */
+static void same_match_of_both(void **state)
+{
+	(void)state;
+	policy_free(good("version: 1\n"
+			 "contexts: [{name: a, match: {exe: /b}}]\n"
+			 "sources: [{handle: 'soft:a', match: {exe: /b}, context: a}]\n"));
+}
+
+/* In the order of the file, whatever the order of the checks; a row more than one. */
+static void all_errors(void **state)
+{
+	static const char data[] = "version: 1\n"
+				   "devices:\n"
+				   "- {handle: 'pci:0', context: red, vectors: 9-1}\n"
+				   "- {handle: 'pci:0000:00:00.0', context: blue, noi: 4}\n"
+				   "contexts:\n"
+				   "- {name: 'b c', gd: 0, match: {pid: 1}}\n"
+				   "mood: audit\n";
+
+	(void)state;
+	refused(data, strlen(data),
+		"f:3: not a handle: 'pci:0', expected pci:0000:00:0b.0 or zpci:80020002\n"
+		"f:3: 'vectors' is '9-1': reversed range, expected the lower vector first\n"
+		"f:6: 'name' is 'b c', expected a letter or digit, then letters, digits, '_', '.' "
+		"or '-'\n"
+		"f:6: 'gd' is 0, which is the host's, expected 1 to 4294967294\n"
+		"f:7: unknown key 'mood' in the policy, expected version, mode, contexts, devices, "
+		"sources or defaults\n");
+}
+
+static void twenty_errors(void **state)
+{
+	size_t len = (size_t)sprintf(text, "version: 1\n"), lines = 0;
+	struct policy *p = NULL;
+	const char *c;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 30; i++)
+		len += (size_t)sprintf(text + len, "k%d: 1\n", i);
+	assert_int_equal(parse(text, len, &p), -EINVAL);
+	for (c = printed; *c; c++)
+		lines += *c == '\n';
+	assert_int_equal(lines, 20);
+	assert_non_null(strstr(printed, "f:21: unknown key 'k19'"));
+}
+
+/* What an alias repeats is one mistake. */
+static void error_in_alias(void **state)
+{
+	static const char data[] =
+		"version: 1\n"
+		"devices:\n"
+		"- {handle: 'pci:0000:00:00.0', context: host, vectors: &v [9-1]}\n"
+		"- {handle: 'pci:0000:00:01.0', context: host, vectors: *v}\n";
+
+	(void)state;
+	refused(data, strlen(data),
+		"f:3: 'vectors' contains '9-1': reversed range, expected the lower vector first\n");
+}
+
+static void not_text(void **state)
+{
+	static const char nul[] = "version: 1\nmode\0: audit\n",
+			  *const nul_in_value =
+				  "version: 1\ncontexts: [{name: \"a\\0b\", match: {pid: 1}}]\n";
+
+	(void)state;
+	refused("", 0, "f:1: the policy is empty, expected a mapping\n");
+	refused("\n\n# nothing\n", 12, "f:1: the policy is empty, expected a mapping\n");
+	refused("\x7f"
+		"ELF\1\2",
+		6, "f:1: not text: control characters are not allowed, expected UTF-8\n");
+	refused("version: 1\nmode: \xff\n", 20,
+		"f:2: not text: invalid leading UTF-8 octet, expected UTF-8\n");
+	refused(nul, sizeof(nul) - 1,
+		"f:2: not text: control characters are not allowed, expected UTF-8\n");
+	refused(nul_in_value, strlen(nul_in_value),
+		"f:2: 'name' is \"a\\x00b\", expected a string\n");
+}
+
+/* A message is one line that a terminal can take, whatever the file says. */
+static void harmless_messages(void **state)
+{
+	static const char data[] = "version: 1\nmode: \"a\\nb\\e[2J\\x9b\xc3\xbc\"\n";
+
+	(void)state;
+	refused(data, strlen(data),
+		"f:2: 'mode' is \"a\\x0ab\\x1b[2J\\xc2\\x9b\\xc3\\xbc\", expected audit or "
+		"enforce\n");
+	sprintf(text, "version: 1\nmode: %01000d\n", 1);
+	assert_int_equal(parse(text, strlen(text), &(struct policy *){ NULL }), -EINVAL);
+	assert_true(strlen(printed) < 200);
+	assert_non_null(strstr(printed, "000...', expected audit or enforce\n"));
+}
+
+static void self_reference(void **state)
+{
+	static const char loop[] = "version: 1\ndevices: &d [*d]\n", root[] = "&a {*a : *a}\n";
+	struct policy *p = NULL;
+
+	(void)state;
+	refused(loop, strlen(loop), "f:2: a device is a list, expected a mapping\n");
+	assert_int_equal(parse(root, strlen(root), &p), -EINVAL);
+}
+
+static size_t device_rows(const char *vectors, unsigned int count)
+{
+	size_t len = (size_t)sprintf(text, "version: 1\ndevices:\n");
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		len += (size_t)sprintf(text + len,
+				       "- {handle: '%x:%02x:%02x.%x', context: host, %s}\n",
+				       i >> 16, i >> 8 & 0xff, i >> 3 & 0x1f, i & 7, vectors);
+	return len;
+}
+
+static void too_many_devices(void **state)
+{
+	struct policy *p = NULL;
+
+	(void)state;
+	assert_int_equal(parse(text, device_rows("vectors: all", IRQGATE_MAX_DEVICES), &p), 0);
+	assert_int_equal(p->ndevices, IRQGATE_MAX_DEVICES);
+	policy_free(p);
+	refused(text, device_rows("vectors: all", IRQGATE_MAX_DEVICES + 1),
+		"f:4099: more devices than fit, expected at most 4096\n");
+}
+
+static void too_many_vectors(void **state)
+{
+	struct policy *p = NULL;
+	unsigned int fit = IRQGATE_MAX_VECTOR_ROWS / IRQGATE_MAX_VECTORS;
+
+	(void)state;
+	assert_int_equal(parse(text, device_rows("noi: 2048", fit), &p), 0);
+	policy_free(p);
+	refused(text, device_rows("noi: 2048", fit + 1),
+		"f:131: more vectors than fit, expected at most 262144 in all devices\n");
+	assert_int_equal(parse(text, device_rows("vectors: all", fit + 1), &p), 0);
+	policy_free(p);
+}
+
+static size_t match_rows(unsigned int contexts, unsigned int sources)
+{
+	size_t len = (size_t)sprintf(text, "version: 1\ncontexts:\n");
+	unsigned int i;
+
+	for (i = 0; i < contexts; i++)
+		len += (size_t)sprintf(text + len, "- {name: c%u, match: {uid: %u}}\n", i, i);
+	len += (size_t)sprintf(text + len, "sources:\n");
+	for (i = 0; i < sources; i++)
+		len += (size_t)sprintf(text + len,
+				       "- {handle: 'soft:s%u', match: {uid: %u}, context: host}\n",
+				       i, i);
+	return len;
+}
+
+static void too_many_matches(void **state)
+{
+	struct policy *p = NULL;
+
+	(void)state;
+	assert_int_equal(parse(text,
+			       match_rows(IRQGATE_MAX_CONTEXTS - 1,
+					  IRQGATE_MAX_MATCHES - IRQGATE_MAX_CONTEXTS + 1),
+			       &p),
+			 0);
+	assert_int_equal(p->ncontexts, IRQGATE_MAX_CONTEXTS);
+	assert_int_equal(p->nsources, 3073);
+	assert_int_equal(p->contexts[1023].gd, 1023);
+	policy_free(p);
+	refused(text, match_rows(IRQGATE_MAX_CONTEXTS, 1),
+		"f:1026: more contexts than fit, expected at most 1023\n");
+	refused(text, match_rows(3, IRQGATE_MAX_MATCHES - 2),
+		"f:4100: more sources than fit, expected at most 4093\n");
+}
+
+static void too_many_list_elements(void **state)
+{
+	size_t len =
+		(size_t)sprintf(text, "version: 1\ndevices:\n"
+				      "- handle: 'pci:0:0:0.0'\n  context: host\n  vectors: [0");
+	int i;
+
+	(void)state;
+	for (i = 0; i < 2048; i++)
+		len += (size_t)sprintf(text + len, ",0");
+	len += (size_t)sprintf(text + len, "]\n");
+	refused(text, len, "f:5: 'vectors' is a list of 2049, expected 1 to 2048 elements\n");
+}
+
+static void long_path(void **state)
+{
+	size_t len = (size_t)sprintf(text, "version: 1\ncontexts: [{name: a, match: {exe: ");
+	int i;
+
+	(void)state;
+	for (i = 0; i < 2048; i++)
+		len += (size_t)sprintf(text + len, "/a");
+	len += (size_t)sprintf(text + len, "}}]\n");
+	refused(text, len, "f:2: 'exe' is 4096 bytes long, expected at most 4095\n");
+}
+
+static void long_name(void **state)
+{
+	struct policy *p;
+
+	(void)state;
+	sprintf(text, "version: 1\ncontexts: [{name: %063d, match: {pid: 1}}]", 0);
+	/* All digits is a number. */
+	text[strlen("version: 1\ncontexts: [{name: ")] = 'a';
+	p = good(text);
+	assert_int_equal(strlen(p->contexts[1].name), IRQGATE_NAME_LEN - 1);
+	policy_free(p);
+}
+
+static void file_good(void **state)
+{
+	struct policy *p = NULL;
+	char file[4096];
+	size_t len;
+
+	(void)state;
+	need_root();
+	snprintf(file, sizeof(file), "%s/good/everything.yaml", unit_dir());
+	len = read_text(file);
+	write_file(text, len);
+	assert_int_equal(load(path, &p), 0);
+	assert_string_equal(printed, "");
+	check_everything(p);
+	assert_string_equal(p->file, path);
+	policy_free(p);
+}
+
+static void file_refused(int want_err, const char *want)
+{
+	struct policy *p = NULL;
+	char expected[256];
+
+	assert_int_equal(load(path, &p), want_err);
+	assert_null(p);
+	snprintf(expected, sizeof(expected), want, path, path);
+	assert_string_equal(printed, expected);
+}
+
+static void file_of_others(void **state)
+{
+	struct policy *p = NULL;
+
+	(void)state;
+	need_root();
+	write_file("version: 1\n", 11);
+	chmod(path, 0664);
+	file_refused(-EINVAL, "%s:1: mode 0664, expected root alone to write: chmod go-w %s\n");
+	chmod(path, 0602);
+	file_refused(-EINVAL, "%s:1: mode 0602, expected root alone to write: chmod go-w %s\n");
+	chmod(path, 0644);
+	assert_int_equal(chown(path, 4321, 0), 0);
+	file_refused(-EINVAL, "%s:1: owned by uid 4321, expected root: chown root %s\n");
+	assert_int_equal(chown(path, 0, 4321), 0);
+	assert_int_equal(load(path, &p), 0);
+	policy_free(p);
+}
+
+static void file_missing(void **state)
+{
+	(void)state;
+	unlink(path);
+	file_refused(-ENOENT, "%s: cannot open: No such file or directory\n");
+}
+
+static void file_not_regular(void **state)
+{
+	(void)state;
+	unlink(path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	file_refused(-EINVAL, "%s: cannot open: a directory, expected a regular file\n");
+	rmdir(path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	file_refused(-EINVAL, "%s: cannot open: not a file, expected a regular file\n");
+	unlink(path);
+}
+
+static void file_size(void **state)
+{
+	struct policy *p = NULL;
+
+	(void)state;
+	need_root();
+	memset(text, '#', TEXT_MAX);
+	memcpy(text, "version: 1\n", 11);
+	write_file(text, POLICY_MAX_SIZE);
+	assert_int_equal(load(path, &p), 0);
+	policy_free(p);
+	write_file(text, POLICY_MAX_SIZE + 1);
+	file_refused(-EINVAL, "%s:1: file of more than 1 MiB, expected at most 1048576 bytes\n");
+}
+
+/* Through policy_load() where we are root, else without its check of the owner. */
+static void bad_file(void **state)
+{
+	const char *file = *state;
+	static const char intro[] = "# expect: ";
+	char want[1024], *end;
+	struct policy *p = NULL;
+	size_t len = read_text(file), prefix;
+
+	end = strchr(text, '\n');
+	if (!end || strncmp(text, intro, strlen(intro)))
+		fail_msg("%s does not begin with '%s'", file, intro);
+	snprintf(want, sizeof(want), "%.*s", (int)(end - text - strlen(intro)),
+		 text + strlen(intro));
+	if (geteuid() == 0) {
+		write_file(text, len);
+		assert_int_equal(load(path, &p), -EINVAL);
+		prefix = strlen(path);
+		assert_memory_equal(printed, path, prefix);
+	} else {
+		assert_int_equal(parse(text, len, &p), -EINVAL);
+		prefix = 1;
+	}
+	assert_null(p);
+	assert_int_equal(printed[prefix], ':');
+	end = strchr(printed, '\n');
+	assert_non_null(end);
+	*end = '\0';
+	assert_string_equal(printed + prefix + 1, want);
+}
+
+static size_t nbad;
+
+static void corpus_is_there(void **state)
+{
+	(void)state;
+	assert_true(nbad >= MIN_BAD);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(path, sizeof(path), "%s/policy.yaml", dir);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	unlink(path);
+	return rmdir(dir);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct CMUnitTest fixed[] = {
+		cmocka_unit_test(everything),
+		cmocka_unit_test(json),
+		cmocka_unit_test(anchors),
+		cmocka_unit_test(minimal),
+		cmocka_unit_test(empty),
+		cmocka_unit_test(host_declared),
+		cmocka_unit_test(numbering),
+		cmocka_unit_test(same_match_of_both),
+		cmocka_unit_test(all_errors),
+		cmocka_unit_test(twenty_errors),
+		cmocka_unit_test(error_in_alias),
+		cmocka_unit_test(not_text),
+		cmocka_unit_test(harmless_messages),
+		cmocka_unit_test(self_reference),
+		cmocka_unit_test(too_many_devices),
+		cmocka_unit_test(too_many_vectors),
+		cmocka_unit_test(too_many_matches),
+		cmocka_unit_test(too_many_list_elements),
+		cmocka_unit_test(long_path),
+		cmocka_unit_test(long_name),
+		cmocka_unit_test(file_good),
+		cmocka_unit_test(file_of_others),
+		cmocka_unit_test(file_missing),
+		cmocka_unit_test(file_not_regular),
+		cmocka_unit_test(file_size),
+		cmocka_unit_test(corpus_is_there),
+	};
+	size_t nfixed = sizeof(fixed) / sizeof(fixed[0]), i;
+	struct CMUnitTest *tests;
+	char pattern[4096];
+	glob_t bad;
+	int failed;
+
+	snprintf(pattern, sizeof(pattern), "%s/bad/*.yaml", unit_dir());
+	if (!glob(pattern, 0, NULL, &bad))
+		nbad = bad.gl_pathc;
+	tests = calloc(nfixed + nbad, sizeof(*tests));
+	if (!tests)
+		return 1;
+	memcpy(tests, fixed, sizeof(fixed));
+	for (i = 0; i < nbad; i++)
+		tests[nfixed + i] = (struct CMUnitTest){
+			.name = strrchr(bad.gl_pathv[i], '/') + 1,
+			.test_func = bad_file,
+			.initial_state = bad.gl_pathv[i],
+		};
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	failed = _cmocka_run_group_tests("policy", tests, nfixed + nbad, setup, teardown);
+	free(tests);
+	globfree(&bad);
+	return failed;
+}
