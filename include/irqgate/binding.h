@@ -15,6 +15,8 @@
 #ifndef IRQGATE_BINDING_H
 #define IRQGATE_BINDING_H
 
+#include <linux/types.h>
+
 #define IRQGATE_IDENT_CGROUPS 8
 #define IRQGATE_EVENTFD_SOURCES 16
 #define IRQGATE_EVENTFD_VMS 4
@@ -69,12 +71,14 @@ struct irqgate_binding {
 	__u64 device; /* struct vfio_pci_core_device, 0 for a host driver */
 	__u64 epoch; /* state.epoch when verdict was made */
 	__u32 gd; /* context that receives, as judged */
+	__u32 expected; /* context the table names */
 	__u32 held; /* tgid stopped until the quarantine is in place, 0: none */
 	__s32 eventfd_id; /* of the owner's eventfd, as in fdinfo */
 	__u8 state; /* enum irqgate_binding_state */
 	__u8 verdict; /* enum irqgate_verdict */
 	__u8 reason; /* enum irqgate_reason */
 	__u8 index; /* VFIO_PCI_MSI_IRQ_INDEX or VFIO_PCI_MSIX_IRQ_INDEX */
+	__u32 pad;
 	__u64 since; /* CLOCK_BOOTTIME ns of the bind */
 	struct irqgate_counters count;
 	struct irqgate_ident binder;
@@ -136,7 +140,7 @@ struct irqgate_file {
 };
 
 _Static_assert(sizeof(struct irqgate_ident) == 104, "shared layout");
-_Static_assert(sizeof(struct irqgate_binding) == 224, "shared layout");
+_Static_assert(sizeof(struct irqgate_binding) == 232, "shared layout");
 _Static_assert(sizeof(struct irqgate_eventfd) == 104, "shared layout");
 _Static_assert(sizeof(struct irqgate_file) == 32, "shared layout");
 

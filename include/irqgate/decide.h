@@ -75,11 +75,16 @@ irqgate_decide(const struct irqgate_defaults *def, const struct irqgate_registra
 {
 	__u32 want;
 
+	/* An order of the operator, not policy: in force in audit mode too. */
+	if (vec && (vec->flags & IRQGATE_VEC_REVOKED))
+		return (struct irqgate_decision){ .verdict = vec->action == IRQGATE_ACTION_DROP ?
+								     IRQGATE_VERDICT_DROP :
+								     IRQGATE_VERDICT_DENY,
+						  .reason = IRQGATE_REASON_REVOKED,
+						  .gd = IRQGATE_GD_NONE };
 	if (!reg)
 		return irqgate_act(def, def->unlisted_device, IRQGATE_REASON_UNLISTED,
 				   IRQGATE_GD_NONE);
-	if (vec && (vec->flags & IRQGATE_VEC_REVOKED))
-		return irqgate_act(def, vec->action, IRQGATE_REASON_REVOKED, IRQGATE_GD_NONE);
 	if (!vec && vector != IRQGATE_VECTOR_FUNCTION && !(reg->flags & IRQGATE_REG_ALL_VECTORS))
 		return irqgate_act(def, reg->action, IRQGATE_REASON_VECTOR, IRQGATE_GD_NONE);
 	want = vec ? vec->gd : reg->gd;

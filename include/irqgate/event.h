@@ -6,6 +6,8 @@
 #ifndef IRQGATE_EVENT_H
 #define IRQGATE_EVENT_H
 
+#include <linux/types.h>
+
 #define IRQGATE_COMM_LEN 16
 
 enum irqgate_event_type {

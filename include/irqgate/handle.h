@@ -16,6 +16,8 @@
 #ifndef IRQGATE_HANDLE_H
 #define IRQGATE_HANDLE_H
 
+#include <linux/types.h>
+
 enum irqgate_handle_type {
 	IRQGATE_HANDLE_NONE = 0,
 	IRQGATE_HANDLE_PCI = 1,

@@ -13,6 +13,8 @@
 #ifndef IRQGATE_TABLE_H
 #define IRQGATE_TABLE_H
 
+#include <linux/types.h>
+
 /* GISA designation of the host, as in zdev->gisa: 0 is the bare-metal host. */
 #define IRQGATE_GD_HOST 0u
 /* No known context. */
@@ -104,7 +106,7 @@ struct irqgate_match {
 	__u32 gd; /* the context, or the one the source may signal */
 	__u32 pad;
 	__u64 handle; /* of the soft source, else 0 */
-	__u64 start; /* PID: boot-time start of the process in ns, 0: not seen yet */
+	__u64 start; /* PID: start in clock ticks since boot, as in proc(5); 0: not seen yet */
 };
 
 struct irqgate_context_key {
@@ -145,6 +147,8 @@ struct irqgate_state {
 	__u64 lost_bindings; /* could not be recorded: a map was full */
 	__u64 unknown_msis; /* through VFIO without a learned binding */
 	__u64 sentinel; /* times the sentinel's own write was seen */
+	__u64 vfio_msihandler; /* address of VFIO's handler, 0: not loaded */
+	__u64 build; /* hash of the BPF object whose programs are attached */
 };
 
 _Static_assert(sizeof(struct irqgate_registration) == 32, "shared layout");
@@ -153,6 +157,6 @@ _Static_assert(sizeof(struct irqgate_vector_auth) == 8, "shared layout");
 _Static_assert(sizeof(struct irqgate_match_key) == 24, "shared layout");
 _Static_assert(sizeof(struct irqgate_match) == 24, "shared layout");
 _Static_assert(sizeof(struct irqgate_context) == 72, "shared layout");
-_Static_assert(sizeof(struct irqgate_state) == 80, "shared layout");
+_Static_assert(sizeof(struct irqgate_state) == 96, "shared layout");
 
 #endif

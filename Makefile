@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+#   make          build build/irqgate
+#   make demo     install what is missing, build, show it working in a VM
+#   make test     install what is missing, build, run all tests
+#   make test-unit | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
+
+OUT := build
+ARCH ?= $(shell uname -m | sed 's/x86_64/x86/; s/s390x/s390/; s/aarch64/arm64/')
+
+CC ?= gcc
+CLANG ?= clang
+LLVM_STRIP ?= llvm-strip
+BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
+CFLAGS ?= -O2 -g
+WARN := -Wall -Wextra -Werror
+CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(OUT)
+LIBS := -lbpf -lelf -lz -ljson-c -lyaml
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s%s\n' $(1) $(2))
+
+BPF_OBJS := $(patsubst bpf/%.bpf.c,$(OUT)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
+USER_OBJS := $(patsubst user/%.c,$(OUT)/user/%.o,$(wildcard user/*.c))
+RIG_PROGS := $(OUT)/msi-vm $(OUT)/selftest $(OUT)/vmtest
+HEADERS := $(wildcard include/irqgate/*.h)
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+
+all: $(OUT)/irqgate
+
+$(OUT)/bpf $(OUT)/user $(OUT)/rig:
+	@mkdir -p $@
+
+$(OUT)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) vmlinux/vmlinux.h $(HEADERS) | $(OUT)/bpf
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(ARCH) -Wall -Werror \
+		-Wno-unused-function -Wno-unknown-attributes -Ivmlinux -Iinclude \
+		-I/usr/include/$(MULTIARCH) -c $< -o $@
+	$(Q)$(LLVM_STRIP) -g $@
+
+$(OUT)/irqgate.bpf.o: $(BPF_OBJS)
+	$(call say,LINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $(BPF_OBJS)
+
+$(OUT)/irqgate.skel.h: $(OUT)/irqgate.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name irqgate_bpf > $@
+
+$(OUT)/user/%.o: user/%.c $(wildcard user/*.h) $(HEADERS) $(OUT)/irqgate.skel.h | $(OUT)/user
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -c $< -o $@
+
+$(OUT)/irqgate: $(USER_OBJS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(OUT)/%: tests/rig/%.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/rig
+	$(call say,CC,$@)
+	$(Q)$(CC) -D_GNU_SOURCE -Itests/rig $(CFLAGS) $(WARN) $< tests/rig/rig.c -o $@
+
+rig: $(RIG_PROGS)
+
+deps:
+	@tests/vm/deps
+
+demo: deps
+	@$(MAKE) --no-print-directory all rig
+	@tests/vm/demo
+
+test: deps
+	@$(MAKE) --no-print-directory all rig
+	@tests/run unit vm
+
+test-unit: deps
+	@$(MAKE) --no-print-directory all
+	@TEST='$(TEST)' tests/run unit
+
+test-vm: deps
+	@$(MAKE) --no-print-directory all rig
+	@KERNEL='$(KERNEL)' TEST='$(TEST)' tests/run vm
+
+clean:
+	$(call say,CLEAN,$(OUT))
+	$(Q)rm -rf $(OUT)
+
+.PHONY: all rig deps demo test test-unit test-vm clean
+.DELETE_ON_ERROR:
+.SECONDARY:

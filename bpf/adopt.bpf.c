@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Finding what exists already: processes, VFIO devices, VMs and their bindings.
+ *
+ * Runs when irqgate starts or a module appears, after the gates are attached,
+ * and periodically. Also tells the loader which process holds which governed
+ * file under which descriptor, which is what a quarantine needs.
+ */
+#include "learn.bpf.h"
+
+#define MAX_IRQFDS 65536
+
+struct walk {
+	struct vfio_pci_core_device *vdev;
+	struct irqgate_ident *owner;
+	struct list_head *head, *next;
+};
+
+/* Give every process an identity. */
+SEC("iter/task")
+int adopt_tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *t = ctx->task;
+	struct irqgate_ident *id;
+
+	if (!t || bpf_task_storage_get(&idents, t, NULL, 0))
+		return 0;
+	id = bpf_task_storage_get(&idents, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (id)
+		ident_capture(id, t);
+	return 0;
+}
+
+static long judge_cb(struct bpf_map *map, const void *key, struct irqgate_binding *b, void *unused)
+{
+	decide_binding(b);
+	return 0;
+}
+
+/*
+ * Bring the verdict of every binding up to date with the table, also of those no
+ * interrupt flows through. The command runs it after it changed the table, and
+ * acts on what it then finds in the map.
+ */
+SEC("syscall")
+int judge_all(void *unused)
+{
+	bpf_for_each_map_elem(&bindings, judge_cb, NULL, 0);
+	return 0;
+}
+
+static __always_inline struct irqgate_ident *ident_of(struct task_struct *t)
+{
+	return bpf_task_storage_get(&idents, t, NULL, 0);
+}
+
+static __always_inline void tell(struct bpf_iter__task_file *ctx, __u32 kind, __u64 handle,
+				 __u64 object)
+{
+	struct irqgate_file f = {};
+
+	f.kind = kind;
+	f.tgid = BPF_CORE_READ(ctx->task, tgid);
+	f.fd = ctx->fd;
+	f.handle = handle;
+	f.object = object;
+	bpf_seq_write(ctx->meta->seq, &f, sizeof(f));
+}
+
+static long adopt_vector_cb(__u32 vector, struct walk *w)
+{
+	sync_vector(w->vdev, vector, w->owner, true);
+	return 0;
+}
+
+/* VFIO devices, and eventfds so that the loader can find a binding's original. */
+SEC("iter/task_file")
+int adopt_vfio(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *t = ctx->task;
+	struct file *file = ctx->file;
+	struct vfio_device *dev;
+	struct walk w = {};
+	__u64 handle;
+
+	if (!t || !file)
+		return 0;
+	if (file_is(file, eventfd_fops_addr)) {
+		tell(ctx, IRQGATE_FILE_EVENTFD, 0, (__u64)BPF_CORE_READ(file, private_data));
+		return 0;
+	}
+	if (!file_is(file, vfio_device_fops_addr))
+		return 0;
+	dev = vfio_file_device(file);
+	handle = device_handle(BPF_CORE_READ(dev, dev));
+	if (!handle)
+		return 0;
+	w.vdev = core_container_of(dev, struct vfio_pci_core_device, vdev);
+	w.owner = ident_of(t);
+	tell(ctx, IRQGATE_FILE_VFIO_DEVICE, handle, (__u64)w.vdev);
+	bpf_loop(vfio_vectors(w.vdev), adopt_vector_cb, &w, 0);
+	return 0;
+}
+
+static long adopt_irqfd_cb(__u32 i, struct walk *w)
+{
+	if (!w->next || w->next == w->head)
+		return 1;
+	irqfd_learn(core_container_of(w->next, struct kvm_kernel_irqfd, list), true);
+	w->next = BPF_CORE_READ(w->next, next);
+	return 0;
+}
+
+SEC("iter/task_file")
+int adopt_kvm(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *t = ctx->task;
+	struct file *file = ctx->file;
+	struct walk w = {};
+	struct kvm *kvm;
+
+	if (!t || !file || !file_is(file, kvm_vm_fops_addr))
+		return 0;
+	kvm = BPF_CORE_READ(file, private_data);
+	tell(ctx, IRQGATE_FILE_KVM_VM, 0, (__u64)kvm);
+	/* The creator's mm is the VM's; another holder of the file does not own it. */
+	if (BPF_CORE_READ(kvm, mm) == BPF_CORE_READ(t, mm))
+		vm_learn(kvm, ident_of(t), true);
+	w.head = (void *)kvm + bpf_core_field_offset(struct kvm, irqfds.items);
+	w.next = BPF_CORE_READ(w.head, next);
+	bpf_loop(MAX_IRQFDS, adopt_irqfd_cb, &w, 0);
+	return 0;
+}
+
+char _license[] SEC("license") = "GPL";

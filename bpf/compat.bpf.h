@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What differs between kernels, and nothing else: the only file that asks
+ * whether a type or a member exists.
+ */
+#ifndef IRQGATE_COMPAT_BPF_H
+#define IRQGATE_COMPAT_BPF_H
+
+#include "maps.bpf.h"
+
+/* container_of with the running kernel's offset. */
+#define core_container_of(ptr, type, member)                                                       \
+	((type *)((void *)(ptr) - bpf_core_field_offset(type, member)))
+
+/*
+ * Addresses of file_operations and of pci_bus_type, from kallsyms. 0: the
+ * module is not there, so no file can be of that kind.
+ */
+const volatile __u64 eventfd_fops_addr __weak = 0;
+const volatile __u64 vfio_device_fops_addr __weak = 0;
+const volatile __u64 kvm_vm_fops_addr __weak = 0;
+const volatile __u64 pci_bus_type_addr __weak = 0;
+
+static __always_inline bool file_is(struct file *file, __u64 fops)
+{
+	return fops && (__u64)BPF_CORE_READ(file, f_op) == fops;
+}
+
+static __always_inline __u64 pci_handle(struct pci_dev *pdev)
+{
+	struct pci_bus *bus = BPF_CORE_READ(pdev, bus);
+	struct pci_sysdata *sd;
+	__u32 domain = 0;
+
+	/* x86 keeps the domain in sysdata, VMD's included (pci_domain_nr). */
+	if (bpf_core_type_exists(struct pci_sysdata)) {
+		sd = BPF_CORE_READ(bus, sysdata);
+		domain = BPF_CORE_READ(sd, domain);
+	} else if (bpf_core_field_exists(struct pci_bus, domain_nr)) {
+		domain = BPF_CORE_READ(bus, domain_nr);
+	}
+	return irqgate_handle_pci(domain, BPF_CORE_READ(bus, number),
+				  (__u8)BPF_CORE_READ(pdev, devfn));
+}
+
+/* Handle of a device, 0 when it is not a PCI function. */
+static __always_inline __u64 device_handle(struct device *dev)
+{
+	if (!dev || (__u64)BPF_CORE_READ(dev, bus) != pci_bus_type_addr)
+		return 0;
+	return pci_handle(core_container_of(dev, struct pci_dev, dev));
+}
+
+/* The VFIO device behind a file whose f_op is vfio_device_fops. */
+static __always_inline struct vfio_device *vfio_file_device(struct file *file)
+{
+	void *private = BPF_CORE_READ(file, private_data);
+
+	/* Since 6.6 private_data is a vfio_device_file. */
+	if (bpf_core_type_exists(struct vfio_device_file))
+		return BPF_CORE_READ((struct vfio_device_file *)private, device);
+	return private;
+}
+
+/* xa_load: at most 4 levels of 64 slots cover any MSI-X index. */
+static __always_inline void *xa_entry(struct xarray *xa, __u64 index)
+{
+	__u64 entry = (__u64)BPF_CORE_READ(xa, xa_head);
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		struct xa_node *node;
+		__u8 shift;
+
+		if ((entry & 3) != 2 || entry <= 4096) /* xa_is_node */
+			break;
+		node = (struct xa_node *)(entry - 2);
+		shift = BPF_CORE_READ(node, shift);
+		if (index >> shift >> 6)
+			return NULL;
+		entry = 0;
+		bpf_core_read(&entry, sizeof(entry), &node->slots[(index >> shift) & 63]);
+		index &= (1ULL << shift) - 1;
+		if (!shift)
+			return (void *)entry;
+	}
+	return index ? NULL : (void *)entry;
+}
+
+/* What VFIO has connected to a vector: its context, NULL when nothing is. */
+static __always_inline struct vfio_pci_irq_ctx *vfio_vector(struct vfio_pci_core_device *vdev,
+							    __u32 vector)
+{
+	struct vfio_pci_core_device___array *old = (void *)vdev;
+
+	if (bpf_core_field_exists(struct vfio_pci_core_device___array, num_ctx)) {
+		struct vfio_pci_irq_ctx *ctx = BPF_CORE_READ(old, ctx);
+
+		if (!ctx || vector >= BPF_CORE_READ(old, num_ctx))
+			return NULL;
+		return (void *)ctx + vector * bpf_core_type_size(struct vfio_pci_irq_ctx);
+	}
+	return xa_entry(&vdev->ctx, vector);
+}
+
+/* How many vectors are worth a look with vfio_vector. */
+static __always_inline __u32 vfio_vectors(struct vfio_pci_core_device *vdev)
+{
+	struct vfio_pci_core_device___array *old = (void *)vdev;
+
+	if (bpf_core_field_exists(struct vfio_pci_core_device___array, num_ctx))
+		return BPF_CORE_READ(old, num_ctx);
+	return BPF_CORE_READ(vdev, ctx.xa_head) ? IRQGATE_MAX_VECTORS : 0;
+}
+
+/*
+ * The eventfd file behind a descriptor of the current task, as far as it can be
+ * seen now: a first filter. What the kernel connects in the end is read from
+ * the kernel's objects.
+ */
+static __always_inline struct eventfd_ctx *fd_eventfd(__s32 fd)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct fdtable *fdt = BPF_CORE_READ(t, files, fdt);
+	struct file **slots = BPF_CORE_READ(fdt, fd);
+	struct file *file = NULL;
+
+	if (fd < 0 || fd >= BPF_CORE_READ(fdt, max_fds))
+		return NULL;
+	if (bpf_probe_read_kernel(&file, sizeof(file), &slots[fd]) || !file)
+		return NULL;
+	if (!file_is(file, eventfd_fops_addr))
+		return NULL;
+	return BPF_CORE_READ(file, private_data);
+}
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who a task is, and which context that makes it.
+ *
+ * The identity is captured at exec and handed on at fork (lifecycle.bpf.c); the
+ * context is computed from it and the table in force, so a reload needs to
+ * touch no task.
+ */
+#ifndef IRQGATE_IDENT_BPF_H
+#define IRQGATE_IDENT_BPF_H
+
+#include "maps.bpf.h"
+
+#define NSEC_PER_TICK 10000000ULL /* USER_HZ is 100 on every architecture that matters here */
+
+static __always_inline void ident_capture(struct irqgate_ident *id, struct task_struct *t)
+{
+	struct task_struct *leader = BPF_CORE_READ(t, group_leader);
+	struct inode *exe = BPF_CORE_READ(t, mm, exe_file, f_inode);
+	struct cgroup *cg = BPF_CORE_READ(t, cgroups, dfl_cgrp);
+	int i;
+
+	id->start = BPF_CORE_READ(leader, start_boottime);
+	id->tgid = BPF_CORE_READ(t, tgid);
+	id->uid = BPF_CORE_READ(t, cred, uid.val);
+	id->exe_ino = BPF_CORE_READ(exe, i_ino);
+	id->exe_dev = BPF_CORE_READ(exe, i_sb, s_dev);
+	id->ncgroups = 0;
+	for (i = 0; i < IRQGATE_IDENT_CGROUPS; i++) {
+		if (!cg)
+			break;
+		id->cgroups[i] = BPF_CORE_READ(cg, kn, id);
+		id->ncgroups = i + 1;
+		cg = BPF_CORE_READ(cg, self.parent, cgroup);
+	}
+}
+
+/*
+ * Identity of the current task. NULL only when task storage is exhausted or
+ * busy; the caller then treats the task as of no known context.
+ */
+static __always_inline struct irqgate_ident *ident_current(void)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct irqgate_ident *id = bpf_task_storage_get(&idents, t, NULL, 0);
+
+	if (!id) {
+		id = bpf_task_storage_get(&idents, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		if (!id)
+			return NULL;
+		ident_capture(id, t);
+	}
+	if (!id->tgid) { /* forked: pid and start were not set yet in task_alloc */
+		id->tgid = BPF_CORE_READ(t, tgid);
+		id->start = BPF_CORE_READ(t, group_leader, start_boottime);
+	}
+	return id;
+}
+
+static __always_inline void *table_map(void *outer)
+{
+	struct irqgate_state *st = the_state();
+	__u32 slot = st ? st->generation & 1 : 0;
+
+	return bpf_map_lookup_elem(outer, &slot);
+}
+
+/* Row that names pid @tgid, if it was this process that was meant. */
+static __always_inline struct irqgate_match *pid_row(void *rows, __u32 source, __u32 tgid,
+						     __u64 start)
+{
+	struct irqgate_match_key key = { .kind = IRQGATE_MATCH_PID, .source = source, .a = tgid };
+	struct irqgate_match *row = bpf_map_lookup_elem(rows, &key);
+	__u64 ticks = start / NSEC_PER_TICK;
+
+	if (!row)
+		return NULL;
+	/* The row waited for the process to appear: the first one takes it. */
+	if (!row->start)
+		__sync_val_compare_and_swap(&row->start, 0, ticks);
+	return row->start == ticks ? row : NULL;
+}
+
+/*
+ * The row that matches an identity: the most specific kind first, the deepest
+ * cgroup first. @source: 0 looks for a context, 1 for a soft source.
+ */
+static __noinline struct irqgate_match *ident_row(struct irqgate_ident *id, __u32 source)
+{
+	struct irqgate_match_key key = { .source = source };
+	struct irqgate_match *row;
+	void *rows;
+	__u32 i;
+
+	if (!id)
+		return NULL;
+	rows = table_map(&table_matches);
+	if (!rows)
+		return NULL;
+	row = pid_row(rows, source, id->tgid, id->start);
+	if (row)
+		return row;
+	if (id->root && id->root != id->tgid) {
+		/* Inherited when the forebear lived: its start was checked then. */
+		key.kind = IRQGATE_MATCH_PID;
+		key.a = id->root;
+		row = bpf_map_lookup_elem(rows, &key);
+		if (row)
+			return row;
+	}
+	key.kind = IRQGATE_MATCH_CGROUP;
+	for (i = 0; i < IRQGATE_IDENT_CGROUPS; i++) {
+		if (i >= id->ncgroups)
+			break;
+		key.a = id->cgroups[i];
+		row = bpf_map_lookup_elem(rows, &key);
+		if (row)
+			return row;
+	}
+	key.kind = IRQGATE_MATCH_EXE;
+	key.a = id->exe_dev;
+	key.b = id->exe_ino;
+	row = bpf_map_lookup_elem(rows, &key);
+	if (row)
+		return row;
+	key.kind = IRQGATE_MATCH_UID;
+	key.a = id->uid;
+	key.b = 0;
+	return bpf_map_lookup_elem(rows, &key);
+}
+
+/* GD of an identity, IRQGATE_GD_NONE when no context claims it. */
+static __always_inline __u32 ident_gd(struct irqgate_ident *id)
+{
+	struct irqgate_match *row = ident_row(id, 0);
+
+	return row ? row->gd : IRQGATE_GD_NONE;
+}
+
+#endif

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Injection time: every interrupt of a binding is judged and counted here.
+ *
+ * In the steady state an authorized MSI costs one hash look-up: vfio_msihandler
+ * finds its binding by irq and the verdict cached in it; the hooks further down
+ * the same call chain recognize the eventfd by comparison.
+ */
+#include "hook.bpf.h"
+#include "learn.bpf.h"
+
+#define EACCES 13
+#define MAY_WRITE 2
+#define MAY_READ 4
+#define EPOLLIN 1
+
+static __always_inline struct irqgate_cpu *this_cpu(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&cpus, &zero);
+}
+
+/* Judge anew what moved since, count, report. */
+static __always_inline void msi_seen(struct irqgate_binding *b)
+{
+	struct irqgate_state *st = the_state();
+	__u64 n;
+
+	if (!st)
+		return;
+	if (b->epoch != st->epoch || !b->verdict) {
+		decide_binding(b);
+		if (b->state == IRQGATE_BINDING_HOST)
+			fold_early(b);
+	}
+	n = count_by_verdict(b, 1);
+	if (b->state == IRQGATE_BINDING_QUARANTINED) {
+		report_binding(b, IRQGATE_VERDICT_DROP, IRQGATE_LEVEL_QUARANTINE, n);
+		return;
+	}
+	if (b->verdict <= IRQGATE_VERDICT_ALLOW)
+		return;
+	if (b->verdict == IRQGATE_VERDICT_AUDIT) {
+		report_binding(b, IRQGATE_VERDICT_AUDIT, IRQGATE_LEVEL_NONE, n);
+		return;
+	}
+	report_binding(b, IRQGATE_VERDICT_LEAK, IRQGATE_LEVEL_NONE, n);
+	if (b->state == IRQGATE_BINDING_BOUND && report_due(n))
+		request_quarantine(b, false);
+}
+
+HOOK2(vfio_msi, "vfio_msihandler", int, irq, __u64, trigger)
+{
+	struct irqgate_irq_key key = { .irq = irq };
+	struct irqgate_binding *b = bpf_map_lookup_elem(&bindings, &key);
+	struct irqgate_cpu *cpu = this_cpu();
+	__u64 *pending;
+
+	if (cpu)
+		cpu->msi = trigger;
+	if (b && b->trigger == trigger) {
+		msi_seen(b);
+		return 0;
+	}
+	/* Between request_irq and the hook that learns what was requested. */
+	pending = bpf_map_lookup_elem(&early, &key.irq);
+	if (pending) {
+		__sync_fetch_and_add(pending, 1);
+	} else {
+		struct irqgate_state *st = the_state();
+
+		if (st)
+			__sync_fetch_and_add(&st->unknown_msis, 1);
+	}
+	return 0;
+}
+
+/*
+ * A kernel-side signal. That of an MSI was judged above; another one to a VM
+ * (vhost, AIO, an ioeventfd chain) runs under whatever task happens to be
+ * current and cannot be attributed or stopped: it is a leak unless unlisted
+ * sources are allowed.
+ */
+HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
+{
+	struct irqgate_cpu *cpu = this_cpu();
+	struct irqgate_eventfd *e;
+	union decision r;
+	__u32 i;
+
+	if (!cpu)
+		return 0;
+	if (cpu->msi == efd) {
+		cpu->msi = 0;
+		cpu->wake = efd;
+		return 0;
+	}
+	cpu->wake = 0;
+	e = eventfd_entry(efd);
+	if (!e)
+		return 0;
+	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
+		struct irqgate_counters *c;
+		struct irqgate_event *ev;
+		__u64 n;
+
+		if (!e->vm[i])
+			continue;
+		r.raw = decide_signal(NULL, e->vm[i]);
+		if (r.d.verdict <= IRQGATE_VERDICT_ALLOW)
+			continue;
+		c = vector_stats(0, 0);
+		if (!c)
+			continue;
+		if (r.d.verdict == IRQGATE_VERDICT_AUDIT) {
+			n = counted(&c->would_drop, 1);
+		} else {
+			r.d.verdict = IRQGATE_VERDICT_LEAK;
+			n = counted(&c->leaked, 1);
+		}
+		if (!report_due(n))
+			continue;
+		ev = event_new(IRQGATE_EVENT_VERDICT);
+		if (!ev)
+			continue;
+		ev->eventfd = efd;
+		ev->vm = e->vm[i];
+		ev->verdict = r.d.verdict;
+		ev->reason = r.d.reason;
+		ev->gd_expected = r.d.gd;
+		ev->count = n;
+		bpf_ringbuf_submit(ev, 0);
+	}
+	return 0;
+}
+
+/* Arrivals at a VM that no MSI of a judged binding explains. */
+HOOK4(irqfd_woken, "irqfd_wakeup", wait_queue_entry_t *, wait, unsigned int, mode, int, sync,
+      __u64, flags)
+{
+	struct kvm_kernel_irqfd *irqfd = core_container_of(wait, struct kvm_kernel_irqfd, wait);
+	struct irqgate_ptr_key key = { .ptr = (__u64)irqfd };
+	struct irqgate_cpu *cpu = this_cpu();
+	struct irqgate_irqfd *entry;
+
+	if (!(flags & EPOLLIN))
+		return 0;
+	if (cpu && cpu->wake && cpu->wake == (__u64)BPF_CORE_READ(irqfd, eventfd)) {
+		cpu->wake = 0;
+		return 0;
+	}
+	entry = bpf_map_lookup_elem(&irqfds, &key);
+	if (entry)
+		__sync_fetch_and_add(&entry->injections, 1);
+	return 0;
+}
+
+/*
+ * Interrupts of host drivers. The descriptor names device and MSI index; the
+ * loader, which can insert into the map safely, makes the entry on the first one
+ * and the early counter carries those until then.
+ */
+HOOK1(host_irq, "handle_irq_event", struct irq_desc *, desc)
+{
+	struct irqaction *action = BPF_CORE_READ(desc, action);
+	struct msi_desc *msi = BPF_CORE_READ(desc, irq_common_data.msi_desc);
+	struct irqgate_state *st = the_state();
+	struct irqgate_irq_key key;
+	struct irqgate_binding *b;
+	struct irqgate_event *ev;
+	__u64 *pending, handle;
+
+	if (!msi || !action || !st || (__u64)BPF_CORE_READ(action, handler) == st->vfio_msihandler)
+		return 0;
+	key.irq = BPF_CORE_READ(desc, irq_data.irq);
+	b = bpf_map_lookup_elem(&bindings, &key);
+	if (b) {
+		if (b->state == IRQGATE_BINDING_HOST)
+			msi_seen(b);
+		return 0;
+	}
+	pending = bpf_map_lookup_elem(&early, &key.irq);
+	if (!pending || !report_due(counted(pending, 1)))
+		return 0;
+	handle = device_handle(BPF_CORE_READ(msi, dev));
+	if (!handle)
+		return 0;
+	ev = event_new(IRQGATE_EVENT_HOST_IRQ);
+	if (!ev)
+		return 0;
+	ev->irq = key.irq;
+	ev->handle = handle;
+	ev->vector = BPF_CORE_READ(msi, msi_index);
+	bpf_ringbuf_submit(ev, 0);
+	return 0;
+}
+
+/*
+ * The injection gate: writes to and reads of an eventfd that carries interrupts.
+ * Runs on every read and write of the system, so it leaves at the first
+ * comparison for all other files.
+ */
+static __noinline int gate_access(struct irqgate_eventfd *e, __u64 efd, bool write)
+{
+	struct irqgate_ident *id = ident_current();
+	__u32 gd = ident_gd(id), i, vector = 0;
+	struct irqgate_counters *c;
+	union decision worst = {}, r;
+	struct irqgate_event *ev;
+	__u64 handle = 0, vm = 0, n;
+
+	if (!e)
+		return 0;
+	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++) {
+		struct irqgate_irq_key key = { .irq = e->source[i] };
+		struct irqgate_binding *b;
+
+		b = key.irq ? bpf_map_lookup_elem(&bindings, &key) : NULL;
+		if (!b)
+			continue;
+		r.raw = decide_vector(b->handle, b->vector, gd);
+		if (r.d.verdict > worst.d.verdict) {
+			worst = r;
+			handle = b->handle;
+			vector = b->vector;
+		}
+	}
+	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
+		if (!e->vm[i])
+			continue;
+		r.raw = decide_signal(id, e->vm[i]);
+		if (r.d.verdict > worst.d.verdict) {
+			worst = r;
+			vm = e->vm[i];
+		}
+	}
+	if (worst.d.verdict <= IRQGATE_VERDICT_ALLOW)
+		return 0;
+	c = vector_stats(handle, vector);
+	if (!c)
+		return worst.d.verdict == IRQGATE_VERDICT_AUDIT ? 0 : -EACCES;
+	if (worst.d.verdict == IRQGATE_VERDICT_AUDIT) {
+		n = counted(&c->would_drop, write);
+	} else {
+		worst.d.verdict = IRQGATE_VERDICT_DENY;
+		n = counted(&c->denied, 1);
+	}
+	if (report_due(n)) {
+		ev = event_new(IRQGATE_EVENT_VERDICT);
+		if (ev) {
+			event_task(ev);
+			ev->handle = handle;
+			ev->vector = vector;
+			ev->eventfd = efd;
+			ev->vm = vm;
+			ev->verdict = worst.d.verdict;
+			ev->reason = worst.d.reason;
+			ev->level = worst.d.verdict == IRQGATE_VERDICT_DENY ?
+					    IRQGATE_LEVEL_INJECTION :
+					    IRQGATE_LEVEL_NONE;
+			ev->gd_expected = worst.d.gd;
+			ev->gd_actual = gd;
+			ev->count = n;
+			bpf_ringbuf_submit(ev, 0);
+		}
+	}
+	return worst.d.verdict == IRQGATE_VERDICT_DENY ? -EACCES : 0;
+}
+
+SEC("lsm/file_permission")
+int BPF_PROG(gate_file_permission, struct file *file, int mask)
+{
+	struct irqgate_eventfd *e;
+	__u64 efd;
+
+	if ((__u64)file->f_op != eventfd_fops_addr || !(mask & (MAY_WRITE | MAY_READ)))
+		return 0;
+	efd = (__u64)file->private_data;
+	e = eventfd_entry(efd);
+	if (e)
+		return gate_access(e, efd, mask & MAY_WRITE);
+	if (mask & MAY_WRITE) {
+		struct irqgate_state *st = the_state();
+
+		/* The loader writes to an eventfd of its own to see this hook alive. */
+		if (st && st->loader_tgid == bpf_get_current_pid_tgid() >> 32)
+			__sync_fetch_and_add(&st->sentinel, 1);
+	}
+	return 0;
+}
+
+char _license[] SEC("license") = "GPL";

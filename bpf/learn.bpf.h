@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Keeping the binding maps in step with the kernel. Hooks and the iterator both
+ * come here: a binding is always learned by reading what the kernel holds now,
+ * never from the arguments of whoever asked for it.
+ *
+ * Concurrency: entries of one VFIO device change under its igate mutex, those
+ * of one VM under its irqfds lock. An eventfd may belong to both, so its places
+ * are claimed and freed by compare-and-swap, and the entry itself is removed
+ * only when the last reference on the eventfd goes (lifecycle.bpf.c).
+ */
+#ifndef IRQGATE_LEARN_BPF_H
+#define IRQGATE_LEARN_BPF_H
+
+#include "compat.bpf.h"
+#include "decide.bpf.h"
+#include "report.bpf.h"
+
+#define SIGSTOP 19
+
+static __always_inline void lost_binding(void)
+{
+	struct irqgate_state *st = the_state();
+
+	if (st)
+		__sync_fetch_and_add(&st->lost_bindings, 1);
+}
+
+/* Make every cached verdict stale. */
+static __always_inline void epoch_bump(void)
+{
+	struct irqgate_state *st = the_state();
+
+	if (st)
+		__sync_fetch_and_add(&st->epoch, 1);
+}
+
+static __always_inline bool loader_alive(void)
+{
+	struct irqgate_state *st = the_state();
+
+	/* A loader that exits is cleared at once; this catches one that hangs. */
+	return st && st->loader_tgid && bpf_ktime_get_ns() - st->loader_beat < 10000000000ULL;
+}
+
+static __noinline struct irqgate_eventfd *eventfd_learn(__u64 ctx)
+{
+	static const struct irqgate_eventfd none = {};
+	struct irqgate_ptr_key key = { .ptr = ctx };
+	struct irqgate_eventfd *e = bpf_map_lookup_elem(&eventfds, &key);
+
+	if (e)
+		return e;
+	bpf_map_update_elem(&eventfds, &key, &none, BPF_NOEXIST);
+	e = bpf_map_lookup_elem(&eventfds, &key);
+	if (!e) {
+		lost_binding();
+		return NULL;
+	}
+	e->id = BPF_CORE_READ((struct eventfd_ctx *)ctx, id);
+	return e;
+}
+
+static __always_inline void eventfd_add_source(struct irqgate_eventfd *e, __u32 irq)
+{
+	__u32 i;
+
+	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++)
+		if (e->source[i] == irq)
+			return;
+	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++)
+		if (!__sync_val_compare_and_swap(&e->source[i], 0, irq))
+			return;
+	__sync_fetch_and_add(&e->untracked, 1);
+}
+
+static __always_inline void eventfd_del_source(__u64 ctx, __u32 irq)
+{
+	struct irqgate_eventfd *e = eventfd_entry(ctx);
+	__u32 i;
+
+	if (!e)
+		return;
+	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++)
+		if (__sync_val_compare_and_swap(&e->source[i], irq, 0) == irq)
+			return;
+	if (e->untracked)
+		__sync_fetch_and_add(&e->untracked, -1);
+}
+
+static __always_inline void eventfd_add_vm(struct irqgate_eventfd *e, __u64 kvm)
+{
+	__u32 i;
+
+	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++)
+		if (!__sync_val_compare_and_swap(&e->vm[i], 0, kvm))
+			return;
+	__sync_fetch_and_add(&e->untracked, 1);
+}
+
+static __always_inline void eventfd_del_vm(__u64 ctx, __u64 kvm)
+{
+	struct irqgate_eventfd *e = eventfd_entry(ctx);
+	__u32 i;
+
+	if (!e)
+		return;
+	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++)
+		if (__sync_val_compare_and_swap(&e->vm[i], kvm, 0) == kvm)
+			return;
+	if (e->untracked)
+		__sync_fetch_and_add(&e->untracked, -1);
+}
+
+/*
+ * Ask the loader to point a vector at a sink. In task context the binder is
+ * stopped on its way back to user space until that is done, so that it cannot
+ * make the device raise the vector first; interrupts that come nevertheless are
+ * counted as leaked. Without a loader nobody would continue it: then it is not.
+ */
+static __always_inline void request_quarantine(struct irqgate_binding *b, bool hold)
+{
+	struct irqgate_event *ev;
+
+	if (hold && loader_alive()) {
+		b->held = bpf_get_current_pid_tgid() >> 32;
+		if (bpf_send_signal(SIGSTOP))
+			b->held = 0;
+	}
+	ev = event_new(IRQGATE_EVENT_QUARANTINE);
+	if (!ev)
+		return; /* the loader's periodic check finds the binding */
+	ev->irq = b->irq;
+	ev->handle = b->handle;
+	ev->vector = b->vector;
+	ev->pid = b->held;
+	bpf_ringbuf_submit(ev, BPF_RB_FORCE_WAKEUP);
+}
+
+/* Judge a binding that was just made or that got a new listener. Task context. */
+static __always_inline void judge_bound(struct irqgate_binding *b, bool hold)
+{
+	union decision r = { .raw = decide_binding(b) };
+
+	if (b->state != IRQGATE_BINDING_BOUND)
+		return;
+	if (r.d.verdict == IRQGATE_VERDICT_DROP || r.d.verdict == IRQGATE_VERDICT_DENY)
+		request_quarantine(b, hold);
+}
+
+/* The interrupts of a binding that ended stay counted. */
+static __always_inline void counters_keep(struct irqgate_binding *b)
+{
+	struct irqgate_counters *c = vector_stats(b->handle, b->vector);
+
+	if (!c)
+		return;
+	counted(&c->passed, b->count.passed);
+	counted(&c->dropped, b->count.dropped);
+	counted(&c->would_drop, b->count.would_drop);
+	counted(&c->leaked, b->count.leaked);
+}
+
+static __always_inline void counters_clear(struct irqgate_binding *b)
+{
+	__builtin_memset(&b->count, 0, sizeof(b->count));
+}
+
+/* Count @n interrupts by the binding's verdict; returns the counter's value. */
+static __always_inline __u64 count_by_verdict(struct irqgate_binding *b, __u64 n)
+{
+	if (b->state == IRQGATE_BINDING_QUARANTINED)
+		return counted(&b->count.dropped, n);
+	switch (b->verdict) {
+	case IRQGATE_VERDICT_AUDIT:
+		return counted(&b->count.would_drop, n);
+	case IRQGATE_VERDICT_DROP:
+	case IRQGATE_VERDICT_DENY:
+		return counted(&b->count.leaked, n);
+	default:
+		return counted(&b->count.passed, n);
+	}
+}
+
+/* MSIs that fired before their binding was learned are its own. */
+static __always_inline void fold_early(struct irqgate_binding *b)
+{
+	__u32 irq = b->irq;
+	__u64 *n = bpf_map_lookup_elem(&early, &irq);
+	__u64 pending;
+
+	if (!n || !*n)
+		return;
+	pending = __sync_lock_test_and_set(n, 0);
+	if (pending)
+		count_by_verdict(b, pending);
+}
+
+static __always_inline void unbind(struct irqgate_vector_key *key, __u32 irq)
+{
+	struct irqgate_irq_key ikey = { .irq = irq };
+	struct irqgate_binding *b = bpf_map_lookup_elem(&bindings, &ikey);
+
+	if (b && b->handle == key->handle && b->vector == key->vector) {
+		fold_early(b);
+		eventfd_del_source(b->trigger, irq);
+		counters_keep(b);
+		bpf_map_delete_elem(&bindings, &ikey);
+	}
+	bpf_map_delete_elem(&bound, key);
+}
+
+/*
+ * Bring the entry of one vector in step with what VFIO has connected to it.
+ * @binder: identity of whoever did, NULL when unknown
+ * @adopt: found by the iterator: an entry that agrees already stays as it is
+ */
+static __noinline int sync_vector(struct vfio_pci_core_device *vdev, __u32 vector,
+				  struct irqgate_ident *binder, bool adopt)
+{
+	static const struct irqgate_binding none = {};
+	struct irqgate_vector_key key = { .vector = vector };
+	struct irqgate_irq_key ikey = {}, *old;
+	struct vfio_pci_irq_ctx *vctx;
+	struct irqgate_agent_key akey;
+	struct irqgate_agent *agent;
+	struct irqgate_eventfd *e;
+	struct irqgate_binding *b;
+	__u64 trigger = 0;
+
+	key.handle = pci_handle(BPF_CORE_READ(vdev, pdev));
+	vctx = vfio_vector(vdev, vector);
+	if (vctx)
+		trigger = (__u64)BPF_CORE_READ(vctx, trigger);
+	if (trigger)
+		ikey.irq = BPF_CORE_READ(vctx, producer.irq);
+
+	old = bpf_map_lookup_elem(&bound, &key);
+	if (old && (!trigger || old->irq != ikey.irq))
+		unbind(&key, old->irq);
+	if (!trigger)
+		return 0;
+
+	b = bpf_map_lookup_elem(&bindings, &ikey);
+	if (b && (b->handle != key.handle || b->vector != vector ||
+		  b->state == IRQGATE_BINDING_HOST)) {
+		/* The number was another source's, whose end was not seen. */
+		counters_keep(b);
+		bpf_map_delete_elem(&bindings, &ikey);
+		b = NULL;
+	}
+	if (b && adopt && b->trigger == trigger)
+		return 0;
+	if (!b) {
+		if (bpf_map_update_elem(&bindings, &ikey, &none, BPF_NOEXIST) ||
+		    bpf_map_update_elem(&bound, &key, &ikey, BPF_ANY)) {
+			lost_binding();
+			return 0;
+		}
+		b = bpf_map_lookup_elem(&bindings, &ikey);
+		if (!b)
+			return 0;
+		b->handle = key.handle;
+		b->vector = vector;
+		b->irq = ikey.irq;
+		b->device = (__u64)vdev;
+		b->state = IRQGATE_BINDING_BOUND;
+	} else if (b->trigger != trigger) {
+		eventfd_del_source(b->trigger, b->irq);
+	}
+
+	akey.tgid = bpf_get_current_pid_tgid() >> 32;
+	agent = bpf_map_lookup_elem(&agents, &akey);
+	if (agent && !adopt) {
+		if (agent->op == IRQGATE_AGENT_QUARANTINE) {
+			if (b->state != IRQGATE_BINDING_QUARANTINED)
+				b->original = b->trigger;
+			b->state = IRQGATE_BINDING_QUARANTINED;
+			b->sink = trigger;
+			b->held = 0;
+		} else {
+			b->state = IRQGATE_BINDING_BOUND;
+			b->original = 0;
+			b->sink = 0;
+		}
+	} else {
+		b->state = IRQGATE_BINDING_BOUND;
+		b->original = 0;
+		b->sink = 0;
+		if (binder)
+			b->binder = *binder;
+		b->since = bpf_ktime_get_boot_ns();
+	}
+	b->index = BPF_CORE_READ(vdev, irq_type);
+	b->trigger = trigger;
+	e = eventfd_learn(trigger);
+	if (e) {
+		eventfd_add_source(e, ikey.irq);
+		if (b->state == IRQGATE_BINDING_BOUND)
+			b->eventfd_id = e->id;
+	}
+	judge_bound(b, !adopt);
+	fold_early(b);
+	return 0;
+}
+
+static __always_inline void vm_learn(struct kvm *kvm, struct irqgate_ident *creator, bool adopt)
+{
+	static const struct irqgate_vm none = {};
+	struct irqgate_ptr_key key = { .ptr = (__u64)kvm };
+	struct irqgate_vm *vm;
+
+	if (bpf_map_update_elem(&vms, &key, &none, adopt ? BPF_NOEXIST : BPF_ANY)) {
+		if (!adopt)
+			lost_binding();
+		return;
+	}
+	vm = bpf_map_lookup_elem(&vms, &key);
+	if (!vm)
+		return;
+	if (creator)
+		vm->creator = *creator;
+	epoch_bump();
+}
+
+static __always_inline void irqfd_forget(struct kvm_kernel_irqfd *irqfd)
+{
+	struct irqgate_ptr_key key = { .ptr = (__u64)irqfd };
+	struct irqgate_irqfd *entry = bpf_map_lookup_elem(&irqfds, &key);
+
+	if (!entry)
+		return;
+	eventfd_del_vm(entry->eventfd, entry->vm);
+	bpf_map_delete_elem(&irqfds, &key);
+	epoch_bump();
+}
+
+/* An irqfd listens to its eventfd from now on. */
+static __noinline int irqfd_learn(struct kvm_kernel_irqfd *irqfd, bool adopt)
+{
+	struct irqgate_ptr_key key = { .ptr = (__u64)irqfd };
+	struct irqgate_irqfd entry = {};
+	struct irqgate_eventfd *e;
+	__u32 i;
+
+	entry.vm = (__u64)BPF_CORE_READ(irqfd, kvm);
+	entry.eventfd = (__u64)BPF_CORE_READ(irqfd, eventfd);
+	entry.gsi = BPF_CORE_READ(irqfd, gsi);
+	if (!adopt)
+		irqfd_forget(irqfd); /* reused memory whose end was not seen */
+	if (bpf_map_update_elem(&irqfds, &key, &entry, BPF_NOEXIST)) {
+		if (!adopt)
+			lost_binding();
+		return 0;
+	}
+	e = eventfd_learn(entry.eventfd);
+	if (!e)
+		return 0;
+	eventfd_add_vm(e, entry.vm);
+	epoch_bump();
+	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++) {
+		struct irqgate_irq_key ikey = { .irq = e->source[i] };
+		struct irqgate_binding *b;
+
+		if (!ikey.irq)
+			continue;
+		b = bpf_map_lookup_elem(&bindings, &ikey);
+		if (b)
+			judge_bound(b, !adopt);
+	}
+	return 0;
+}
+
+#endif

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Where things begin and end: processes, VMs, irqfds, eventfds, modules, and the
+ * loader itself.
+ */
+#include "hook.bpf.h"
+#include "learn.bpf.h"
+
+/* Processes: the identity is taken at exec and handed on at fork. */
+
+SEC("lsm/task_alloc")
+int BPF_PROG(task_forked, struct task_struct *task, unsigned long clone_flags)
+{
+	struct irqgate_ident *parent = ident_current();
+	struct irqgate_ident *child;
+	struct irqgate_match *row;
+
+	if (!parent)
+		return 0;
+	child = bpf_task_storage_get(&idents, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!child)
+		return 0;
+	*child = *parent;
+	/* A process a pid row names makes its whole tree. */
+	row = ident_row(parent, 0);
+	if (!parent->root && row)
+		child->root = parent->tgid;
+	child->tgid = 0; /* not known yet: ident_current fills it in */
+	child->start = 0;
+	return 0;
+}
+
+SEC("lsm/bprm_committed_creds")
+int BPF_PROG(task_execed, struct linux_binprm *bprm)
+{
+	struct irqgate_ident *id = ident_current();
+
+	if (id)
+		ident_capture(id, bpf_get_current_task_btf());
+	return 0;
+}
+
+/* The loader is gone: from now on a drop must be a deny. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(task_exited, struct task_struct *task)
+{
+	struct irqgate_state *st = the_state();
+	__u32 tgid = BPF_CORE_READ(task, tgid);
+	struct irqgate_agent_key akey = { .tgid = tgid };
+
+	if (!st || BPF_CORE_READ(task, pid) != tgid)
+		return 0;
+	if (st->loader_tgid == tgid)
+		st->loader_tgid = 0;
+	bpf_map_delete_elem(&agents, &akey);
+	return 0;
+}
+
+/* Modules: the loader hooks kvm and vfio when they appear. */
+
+SEC("raw_tp/module_load")
+int module_loaded(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct module *mod = (struct module *)ctx->args[0];
+	struct irqgate_event *ev = event_new(IRQGATE_EVENT_MODULE);
+
+	if (!ev)
+		return 0;
+	ev->count = 1;
+	bpf_core_read_str(ev->comm, sizeof(ev->comm), &mod->name);
+	bpf_ringbuf_submit(ev, BPF_RB_FORCE_WAKEUP);
+	return 0;
+}
+
+/* VMs. kvm_arch_init_vm runs in the process that creates the VM. */
+
+HOOK1(vm_created, "kvm_arch_init_vm", struct kvm *, kvm)
+{
+	vm_learn(kvm, ident_current(), false);
+	return 0;
+}
+
+HOOK1(vm_destroyed, "kvm_destroy_vm", struct kvm *, kvm)
+{
+	struct irqgate_ptr_key key = { .ptr = (__u64)kvm };
+
+	bpf_map_delete_elem(&vms, &key);
+	epoch_bump();
+	return 0;
+}
+
+/*
+ * irqfds. Up to 6.16 nothing can fail once the wait queue entry is queued; since
+ * 6.17 queueing itself may (an eventfd takes one irqfd only), so the return is
+ * what counts.
+ */
+SEC("fentry/irqfd_ptable_queue_proc")
+int BPF_PROG(irqfd_queued, struct file *file, struct wait_queue_head *wqh, poll_table *pt)
+{
+	return irqfd_learn(core_container_of(pt, struct kvm_kernel_irqfd, pt), false);
+}
+
+SEC("kprobe.multi")
+int BPF_KPROBE(irqfd_queued_kp, struct file *file, struct wait_queue_head *wqh, poll_table *pt)
+{
+	return irqfd_learn(core_container_of(pt, struct kvm_kernel_irqfd, pt), false);
+}
+
+static __always_inline int do_irqfd_registered(poll_table *pt, __u64 unused)
+{
+	struct kvm_irqfd_pt *p = core_container_of(pt, struct kvm_irqfd_pt, pt);
+
+	if (BPF_CORE_READ(p, ret))
+		return 0;
+	return irqfd_learn(BPF_CORE_READ(p, irqfd), false);
+}
+
+SEC("fexit/kvm_irqfd_register")
+int BPF_PROG(irqfd_registered, struct file *file, struct wait_queue_head *wqh, poll_table *pt)
+{
+	return do_irqfd_registered(pt, 0);
+}
+
+SEC("kprobe.multi")
+int BPF_KPROBE(irqfd_registered_enter_kp, struct file *file, struct wait_queue_head *wqh,
+	       poll_table *pt)
+{
+	return call_enter((__u64)pt, 0);
+}
+
+HOOK_EXIT_KPROBE(irqfd_registered, poll_table *, __u64)
+
+HOOK1(irqfd_ended, "irqfd_shutdown", struct work_struct *, work)
+{
+	irqfd_forget(core_container_of(work, struct kvm_kernel_irqfd, shutdown));
+	return 0;
+}
+
+/*
+ * eventfds. The entry goes with the last reference: then no binding can hold the
+ * eventfd and none can be made, so nothing races with the removal. Two puts that
+ * each see the other's reference leave the entry to the loader's periodic check.
+ */
+static __always_inline int eventfd_put(__u64 ctx)
+{
+	struct irqgate_ptr_key key = { .ptr = ctx };
+	struct eventfd_ctx *e = (struct eventfd_ctx *)ctx;
+
+	if (BPF_CORE_READ(e, kref.refcount.refs.counter) == 1)
+		bpf_map_delete_elem(&eventfds, &key);
+	return 0;
+}
+
+HOOK1(eventfd_ctx_dropped, "eventfd_ctx_put", struct eventfd_ctx *, efd)
+{
+	return eventfd_put((__u64)efd);
+}
+
+HOOK2(eventfd_closed, "eventfd_release", struct inode *, inode, struct file *, file)
+{
+	return eventfd_put((__u64)BPF_CORE_READ(file, private_data));
+}
+
+char _license[] SEC("license") = "GPL";

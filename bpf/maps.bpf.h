@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The maps, all pinned by name below /sys/fs/bpf/irqgate. Included by every
+ * stage: weak, so that bpftool gen object merges the definitions.
+ */
+#ifndef IRQGATE_MAPS_BPF_H
+#define IRQGATE_MAPS_BPF_H
+
+#include "vmlinux.h"
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include <irqgate/handle.h>
+#include <irqgate/decide.h>
+#include <irqgate/event.h>
+#include <irqgate/binding.h>
+
+#define HASH(name_, key_, value_, max_)                                                            \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_HASH);                                                   \
+		__uint(max_entries, max_);                                                         \
+		__type(key, key_);                                                                 \
+		__type(value, value_);                                                             \
+		__uint(pinning, LIBBPF_PIN_BY_NAME);                                               \
+	} name_ SEC(".maps") __weak
+
+#define ARRAY(type_, name_, value_, max_, flags_)                                                  \
+	struct {                                                                                   \
+		__uint(type, type_);                                                               \
+		__uint(max_entries, max_);                                                         \
+		__uint(map_flags, flags_);                                                         \
+		__type(key, __u32);                                                                \
+		__type(value, value_);                                                             \
+		__uint(pinning, LIBBPF_PIN_BY_NAME);                                               \
+	} name_ SEC(".maps") __weak
+
+/*
+ * The table (include/irqgate/table.h): an outer map for each of its four kinds,
+ * an inner map for each of the two slots. User space creates the inner maps and
+ * gives them BTF; here is only what they must be like.
+ */
+#define TABLE(name_, key_, value_)                                                                 \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);                                          \
+		__uint(max_entries, 2);                                                            \
+		__type(key, __u32);                                                                \
+		__uint(pinning, LIBBPF_PIN_BY_NAME);                                               \
+		__array(values, struct {                                                           \
+			__uint(type, BPF_MAP_TYPE_HASH);                                           \
+			__uint(max_entries, 1);                                                    \
+			__uint(map_flags, BPF_F_NO_PREALLOC);                                      \
+			__uint(key_size, sizeof(key_));                                            \
+			__uint(value_size, sizeof(value_));                                        \
+		});                                                                                \
+	} name_ SEC(".maps") __weak
+
+TABLE(table_devices, struct irqgate_device_key, struct irqgate_registration);
+TABLE(table_vectors, struct irqgate_vector_key, struct irqgate_vector_auth);
+TABLE(table_matches, struct irqgate_match_key, struct irqgate_match);
+TABLE(table_contexts, struct irqgate_context_key, struct irqgate_context);
+
+ARRAY(BPF_MAP_TYPE_ARRAY, state, struct irqgate_state, 1, BPF_F_MMAPABLE);
+
+HASH(bindings, struct irqgate_irq_key, struct irqgate_binding, IRQGATE_MAX_BINDINGS);
+HASH(bound, struct irqgate_vector_key, struct irqgate_irq_key, IRQGATE_MAX_BINDINGS);
+HASH(eventfds, struct irqgate_ptr_key, struct irqgate_eventfd, IRQGATE_MAX_BINDINGS);
+HASH(irqfds, struct irqgate_ptr_key, struct irqgate_irqfd, IRQGATE_MAX_BINDINGS);
+HASH(vms, struct irqgate_ptr_key, struct irqgate_vm, IRQGATE_MAX_VMS);
+HASH(stats, struct irqgate_vector_key, struct irqgate_counters, 65536);
+HASH(agents, struct irqgate_agent_key, struct irqgate_agent, 64);
+
+/*
+ * MSIs that fire between request_irq and the hook that learns the binding, by
+ * irq number; folded into the binding's counters when it is learned.
+ */
+ARRAY(BPF_MAP_TYPE_ARRAY, early, __u64, IRQGATE_MAX_BINDINGS, 0);
+
+/*
+ * What this CPU is about to signal. vfio_msihandler calls eventfd_signal and
+ * that calls irqfd_wakeup with interrupts off, so the later hooks recognize an
+ * MSI that was judged already by one comparison instead of a look-up.
+ */
+struct irqgate_cpu {
+	__u64 msi; /* eventfd_ctx vfio_msihandler is about to signal */
+	__u64 wake; /* the same, once eventfd_signal_mask took over */
+};
+ARRAY(BPF_MAP_TYPE_PERCPU_ARRAY, cpus, struct irqgate_cpu, 1, 0);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct irqgate_ident);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} idents SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 18);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} events SEC(".maps") __weak;
+
+static __always_inline struct irqgate_state *the_state(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&state, &zero);
+}
+
+#endif

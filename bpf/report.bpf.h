@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Counting and reporting. Counters are exact (atomics); events are not needed
+ * for anything but telling, and are thinned: the first of a kind in full, then
+ * whenever the count reaches a power of two.
+ */
+#ifndef IRQGATE_REPORT_BPF_H
+#define IRQGATE_REPORT_BPF_H
+
+#include "maps.bpf.h"
+
+#define REPORT_IN_FULL 8
+
+static __always_inline bool report_due(__u64 count)
+{
+	return count <= REPORT_IN_FULL || !(count & (count - 1));
+}
+
+/* Add to a counter and return its new value. */
+static __always_inline __u64 counted(__u64 *counter, __u64 n)
+{
+	return __sync_fetch_and_add(counter, n) + n;
+}
+
+/* Counters of a vector that outlive its bindings; creates them. Task context. */
+static __noinline struct irqgate_counters *vector_stats(__u64 handle, __u32 vector)
+{
+	static const struct irqgate_counters none = {};
+	struct irqgate_vector_key key = { .handle = handle, .vector = vector };
+	struct irqgate_counters *c = bpf_map_lookup_elem(&stats, &key);
+
+	if (c)
+		return c;
+	bpf_map_update_elem(&stats, &key, &none, BPF_NOEXIST);
+	c = bpf_map_lookup_elem(&stats, &key);
+	if (!c) {
+		struct irqgate_state *st = the_state();
+
+		if (st)
+			__sync_fetch_and_add(&st->lost_bindings, 1);
+	}
+	return c;
+}
+
+/* An event with the caller's process filled in; NULL and counted when the ring is full. */
+static __always_inline struct irqgate_event *event_new(__u8 type)
+{
+	struct irqgate_event *ev = bpf_ringbuf_reserve(&events, sizeof(*ev), 0);
+
+	if (!ev) {
+		struct irqgate_state *st = the_state();
+
+		if (st)
+			__sync_fetch_and_add(&st->lost_events, 1);
+		return NULL;
+	}
+	__builtin_memset(ev, 0, sizeof(*ev));
+	ev->time = bpf_ktime_get_boot_ns();
+	ev->type = type;
+	ev->gd_expected = IRQGATE_GD_NONE;
+	ev->gd_actual = IRQGATE_GD_NONE;
+	return ev;
+}
+
+static __always_inline void event_task(struct irqgate_event *ev)
+{
+	ev->pid = bpf_get_current_pid_tgid() >> 32;
+	bpf_get_current_comm(ev->comm, sizeof(ev->comm));
+}
+
+/* Report what became of an MSI of a binding. Interrupt context: no process. */
+static __always_inline void report_binding(struct irqgate_binding *b, __u8 verdict, __u8 level,
+					   __u64 count)
+{
+	struct irqgate_event *ev;
+
+	if (!report_due(count))
+		return;
+	ev = event_new(IRQGATE_EVENT_VERDICT);
+	if (!ev)
+		return;
+	ev->handle = b->handle;
+	ev->vector = b->vector;
+	ev->irq = b->irq;
+	ev->eventfd = b->trigger;
+	ev->verdict = verdict;
+	ev->reason = b->reason;
+	ev->level = level;
+	ev->gd_expected = b->expected;
+	ev->gd_actual = b->gd;
+	ev->count = count;
+	bpf_ringbuf_submit(ev, 0);
+}
+
+#endif

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Life of the loader: publish the table, attach the gates, find what exists,
+ * enforce, then follow the ring buffer. Enforcement is in the kernel; what needs
+ * the loader is quarantine, hooking modules that appear, and telling.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "events.h"
+#include "handle.h"
+#include "hooks.h"
+#include "names.h"
+#include "pins.h"
+#include "policy.h"
+#include "probe.h"
+#include "quarantine.h"
+#include "table.h"
+#include "util.h"
+
+struct loader {
+	const struct run_options *opts;
+	struct policy *policy;
+	struct pins pins;
+	bool gates; /* the bpf LSM is enabled */
+	struct ring_buffer *ring;
+	int epoll, signals, timer, listener, sentinel;
+	__u64 sentinel_seen;
+	bool sentinel_alarm;
+	bool check_modules, enforce; /* to be done after the ring was read */
+};
+
+static int load_policy(const struct run_options *opts, struct policy **policy)
+{
+	const char *path = opts->policy;
+	int mode, err;
+
+	if (!path && !access(DEFAULT_POLICY, F_OK))
+		path = DEFAULT_POLICY;
+	err = path ? policy_load(path, policy) : policy_empty(policy);
+	if (err)
+		return err;
+	if (!path)
+		msg("no policy file: empty table, audit mode");
+	if (opts->mode) {
+		mode = name_value(&names_mode, opts->mode);
+		if (mode < 0) {
+			policy_free(*policy);
+			return fail(mode, "--mode: unknown '%s', expected audit or enforce",
+				    opts->mode);
+		}
+		(*policy)->defaults.mode = mode;
+	}
+	return 0;
+}
+
+/* The modules' stages, as far as their modules are there. */
+static int load_stages(struct loader *l)
+{
+	enum stage stage;
+	int err;
+
+	for (stage = STAGE_VFIO; stage < STAGES; stage++) {
+		if (hooks_stage_loaded(stage))
+			continue;
+		err = hooks_load(stage, l->gates);
+		if (err && err != -EAGAIN)
+			return err;
+	}
+	l->pins.state->vfio_msihandler = kernel_symbol("vfio_msihandler");
+	return 0;
+}
+
+/* Find what the hooks did not see being made, and act on what is not in order. */
+static int adopt(struct loader *l)
+{
+	int lock = lock_changes(), err;
+
+	if (lock < 0)
+		return lock;
+	err = pins_iterate("iter_kvm", NULL, NULL);
+	if (!err)
+		err = pins_iterate("iter_vfio", NULL, NULL);
+	if (!err)
+		err = bindings_enforce(&l->pins);
+	close(lock);
+	return err < 0 ? err : 0;
+}
+
+static int adopt_tasks(void)
+{
+	char path[PIN_LEN], buf[256];
+	int fd = open(pin_path(path, "iter_tasks"), O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return fail(-errno, "%s: %s", path, strerror(errno));
+	while (read(fd, buf, sizeof(buf)) > 0)
+		;
+	close(fd);
+	return 0;
+}
+
+/* An MSI of a host driver: its binding is made here, for BPF cannot in an interrupt. */
+static void learn_host_irq(struct loader *l, const struct irqgate_event *ev)
+{
+	struct irqgate_irq_key key = { .irq = ev->irq };
+	struct irqgate_binding b = {
+		.handle = ev->handle,
+		.vector = ev->vector,
+		.irq = ev->irq,
+		.state = IRQGATE_BINDING_HOST,
+	};
+
+	bpf_map_update_elem(l->pins.bindings, &key, &b, BPF_NOEXIST);
+}
+
+static int on_event(void *arg, void *data, size_t len)
+{
+	const struct irqgate_event *ev = data;
+	struct loader *l = arg;
+
+	if (len < sizeof(*ev))
+		return 0;
+	switch (ev->type) {
+	case IRQGATE_EVENT_VERDICT:
+		event_print(stdout, &l->pins, ev, l->opts->json);
+		monitor_send(ev);
+		break;
+	case IRQGATE_EVENT_QUARANTINE:
+		l->enforce = true;
+		break;
+	case IRQGATE_EVENT_MODULE:
+		l->check_modules = true;
+		break;
+	case IRQGATE_EVENT_HOST_IRQ:
+		learn_host_irq(l, ev);
+		break;
+	}
+	return 0;
+}
+
+static void enforce(struct loader *l)
+{
+	int lock = lock_changes();
+
+	l->enforce = false;
+	if (lock < 0)
+		return;
+	bindings_enforce(&l->pins);
+	close(lock);
+}
+
+/* Counters of host interrupts whose number is gone stay; the binding goes. */
+static void forget_host_irqs(struct loader *l)
+{
+	struct irqgate_irq_key key, next, *prev = NULL;
+	struct irqgate_binding b;
+	char path[64];
+
+	while (!bpf_map_get_next_key(l->pins.bindings, prev, &next)) {
+		key = next;
+		prev = &key;
+		if (binding_find(&l->pins, key.irq, &b) || b.state != IRQGATE_BINDING_HOST)
+			continue;
+		snprintf(path, sizeof(path), "/sys/kernel/irq/%u", key.irq);
+		if (access(path, F_OK))
+			bpf_map_delete_elem(l->pins.bindings, &key);
+	}
+}
+
+/*
+ * Proof that the hooks fire: a write of our own must be seen by the injection
+ * gate. kernel.ftrace_enabled=0 detaches every trampoline in silence.
+ */
+static void check_sentinel(struct loader *l)
+{
+	__u64 one = 1, seen = __atomic_load_n(&l->pins.state->sentinel, __ATOMIC_RELAXED);
+	bool alive;
+
+	if (!l->gates)
+		return;
+	if (write(l->sentinel, &one, sizeof(one)) < 0 && errno == EAGAIN &&
+	    read(l->sentinel, &one, sizeof(one)) > 0 && write(l->sentinel, &one, sizeof(one)) < 0)
+		return;
+	alive = __atomic_load_n(&l->pins.state->sentinel, __ATOMIC_RELAXED) != seen;
+	if (alive == !l->sentinel_alarm)
+		return;
+	l->sentinel_alarm = !alive;
+	msg(alive ? "the hooks fire again" :
+		    "ALARM: the hooks do not fire, nothing is enforced; is kernel.ftrace_enabled 0?");
+}
+
+/* Once a second: a sign of life, and whatever events may have missed. */
+static int tick(struct loader *l)
+{
+	__atomic_store_n(&l->pins.state->loader_beat, now_ns(), __ATOMIC_RELAXED);
+	check_sentinel(l);
+	forget_host_irqs(l);
+	if (table_resolve(&l->pins, l->policy) > 0)
+		l->enforce = true;
+	/* Without the module's event, which a full ring can lose. */
+	if (!hooks_stage_loaded(STAGE_VFIO) || !hooks_stage_loaded(STAGE_KVM))
+		l->check_modules = module_present("vfio_pci_core") || module_present("kvm");
+	return 0;
+}
+
+static void handle_modules(struct loader *l)
+{
+	bool vfio = hooks_stage_loaded(STAGE_VFIO), kvm = hooks_stage_loaded(STAGE_KVM);
+
+	l->check_modules = false;
+	if (vfio && kvm)
+		return;
+	if (load_stages(l))
+		return;
+	if (vfio == hooks_stage_loaded(STAGE_VFIO) && kvm == hooks_stage_loaded(STAGE_KVM))
+		return;
+	msg("hooked modules that appeared:%s%s", !vfio && hooks_stage_loaded(STAGE_VFIO) ? " vfio" : "",
+	    !kvm && hooks_stage_loaded(STAGE_KVM) ? " kvm" : "");
+	adopt(l); /* what was bound in between is found and judged */
+}
+
+static int watch(struct loader *l, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.fd = fd };
+
+	return epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+}
+
+static int open_loop(struct loader *l)
+{
+	struct itimerspec second = { .it_interval.tv_sec = 1, .it_value.tv_sec = 1 };
+	sigset_t set;
+	int err;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	l->signals = signalfd(-1, &set, SFD_CLOEXEC);
+	l->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	l->epoll = epoll_create1(EPOLL_CLOEXEC);
+	l->listener = monitor_listen();
+	if (l->signals < 0 || l->timer < 0 || l->epoll < 0 || l->listener < 0 ||
+	    timerfd_settime(l->timer, 0, &second, NULL))
+		return fail(-errno, "cannot set up the event loop: %s", strerror(errno));
+	l->ring = ring_buffer__new(l->pins.events, on_event, l, NULL);
+	if (!l->ring)
+		return fail(-errno, "cannot read the ring buffer: %s", strerror(errno));
+	err = watch(l, l->signals) ?: watch(l, l->timer) ?: watch(l, l->listener) ?:
+	      watch(l, ring_buffer__epoll_fd(l->ring));
+	return err ? fail(err, "cannot set up the event loop: %s", strerror(-err)) : 0;
+}
+
+static void loop(struct loader *l)
+{
+	struct epoll_event ev;
+	__u64 ticks;
+
+	for (;;) {
+		int n = epoll_wait(l->epoll, &ev, 1, -1);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 || ev.data.fd == l->signals)
+			return;
+		if (ev.data.fd == l->timer) {
+			if (read(l->timer, &ticks, sizeof(ticks)) > 0)
+				tick(l);
+		} else if (ev.data.fd == l->listener) {
+			monitor_accept(l->listener);
+		}
+		ring_buffer__consume(l->ring);
+		if (l->enforce)
+			enforce(l);
+		if (l->check_modules)
+			handle_modules(l);
+	}
+}
+
+/*
+ * In force before this returns: the table, then the gates that ask it, then
+ * everything that existed before them.
+ */
+static int bring_up(struct loader *l)
+{
+	int err = hooks_load(STAGE_CORE, l->gates);
+
+	if (err)
+		return err;
+	err = pins_open(&l->pins);
+	if (err)
+		return err;
+	l->pins.state->build = hooks_build();
+	if (l->opts->stay) {
+		l->pins.state->loader_beat = now_ns();
+		__atomic_store_n(&l->pins.state->loader_tgid, getpid(), __ATOMIC_SEQ_CST);
+	}
+	err = table_publish(&l->pins, hooks_btf(), l->policy);
+	if (!err)
+		err = adopt_tasks();
+	if (!err)
+		err = load_stages(l);
+	if (!err)
+		err = adopt(l);
+	return err;
+}
+
+int daemon_run(const struct run_options *opts)
+{
+	struct loader l = { .opts = opts, .epoll = -1, .listener = -1 };
+	bool enforce;
+	int err;
+
+	err = load_policy(opts, &l.policy);
+	if (err)
+		return EXIT_USAGE;
+	enforce = l.policy->defaults.mode == IRQGATE_MODE_ENFORCE;
+	if (probe_require(enforce, opts->unsafe_interrupts)) {
+		policy_free(l.policy);
+		return EXIT_KERNEL;
+	}
+	l.gates = !probe_lsm().why;
+	l.sentinel = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	err = bring_up(&l);
+	if (err)
+		goto out;
+	if (!opts->stay) {
+		msg("loaded, %s; the programs stay pinned below " PIN_DIR,
+		    name_of(&names_mode, l.policy->defaults.mode));
+		goto out;
+	}
+	err = open_loop(&l);
+	if (err)
+		goto out;
+	msg("ready");
+	loop(&l);
+	__atomic_store_n(&l.pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);
+	unlink(MONITOR_SOCKET);
+	msg("stopped; what is pinned below " PIN_DIR " stays in force, 'irqgate unload' removes it");
+out:
+	ring_buffer__free(l.ring);
+	policy_free(l.policy);
+	return err ? EXIT_RUNTIME : EXIT_DONE;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The loader: load, attach, stay, report (`irqgate run`), or leave (`load`). */
+#ifndef IRQGATE_USER_DAEMON_H
+#define IRQGATE_USER_DAEMON_H
+
+#include <stdbool.h>
+
+#define DEFAULT_POLICY "/etc/irqgate/policy.yaml"
+
+struct run_options {
+	const char *policy; /* NULL: DEFAULT_POLICY if it exists, else an empty table */
+	const char *mode; /* NULL: as the policy says */
+	bool unsafe_interrupts;
+	bool json; /* events as JSON */
+	bool stay; /* run; false: load */
+};
+
+/* daemon_run - returns the exit status. */
+int daemon_run(const struct run_options *opts);
+
+#endif

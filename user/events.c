@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <json-c/json.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "events.h"
+#include "handle.h"
+#include "names.h"
+#include "table.h"
+#include "util.h"
+
+#define MAX_MONITORS 16
+
+static int monitors[MAX_MONITORS];
+static int nmonitors;
+
+/* Events carry CLOCK_BOOTTIME; people want the time of day. */
+static void wall_time(__u64 boot_ns, char buf[40])
+{
+	struct timespec boot, wall;
+	char date[24];
+	struct tm tm;
+	__s64 ns;
+
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	clock_gettime(CLOCK_REALTIME, &wall);
+	ns = (wall.tv_sec - boot.tv_sec) * 1000000000LL + wall.tv_nsec - boot.tv_nsec + boot_ns;
+	wall.tv_sec = ns / 1000000000;
+	gmtime_r(&wall.tv_sec, &tm);
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(buf, 40, "%s.%06lldZ", date, ns % 1000000000 / 1000);
+}
+
+static struct json_object *json_gd(__u32 gd)
+{
+	return gd == IRQGATE_GD_NONE ? NULL : json_object_new_int64(gd);
+}
+
+static void print_json(FILE *out, const struct irqgate_event *ev, const char *time,
+		       const char *handle, const char *context)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "time", json_object_new_string(time));
+	json_object_object_add(o, "verdict",
+			       json_object_new_string(name_of(&names_verdict, ev->verdict)));
+	json_object_object_add(o, "reason",
+			       json_object_new_string(name_of(&names_reason, ev->reason)));
+	json_object_object_add(o, "level", json_object_new_string(name_of(&names_level, ev->level)));
+	json_object_object_add(o, "handle", json_object_new_string(handle));
+	json_object_object_add(o, "vector", json_object_new_int64(ev->vector));
+	json_object_object_add(o, "gd_expected", json_gd(ev->gd_expected));
+	json_object_object_add(o, "gd_actual", json_gd(ev->gd_actual));
+	json_object_object_add(o, "context", json_object_new_string(context));
+	json_object_object_add(o, "pid", json_object_new_int64(ev->pid));
+	json_object_object_add(o, "comm", json_object_new_string(ev->comm));
+	json_object_object_add(o, "gsi", json_object_new_int64(ev->gsi));
+	json_object_object_add(o, "irq", json_object_new_int64(ev->irq));
+	json_object_object_add(o, "count", json_object_new_int64(ev->count));
+	fprintf(out, "%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+								       JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(o);
+}
+
+void event_print(FILE *out, const struct pins *pins, const struct irqgate_event *ev, bool json)
+{
+	char time[40], handle[HANDLE_STRLEN], vector[16];
+	char expected[IRQGATE_NAME_LEN], actual[IRQGATE_NAME_LEN];
+
+	wall_time(ev->time, time);
+	handle_format(ev->handle, handle);
+	table_context_name(pins, ev->gd_expected, expected);
+	table_context_name(pins, ev->gd_actual, actual);
+	if (json) {
+		print_json(out, ev, time, handle, actual);
+		fflush(out);
+		return;
+	}
+	snprintf(vector, sizeof(vector), "%u", ev->vector);
+	fprintf(out, "%s %-5s %s vector %s: reason %s, level %s, expected %s, actual %s", time,
+		name_of(&names_verdict, ev->verdict), handle,
+		ev->vector == IRQGATE_VECTOR_FUNCTION ? "function" : vector,
+		name_of(&names_reason, ev->reason), name_of(&names_level, ev->level), expected,
+		actual);
+	if (ev->pid)
+		fprintf(out, ", by %s[%u]", ev->comm, ev->pid);
+	fprintf(out, ", count %llu\n", (unsigned long long)ev->count);
+	fflush(out);
+}
+
+static void socket_address(struct sockaddr_un *addr)
+{
+	memset(addr, 0, sizeof(*addr));
+	addr->sun_family = AF_UNIX;
+	strcpy(addr->sun_path, MONITOR_SOCKET);
+}
+
+int monitor_listen(void)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un addr;
+	mode_t mask;
+	int err;
+
+	if (fd < 0)
+		return fail(-errno, "cannot make a socket: %s", strerror(errno));
+	socket_address(&addr);
+	unlink(MONITOR_SOCKET);
+	mask = umask(0077); /* root only from the first instant */
+	err = bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, MAX_MONITORS) ?
+		      -errno :
+		      0;
+	umask(mask);
+	if (err) {
+		close(fd);
+		return fail(err, MONITOR_SOCKET ": %s", strerror(-err));
+	}
+	return fd;
+}
+
+void monitor_accept(int listener)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	if (nmonitors == MAX_MONITORS) {
+		close(fd);
+		return;
+	}
+	monitors[nmonitors++] = fd;
+}
+
+void monitor_send(const struct irqgate_event *ev)
+{
+	int i;
+
+	for (i = 0; i < nmonitors; i++) {
+		if (send(monitors[i], ev, sizeof(*ev), MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(*ev))
+			continue;
+		close(monitors[i]);
+		monitors[i--] = monitors[--nmonitors];
+	}
+}
+
+int monitor_connect(void)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct sockaddr_un addr;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	socket_address(&addr);
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Events as text and as JSON, and the socket that hands them to monitors. */
+#ifndef IRQGATE_USER_EVENTS_H
+#define IRQGATE_USER_EVENTS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <irqgate/decide.h>
+#include <irqgate/event.h>
+#include "pins.h"
+
+#define MONITOR_SOCKET "/run/irqgate.sock"
+
+/*
+ * event_print - one line for a verdict event
+ * @json: an object {time, verdict, reason, level, handle, vector, gd_expected,
+ *	  gd_actual, context, pid, comm, gsi, irq, count}; times are ISO 8601, a
+ *	  GD that is none is null
+ */
+void event_print(FILE *out, const struct pins *pins, const struct irqgate_event *ev, bool json);
+
+/* monitor_listen - socket for monitors; a descriptor or a negative errno. Says so. */
+int monitor_listen(void);
+
+/* monitor_accept - take a waiting monitor. */
+void monitor_accept(int listener);
+
+/* monitor_send - to all monitors; one that does not keep up is cut off. */
+void monitor_send(const struct irqgate_event *ev);
+
+/*
+ * monitor_connect - to the running loader
+ * Return: a descriptor that yields one struct irqgate_event a read, or a
+ * negative errno, -ENOENT and -ECONNREFUSED when no loader runs.
+ */
+int monitor_connect(void);
+
+#endif

@@ -1,0 +1,491 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "hooks.h"
+#include "pins.h"
+#include "util.h"
+#include "irqgate.skel.h"
+
+#define TRACEFS "/sys/kernel/tracing"
+
+/* clang-format off */
+const struct hook hooks[] = {
+	{ "task_forked", "bpf_lsm_task_alloc", "link_task_forked", HOOK_GATE, STAGE_CORE, .what = "identity at fork" },
+	{ "task_execed", "bpf_lsm_bprm_committed_creds", "link_task_execed", HOOK_GATE, STAGE_CORE, .what = "identity at exec" },
+	{ "gate_file_permission", "bpf_lsm_file_permission", "link_gate_file_permission", HOOK_GATE, STAGE_CORE, .what = "injection gate: eventfd read and write" },
+	{ "task_exited", "sched_process_exit", "link_task_exited", HOOK_TP, STAGE_CORE, .what = "loader's end" },
+	{ "module_loaded", "module_load", "link_module_loaded", HOOK_TP, STAGE_CORE, .what = "modules that appear" },
+	{ "eventfd_ctx_dropped", "eventfd_ctx_put", "link_eventfd_ctx_dropped", HOOK_TRACE, STAGE_CORE, .what = "eventfd's end" },
+	{ "eventfd_closed", "eventfd_release", "link_eventfd_closed", HOOK_TRACE, STAGE_CORE, .what = "eventfd's end" },
+	{ "eventfd_signalled", "eventfd_signal_mask", "link_eventfd_signalled", HOOK_TRACE, STAGE_CORE, .what = "kernel-side signals" },
+	{ "host_irq", "handle_irq_event", "link_host_irq", HOOK_TRACE, STAGE_CORE, .what = "interrupts of host drivers" },
+	{ "adopt_tasks", "task", "iter_tasks", HOOK_ITER, STAGE_CORE, .what = "processes that exist" },
+	{ "judge_all", "-", "prog_judge", HOOK_CALL, STAGE_CORE, .what = "judging all bindings" },
+
+	{ "gate_vfio_ioctl", "bpf_lsm_file_ioctl", "link_gate_vfio_ioctl", HOOK_GATE, STAGE_VFIO, .what = "bind gate: VFIO_DEVICE_SET_IRQS" },
+	{ "gate_vfio_compat", "bpf_lsm_file_ioctl_compat", "link_gate_vfio_compat", HOOK_GATE, STAGE_VFIO, .optional = true, .what = "bind gate: 32-bit VFIO" },
+	{ "vector_signal", "vfio_msi_set_vector_signal", "link_vector_signal", HOOK_TRACE, STAGE_VFIO, .on_return = true, .what = "vector -> eventfd" },
+	{ "vfio_msi", "vfio_msihandler", "link_vfio_msi", HOOK_TRACE, STAGE_VFIO, .what = "device MSIs" },
+	{ "adopt_vfio", "task_file", "iter_vfio", HOOK_ITER, STAGE_VFIO, .what = "VFIO bindings that exist" },
+
+	{ "gate_kvm_ioctl", "bpf_lsm_file_ioctl", "link_gate_kvm_ioctl", HOOK_GATE, STAGE_KVM, .what = "bind gate: KVM_IRQFD; injection gate: KVM_SIGNAL_MSI" },
+	{ "gate_kvm_compat", "bpf_lsm_file_ioctl_compat", "link_gate_kvm_compat", HOOK_GATE, STAGE_KVM, .optional = true, .what = "bind gate: 32-bit KVM" },
+	{ "vm_created", "kvm_arch_init_vm", "link_vm_created", HOOK_TRACE, STAGE_KVM, .what = "VM -> context" },
+	{ "vm_destroyed", "kvm_destroy_vm", "link_vm_destroyed", HOOK_TRACE, STAGE_KVM, .what = "VM's end" },
+	{ "irqfd_queued", "irqfd_ptable_queue_proc", "link_irqfd_queued", HOOK_TRACE, STAGE_KVM, .optional = true, .what = "eventfd -> VM GSI (up to 6.16)" },
+	{ "irqfd_registered", "kvm_irqfd_register", "link_irqfd_registered", HOOK_TRACE, STAGE_KVM, .on_return = true, .optional = true, .what = "eventfd -> VM GSI (since 6.17)" },
+	{ "irqfd_ended", "irqfd_shutdown", "link_irqfd_ended", HOOK_TRACE, STAGE_KVM, .what = "irqfd's end" },
+	{ "irqfd_woken", "irqfd_wakeup", "link_irqfd_woken", HOOK_TRACE, STAGE_KVM, .what = "arrivals at a VM" },
+	{ "adopt_kvm", "task_file", "iter_kvm", HOOK_ITER, STAGE_KVM, .what = "VMs and irqfds that exist" },
+};
+/* clang-format on */
+const unsigned int nhooks = ARRAY_SIZE(hooks);
+
+/* The symbol that shows a stage's module is there, and the BTF its types are in. */
+static const struct {
+	const char *name, *symbol, *btf;
+} stages[STAGES] = {
+	[STAGE_CORE] = { "core", NULL, NULL },
+	[STAGE_VFIO] = { "vfio", "vfio_msi_set_vector_signal", "vfio_pci_core" },
+	[STAGE_KVM] = { "kvm", "kvm_arch_init_vm", "kvm" },
+};
+
+static struct irqgate_bpf *core; /* kept for its BTF */
+static bool verbose;
+
+static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	if (!verbose || level == LIBBPF_DEBUG)
+		return 0;
+	return vfprintf(stderr, fmt, ap);
+}
+
+void hooks_verbose(bool on)
+{
+	verbose = on;
+	libbpf_set_print(print_libbpf);
+}
+
+const struct btf *hooks_btf(void)
+{
+	return core ? bpf_object__btf(core->obj) : NULL;
+}
+
+static const char *kprobe_name(const struct hook *h, bool enter, char buf[64])
+{
+	snprintf(buf, 64, "%s%s_kp", h->name, enter ? "_enter" : "");
+	return buf;
+}
+
+/* The address ftrace attaches to, which with IBT is not the symbol's. */
+static __u64 ftrace_address(const char *function)
+{
+	FILE *f = fopen(TRACEFS "/available_filter_functions_addrs", "re"); /* since 6.5 */
+	char line[512], name[256];
+	unsigned long long addr;
+	__u64 found = 0;
+
+	if (!f)
+		return kernel_symbol(function);
+	while (!found && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%llx %255s", &addr, name) == 2 && !strcmp(name, function))
+			found = addr;
+	fclose(f);
+	return found;
+}
+
+static FILE *enabled_functions(void)
+{
+	FILE *f = fopen(TRACEFS "/enabled_functions", "re");
+
+	if (f)
+		return f;
+	if (mount("tracefs", TRACEFS, "tracefs", 0, NULL) && errno != EBUSY)
+		return NULL;
+	return fopen(TRACEFS "/enabled_functions", "re");
+}
+
+/*
+ * Does ftrace really call this trampoline? With IBT, looking up the record of a
+ * function may find a disabled one of dead code before it, and attaching then
+ * succeeds without effect (register_fentry and lookup_rec, kernel/bpf/
+ * trampoline.c and kernel/trace/ftrace.c of 6.12). What is in effect shows in
+ * enabled_functions, with the key bpf_trampoline_compute_key made.
+ */
+static enum hook_state trampoline_state(int prog_fd)
+{
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+	char line[512], key[64];
+	enum hook_state state = HOOK_SILENT;
+	FILE *f;
+
+	if (bpf_obj_get_info_by_fd(prog_fd, &info, &len))
+		return HOOK_UNVERIFIED;
+	f = enabled_functions();
+	if (!f)
+		return HOOK_UNVERIFIED;
+	snprintf(key, sizeof(key), "bpf_trampoline_%llu",
+		 (unsigned long long)info.attach_btf_obj_id << 32 | 0x80000000 |
+			 info.attach_btf_id);
+	while (state == HOOK_SILENT && fgets(line, sizeof(line), f))
+		if (strstr(line, key))
+			state = HOOK_LIVE;
+	fclose(f);
+	return state;
+}
+
+static enum hook_state kprobe_state(const char *function)
+{
+	enum hook_state state = HOOK_SILENT;
+	FILE *f = enabled_functions();
+	char line[512], name[256];
+
+	if (!f)
+		return HOOK_UNVERIFIED;
+	while (state == HOOK_SILENT && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%255s", name) == 1 && !strcmp(name, function))
+			state = HOOK_LIVE;
+	fclose(f);
+	return state;
+}
+
+static int pin_link(struct bpf_link *link, const char *pin)
+{
+	char path[PIN_LEN];
+	int err;
+
+	unlink(pin_path(path, pin));
+	err = bpf_link__pin(link, path);
+	return err ? fail(err, "%s: cannot pin: %s", path, strerror(-err)) : 0;
+}
+
+/* Pinned, the attachment outlives the link object. */
+static void drop_link(struct bpf_link *link)
+{
+	bpf_link__destroy(link);
+}
+
+static bool pinned(const char *pin)
+{
+	char path[PIN_LEN];
+
+	return !access(pin_path(path, pin), F_OK);
+}
+
+static bool hook_pinned(const struct hook *h)
+{
+	char kp[PIN_LEN];
+
+	snprintf(kp, sizeof(kp), "%s_kp", h->pin);
+	return pinned(h->pin) || pinned(kp);
+}
+
+bool hooks_stage_loaded(enum stage stage)
+{
+	unsigned int i;
+
+	for (i = 0; i < nhooks; i++)
+		if (hooks[i].stage == stage && hooks[i].kind == HOOK_TRACE && !hooks[i].optional)
+			return hook_pinned(&hooks[i]);
+	return false;
+}
+
+static void unpin_hook(const struct hook *h)
+{
+	char pin[64], path[PIN_LEN];
+
+	unlink(pin_path(path, h->pin));
+	snprintf(pin, sizeof(pin), "%s_kp", h->pin);
+	unlink(pin_path(path, pin));
+	snprintf(pin, sizeof(pin), "%s_enter_kp", h->pin);
+	unlink(pin_path(path, pin));
+}
+
+/*
+ * An instance of the object with only the wanted programs enabled. Maps that
+ * are pinned are reused, the others pinned.
+ */
+static struct irqgate_bpf *open_object(bool (*want)(const struct hook *h, const char *prog,
+						    void *arg),
+				       void *arg)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = PIN_DIR);
+	struct irqgate_bpf *skel = irqgate_bpf__open_opts(&opts);
+	struct bpf_program *prog;
+	unsigned int i;
+	int err;
+
+	if (!skel) {
+		fail(-errno, "cannot open the BPF object: %s", strerror(errno));
+		return NULL;
+	}
+	skel->rodata->eventfd_fops_addr = kernel_symbol("eventfd_fops");
+	skel->rodata->vfio_device_fops_addr = kernel_symbol("vfio_device_fops");
+	skel->rodata->kvm_vm_fops_addr = kernel_symbol("kvm_vm_fops");
+	skel->rodata->pci_bus_type_addr = kernel_symbol("pci_bus_type");
+	bpf_object__for_each_program(prog, skel->obj) {
+		const char *name = bpf_program__name(prog);
+		bool on = false;
+
+		for (i = 0; i < nhooks && !on; i++)
+			on = !strncmp(name, hooks[i].name, strlen(hooks[i].name)) &&
+			     want(&hooks[i], name, arg);
+		bpf_program__set_autoload(prog, on);
+	}
+	err = irqgate_bpf__load(skel);
+	if (err) {
+		irqgate_bpf__destroy(skel);
+		errno = -err;
+		return NULL;
+	}
+	return skel;
+}
+
+/* A hook the kprobe variant is loaded for. */
+static bool want_kprobe(const struct hook *h, const char *prog, void *arg)
+{
+	char name[64];
+
+	if (h != arg)
+		return false;
+	return !strcmp(prog, kprobe_name(h, false, name)) ||
+	       (h->on_return && !strcmp(prog, kprobe_name(h, true, name)));
+}
+
+static struct bpf_link *attach_kprobe(struct irqgate_bpf *skel, const struct hook *h, bool enter)
+{
+	LIBBPF_OPTS(bpf_kprobe_multi_opts, opts);
+	unsigned long addr = ftrace_address(h->function);
+	char name[64];
+	struct bpf_program *prog;
+
+	prog = bpf_object__find_program_by_name(skel->obj, kprobe_name(h, enter, name));
+	if (!prog || !addr) {
+		errno = ENOENT;
+		return NULL;
+	}
+	opts.addrs = &addr;
+	opts.cnt = 1;
+	opts.retprobe = h->on_return && !enter;
+	return bpf_program__attach_kprobe_multi_opts(prog, NULL, &opts);
+}
+
+/* Replace a silent trampoline, or one the kernel refused, by the kprobe variant. */
+static int use_kprobe(const struct hook *h)
+{
+	struct irqgate_bpf *skel = open_object(want_kprobe, (void *)h);
+	struct bpf_link *enter = NULL, *link = NULL;
+	char pin[64];
+	int err = -EIO;
+
+	if (!skel)
+		return fail(-errno, "%s: the kprobe variant does not load: %s", h->function,
+			    strerror(errno));
+	if (h->on_return) {
+		enter = attach_kprobe(skel, h, true);
+		if (!enter)
+			goto out;
+	}
+	link = attach_kprobe(skel, h, false);
+	if (!link)
+		goto out;
+	if (kprobe_state(h->function) == HOOK_SILENT) {
+		errno = ENOTSUP;
+		goto out;
+	}
+	snprintf(pin, sizeof(pin), "%s_kp", h->pin);
+	err = pin_link(link, pin);
+	if (!err && enter) {
+		snprintf(pin, sizeof(pin), "%s_enter_kp", h->pin);
+		err = pin_link(enter, pin);
+	}
+out:
+	if (err == -EIO)
+		err = fail(-errno, "%s: neither a trampoline nor a kprobe works: %s", h->function,
+			   strerror(errno));
+	if (err)
+		unpin_hook(h);
+	drop_link(enter);
+	drop_link(link);
+	irqgate_bpf__destroy(skel);
+	return err;
+}
+
+struct stage_want {
+	enum stage stage;
+	bool gates;
+};
+
+/* Programs of a stage in their first variant, where the kernel has the function. */
+static bool want_stage(const struct hook *h, const char *prog, void *arg)
+{
+	const struct stage_want *w = arg;
+
+	if (h->stage != w->stage || strcmp(prog, h->name) || hook_pinned(h))
+		return false;
+	if (h->kind == HOOK_GATE)
+		return w->gates && (!h->optional || kernel_symbol(h->function));
+	return h->kind != HOOK_TRACE || kernel_symbol(h->function);
+}
+
+static int attach_hook(struct irqgate_bpf *skel, const struct hook *h)
+{
+	struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, h->name);
+	char path[PIN_LEN];
+	struct bpf_link *link;
+	int err;
+
+	if (!prog || !bpf_program__autoload(prog))
+		return 0;
+	if (h->kind == HOOK_CALL) {
+		err = bpf_program__pin(prog, pin_path(path, h->pin));
+		return err ? fail(err, "%s: cannot pin: %s", path, strerror(-err)) : 0;
+	}
+	link = bpf_program__attach(prog);
+	if (!link && h->kind == HOOK_TRACE)
+		return use_kprobe(h);
+	if (!link)
+		return fail(-errno, "cannot attach %s to %s: %s", h->name, h->function,
+			    strerror(errno));
+	if ((h->kind == HOOK_TRACE || h->kind == HOOK_GATE) &&
+	    trampoline_state(bpf_program__fd(prog)) == HOOK_SILENT) {
+		drop_link(link);
+		if (h->kind == HOOK_TRACE)
+			return use_kprobe(h);
+		return fail(-ENOTSUP, "%s is attached to %s, but ftrace does not call it",
+			    h->name, h->function);
+	}
+	err = pin_link(link, h->pin);
+	drop_link(link);
+	return err;
+}
+
+__u64 hooks_build(void)
+{
+	size_t size;
+	const void *data = irqgate_bpf__elf_bytes(&size);
+
+	return hash_bytes(data, size);
+}
+
+/* Pinned links of another build are replaced, not adopted. */
+static void forget_other_build(void)
+{
+	struct irqgate_state state;
+	__u32 zero = 0;
+	unsigned int i;
+	char path[PIN_LEN];
+	int fd = bpf_obj_get(pin_path(path, "state"));
+
+	if (fd < 0)
+		return;
+	if (!bpf_map_lookup_elem(fd, &zero, &state) && state.build != hooks_build()) {
+		for (i = 0; i < nhooks; i++)
+			unpin_hook(&hooks[i]);
+	}
+	close(fd);
+}
+
+int hooks_load(enum stage stage, bool gates)
+{
+	struct stage_want want = { stage, gates };
+	struct irqgate_bpf *skel;
+	unsigned int i;
+	char path[PIN_LEN];
+	int err = 0;
+
+	if (stage == STAGE_CORE) {
+		if (mkdir(PIN_DIR, 0700) && errno != EEXIST)
+			return fail(-errno, PIN_DIR ": cannot create: %s", strerror(errno));
+		forget_other_build();
+	}
+	kernel_symbols_forget();
+	if (stages[stage].symbol && !kernel_symbol(stages[stage].symbol))
+		return -EAGAIN;
+	if (stages[stage].btf) {
+		snprintf(path, sizeof(path), "/sys/kernel/btf/%s", stages[stage].btf);
+		/* Built in, its types are in vmlinux; as a module it must be done loading. */
+		if (access(path, R_OK) && !module_present(stages[stage].btf))
+			return -EAGAIN;
+	}
+	skel = open_object(want_stage, &want);
+	if (!skel) {
+		err = -errno;
+		return fail(err, "the kernel refuses the %s programs: %s; -v shows its reasons",
+			    stages[stage].name, strerror(-err));
+	}
+	for (i = 0; i < nhooks && !err; i++)
+		if (hooks[i].stage == stage)
+			err = attach_hook(skel, &hooks[i]);
+	if (err) {
+		for (i = 0; i < nhooks; i++)
+			if (hooks[i].stage == stage)
+				unpin_hook(&hooks[i]);
+	}
+	if (!err && stage == STAGE_CORE)
+		core = skel;
+	else
+		irqgate_bpf__destroy(skel);
+	return err;
+}
+
+void hook_status(const struct hook *h, struct hook_status *st)
+{
+	struct bpf_link_info link = {};
+	struct bpf_prog_info prog = {};
+	__u32 len = sizeof(link);
+	char pin[64], path[PIN_LEN];
+	bool kprobe = false;
+	int fd, prog_fd;
+
+	memset(st, 0, sizeof(*st));
+	st->variant = "-";
+	fd = bpf_obj_get(pin_path(path, h->pin));
+	if (fd < 0) {
+		snprintf(pin, sizeof(pin), "%s_kp", h->pin);
+		fd = bpf_obj_get(pin_path(path, pin));
+		kprobe = true;
+	}
+	if (fd < 0)
+		return;
+	if (h->kind == HOOK_CALL) {
+		st->variant = "call";
+		st->state = HOOK_LIVE;
+		close(fd);
+		return;
+	}
+	st->state = HOOK_UNVERIFIED;
+	prog_fd = bpf_obj_get_info_by_fd(fd, &link, &len) ? -1 :
+							    bpf_prog_get_fd_by_id(link.prog_id);
+	if (kprobe) {
+		st->variant = "kprobe";
+		st->state = kprobe_state(h->function);
+	} else if (h->kind == HOOK_TP) {
+		st->variant = "tracepoint";
+		st->state = HOOK_LIVE;
+	} else if (h->kind == HOOK_ITER) {
+		st->variant = "iterator";
+		st->state = HOOK_LIVE;
+	} else {
+		st->variant = h->kind == HOOK_GATE ? "lsm" : h->on_return ? "fexit" : "fentry";
+		st->state = trampoline_state(prog_fd);
+	}
+	len = sizeof(prog);
+	if (prog_fd >= 0 && !bpf_obj_get_info_by_fd(prog_fd, &prog, &len)) {
+		st->runs = prog.run_cnt;
+		st->missed = prog.recursion_misses;
+	}
+	if (prog_fd >= 0)
+		close(prog_fd);
+	close(fd);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The hooks: which BPF programs are attached where, in which variant, and
+ * whether they are alive.
+ *
+ * Programs come in stages. The core stage needs nothing but the kernel; the
+ * vfio and kvm stages hook functions of modules and use their types, so they are
+ * loaded when the module is there. All stages are the same BPF object, opened
+ * with different programs enabled, and share the pinned maps.
+ */
+#ifndef IRQGATE_USER_HOOKS_H
+#define IRQGATE_USER_HOOKS_H
+
+#include <stdbool.h>
+#include <linux/types.h>
+
+enum stage {
+	STAGE_CORE,
+	STAGE_VFIO,
+	STAGE_KVM,
+	STAGES,
+};
+
+enum hook_kind {
+	HOOK_GATE, /* LSM: can refuse */
+	HOOK_TRACE, /* fentry or fexit, with a kprobe variant */
+	HOOK_TP, /* a tracepoint: cannot be silent */
+	HOOK_ITER, /* run on demand */
+	HOOK_CALL, /* run on demand */
+};
+
+struct hook {
+	const char *name; /* of the program; the kprobe variant adds _kp */
+	const char *function; /* kernel function it is attached to */
+	const char *pin;
+	enum hook_kind kind;
+	enum stage stage;
+	bool on_return; /* the kprobe variant needs NAME_enter_kp at the entry, too */
+	bool optional; /* kernels have this one or its sibling */
+	const char *what;
+};
+
+extern const struct hook hooks[];
+extern const unsigned int nhooks;
+
+enum hook_state {
+	HOOK_ABSENT, /* the kernel has no such function, or the module is not loaded */
+	HOOK_LIVE, /* attached, and ftrace confirms it */
+	HOOK_UNVERIFIED, /* attached, ftrace cannot be asked */
+	HOOK_SILENT, /* attached without effect, and no other variant works */
+};
+
+struct hook_status {
+	enum hook_state state;
+	const char *variant; /* "lsm", "fentry", "fexit", "kprobe", "tracepoint", "-" */
+	__u64 runs; /* 0 unless kernel.bpf_stats_enabled */
+	__u64 missed; /* runs skipped by recursion */
+};
+
+/*
+ * hooks_load - load and attach one stage, pin it, verify every attach
+ * @stage: core must be first
+ * @gates: attach the LSM programs; false where the bpf LSM is not enabled
+ *
+ * Links that an earlier irqgate of the same build left pinned are adopted as they
+ * are. A hook that is attached but silent is replaced by its kprobe variant.
+ * Return: 0; -EAGAIN: the stage's module is not loaded; or a negative errno,
+ * with nothing of this stage attached. Says what is wrong.
+ */
+int hooks_load(enum stage stage, bool gates);
+
+/* hooks_stage_loaded - the stage is pinned and attached. */
+bool hooks_stage_loaded(enum stage stage);
+
+/* hook_status - look at a pinned hook; works from any irqgate process. */
+void hook_status(const struct hook *hook, struct hook_status *status);
+
+/* hooks_btf - BTF of the BPF object; valid after hooks_load(STAGE_CORE). */
+const struct btf *hooks_btf(void);
+
+/* hooks_build - identifies the build of the BPF object; goes into state.build. */
+__u64 hooks_build(void);
+
+/* hooks_verbose - show libbpf's own messages, the verifier's included. */
+void hooks_verbose(bool verbose);
+
+#endif

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <bpf/bpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "pins.h"
+#include "util.h"
+
+const char *const table_map_names[IRQGATE_TABLE_MAPS] = {
+	[IRQGATE_MAP_DEVICES] = "devices",
+	[IRQGATE_MAP_VECTORS] = "vectors",
+	[IRQGATE_MAP_MATCHES] = "matches",
+	[IRQGATE_MAP_CONTEXTS] = "contexts",
+};
+
+const char *pin_path(char *buf, const char *name)
+{
+	snprintf(buf, PIN_LEN, PIN_DIR "/%s", name);
+	return buf;
+}
+
+static int get(const char *name)
+{
+	char path[PIN_LEN];
+
+	return bpf_obj_get(pin_path(path, name));
+}
+
+int pins_open(struct pins *pins)
+{
+	char name[64];
+	int fd, i;
+
+	memset(pins, -1, sizeof(*pins));
+	pins->state = NULL;
+	fd = get("state");
+	if (fd == -ENOENT)
+		return fail(-ENOENT, "not loaded: nothing is pinned below " PIN_DIR
+				     "; start it with 'irqgate run'");
+	if (fd == -EPERM || fd == -EACCES)
+		return fail(fd, "cannot open the pinned maps: run as root");
+	if (fd < 0)
+		return fail(fd, PIN_DIR "/state: %s", strerror(-fd));
+	pins->state = mmap(NULL, sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (pins->state == MAP_FAILED) {
+		pins->state = NULL;
+		return fail(-errno, PIN_DIR "/state: cannot map: %s", strerror(errno));
+	}
+	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
+		snprintf(name, sizeof(name), "table_%s", table_map_names[i]);
+		pins->outer[i] = get(name);
+	}
+	pins->bindings = get("bindings");
+	pins->eventfds = get("eventfds");
+	pins->irqfds = get("irqfds");
+	pins->vms = get("vms");
+	pins->stats = get("stats");
+	pins->agents = get("agents");
+	pins->early = get("early");
+	pins->events = get("events");
+	pins->judge = get("prog_judge");
+	if (pins->bindings < 0 || pins->stats < 0 || pins->events < 0)
+		return fail(-EIO, PIN_DIR " is incomplete: 'irqgate unload' removes the rest");
+	return 0;
+}
+
+void pins_close(struct pins *pins)
+{
+	int fds[] = { pins->bindings, pins->eventfds, pins->irqfds, pins->vms,
+		      pins->stats,    pins->agents,   pins->early,  pins->events, pins->judge };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	for (i = 0; i < IRQGATE_TABLE_MAPS; i++)
+		if (pins->outer[i] >= 0)
+			close(pins->outer[i]);
+	if (pins->state)
+		munmap(pins->state, sysconf(_SC_PAGESIZE));
+}
+
+int pins_remove(void)
+{
+	DIR *dir = opendir(PIN_DIR);
+	char path[PIN_LEN + 256];
+	struct dirent *d;
+
+	if (!dir)
+		return errno == ENOENT ? -ENOENT :
+					 fail(-errno, PIN_DIR ": %s", strerror(errno));
+	while ((d = readdir(dir))) {
+		if (d->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), PIN_DIR "/%s", d->d_name);
+		if (unlink(path))
+			msg("%s: cannot remove: %s", path, strerror(errno));
+	}
+	closedir(dir);
+	if (rmdir(PIN_DIR))
+		return fail(-errno, PIN_DIR ": cannot remove: %s", strerror(errno));
+	return 0;
+}
+
+int pins_judge(struct pins *pins)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	int err;
+
+	if (pins->judge < 0)
+		return fail(-ENOENT, "the program that judges bindings is not loaded");
+	err = bpf_prog_test_run_opts(pins->judge, &opts);
+	return err ? fail(err, "cannot judge the bindings: %s", strerror(-err)) : 0;
+}
+
+int pins_iterate(const char *name, int (*each)(const struct irqgate_file *file, void *arg),
+		 void *arg)
+{
+	struct irqgate_file files[64];
+	char path[PIN_LEN];
+	size_t have = 0, i;
+	int fd, ret = 0;
+
+	fd = open(pin_path(path, name), O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : fail(-errno, "%s: %s", path, strerror(errno));
+	while (!ret) {
+		ssize_t n = read(fd, (char *)files + have, sizeof(files) - have);
+
+		if (n < 0 && errno == EAGAIN)
+			continue;
+		if (n < 0)
+			ret = fail(-errno, "%s: %s", path, strerror(errno));
+		if (n <= 0)
+			break;
+		have += n;
+		for (i = 0; !ret && i < have / sizeof(files[0]); i++)
+			ret = each ? each(&files[i], arg) : 0;
+		memmove(files, (char *)files + have - have % sizeof(files[0]),
+			have % sizeof(files[0]));
+		have %= sizeof(files[0]);
+	}
+	close(fd);
+	return ret;
+}
+
+int binding_find(const struct pins *pins, __u32 irq, struct irqgate_binding *out)
+{
+	struct irqgate_irq_key key = { .irq = irq };
+
+	return bpf_map_lookup_elem(pins->bindings, &key, out);
+}

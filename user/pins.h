@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The pinned maps, as any irqgate command finds them, whether or not another
+ * one runs as the loader.
+ *
+ *   /sys/fs/bpf/irqgate/NAME	     a map of bpf/maps.bpf.h
+ *   .../devices vectors matches contexts   the four maps of the table in force
+ *   .../link_HOOK, link_HOOK_kp     an attached program, by its variant
+ *   .../iter_tasks iter_vfio iter_kvm, prog_judge	 what adopt and judge run
+ */
+#ifndef IRQGATE_USER_PINS_H
+#define IRQGATE_USER_PINS_H
+
+#include <linux/types.h>
+#include <irqgate/binding.h>
+#include <irqgate/table.h>
+
+#define PIN_DIR "/sys/fs/bpf/irqgate"
+#define PIN_LEN 128
+
+/* Descriptors of what is pinned; -1 where nothing is. */
+struct pins {
+	int outer[IRQGATE_TABLE_MAPS];
+	int bindings, eventfds, irqfds, vms, stats, agents, early, events;
+	int judge;
+	struct irqgate_state *state; /* the map, mapped: shared with BPF, use atomics */
+};
+
+/* Names of the four kinds of table map, by enum irqgate_table_map. */
+extern const char *const table_map_names[IRQGATE_TABLE_MAPS];
+
+/* pin_path - full path of a pin; @buf of PIN_LEN; returns @buf. */
+const char *pin_path(char *buf, const char *name);
+
+/*
+ * pins_open - find the maps of an irqgate that was loaded
+ * Return: 0; -ENOENT: irqgate is not loaded; or a negative errno. Says so.
+ */
+int pins_open(struct pins *pins);
+void pins_close(struct pins *pins);
+
+/* pins_remove - remove everything pinned; returns 0 or a negative errno. */
+int pins_remove(void);
+
+/*
+ * pins_judge - bring the verdict of every binding up to date with the table
+ * Return: 0 or a negative errno.
+ */
+int pins_judge(struct pins *pins);
+
+/*
+ * pins_iterate - run a pinned iterator over all files of all processes
+ * @name: iter_vfio or iter_kvm
+ * @each: called for every record; a non-zero return ends the walk
+ *
+ * Adopts what it finds, see bpf/adopt.bpf.c.
+ * Return: what @each returned last; 0 also when the iterator is not there,
+ * because its module is not; or a negative errno.
+ */
+int pins_iterate(const char *name, int (*each)(const struct irqgate_file *file, void *arg),
+		 void *arg);
+
+/* binding_find - entry of an irq; 0 or -ENOENT. */
+int binding_find(const struct pins *pins, __u32 irq, struct irqgate_binding *out);
+
+#endif

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/vfio.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <irqgate/decide.h>
+#include "handle.h"
+#include "quarantine.h"
+#include "util.h"
+
+/* Where in which process a file is to be found. */
+struct wanted {
+	enum irqgate_file_kind kind;
+	__u64 object;
+	__u32 tgid; /* 0: nobody has it */
+	int fd;
+};
+
+static int is_wanted(const struct irqgate_file *file, void *arg)
+{
+	struct wanted *w = arg;
+
+	if (file->kind != w->kind || file->object != w->object)
+		return 0;
+	w->tgid = file->tgid;
+	w->fd = file->fd;
+	return 1;
+}
+
+/* A copy of a file some process holds. */
+static int copy_file(enum irqgate_file_kind kind, __u64 object)
+{
+	struct wanted w = { .kind = kind, .object = object };
+	int ret = pins_iterate("iter_vfio", is_wanted, &w);
+	int pidfd, fd;
+
+	if (ret < 0)
+		return ret;
+	if (!w.tgid)
+		return -ESRCH;
+	pidfd = syscall(SYS_pidfd_open, w.tgid, 0);
+	if (pidfd < 0)
+		return -errno;
+	fd = syscall(SYS_pidfd_getfd, pidfd, w.fd, 0);
+	if (fd < 0)
+		fd = -errno;
+	close(pidfd);
+	return fd;
+}
+
+static int set_vector(int device, __u32 index, __u32 vector, int eventfd)
+{
+	char buf[sizeof(struct vfio_irq_set) + sizeof(int)];
+	struct vfio_irq_set *set = (void *)buf;
+
+	set->argsz = sizeof(buf);
+	set->flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+	set->index = index;
+	set->start = vector;
+	set->count = 1;
+	memcpy(set->data, &eventfd, sizeof(int));
+	return ioctl(device, VFIO_DEVICE_SET_IRQS, set) ? -errno : 0;
+}
+
+/* Re-trigger as an agent, so that the hooks know the change for ours. */
+static int retrigger(struct pins *pins, const struct irqgate_binding *b, int eventfd,
+		     enum irqgate_agent_op op)
+{
+	struct irqgate_agent_key key = { .tgid = getpid() };
+	struct irqgate_agent agent = { .op = op, .irq = b->irq };
+	int device, err;
+
+	device = copy_file(IRQGATE_FILE_VFIO_DEVICE, b->device);
+	if (device < 0)
+		return device;
+	err = bpf_map_update_elem(pins->agents, &key, &agent, BPF_ANY);
+	if (!err)
+		err = set_vector(device, b->index, b->vector, eventfd);
+	bpf_map_delete_elem(pins->agents, &key);
+	close(device); /* it would pin the device beyond its owner's exit */
+	return err;
+}
+
+static int fail_binding(int err, const struct irqgate_binding *b, const char *what)
+{
+	char handle[HANDLE_STRLEN];
+
+	return fail(err, "%s vector %u: cannot be %s: %s", handle_format(b->handle, handle),
+		    b->vector, what, strerror(-err));
+}
+
+static int quarantine(struct pins *pins, const struct irqgate_binding *b)
+{
+	struct irqgate_binding now;
+	int sink = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int err = sink < 0 ? -errno : retrigger(pins, b, sink, IRQGATE_AGENT_QUARANTINE);
+
+	if (sink >= 0)
+		close(sink);
+	/* Not there any more: the owner unbound it meanwhile. */
+	if (!err && !binding_find(pins, b->irq, &now) && now.state != IRQGATE_BINDING_QUARANTINED)
+		err = -EIO;
+	return err ? fail_binding(err, b, "quarantined") : 0;
+}
+
+static int release(struct pins *pins, const struct irqgate_binding *b)
+{
+	int original, err;
+
+	original = copy_file(IRQGATE_FILE_EVENTFD, b->original);
+	if (original == -ESRCH)
+		return fail_binding(-ENOENT, b,
+				    "released, its owner closed the eventfd and must bind again");
+	if (original < 0)
+		return fail_binding(original, b, "released");
+	err = retrigger(pins, b, original, IRQGATE_AGENT_RELEASE);
+	close(original);
+	return err ? fail_binding(err, b, "released") : 0;
+}
+
+/* Processes that were stopped until their vectors are quarantined. */
+struct held {
+	__u32 tgid[256];
+	unsigned int n;
+};
+
+static void held_add(struct held *held, __u32 tgid)
+{
+	unsigned int i;
+
+	for (i = 0; i < held->n; i++)
+		if (held->tgid[i] == tgid)
+			return;
+	if (tgid && held->n < ARRAY_SIZE(held->tgid))
+		held->tgid[held->n++] = tgid;
+}
+
+/* One pass over the bindings; returns how many it changed. */
+static int enforce_pass(struct pins *pins, struct held *held, int *failed)
+{
+	struct irqgate_irq_key key, next, *prev = NULL;
+	struct irqgate_binding b;
+	int changed = 0, err;
+
+	*failed = 0;
+	while (!bpf_map_get_next_key(pins->bindings, prev, &next)) {
+		key = next;
+		prev = &key;
+		if (binding_find(pins, key.irq, &b))
+			continue;
+		if (b.state == IRQGATE_BINDING_BOUND && b.verdict >= IRQGATE_VERDICT_DROP) {
+			held_add(held, b.held);
+			err = quarantine(pins, &b);
+		} else if (b.state == IRQGATE_BINDING_QUARANTINED &&
+			   b.verdict <= IRQGATE_VERDICT_AUDIT) {
+			err = release(pins, &b);
+		} else {
+			continue;
+		}
+		changed += !err;
+		*failed += !!err;
+	}
+	return changed;
+}
+
+int bindings_enforce(struct pins *pins)
+{
+	struct held held = {};
+	int failed = 0, err, pass;
+	unsigned int i;
+
+	err = pins_judge(pins);
+	if (err)
+		return err;
+	/*
+	 * An owner that binds several vectors in one call holds VFIO's igate until
+	 * all are bound, so the first quarantine waits for the rest; they may be
+	 * entries the walk has passed by then.
+	 */
+	for (pass = 0; pass < 16 && enforce_pass(pins, &held, &failed); pass++)
+		;
+	for (i = 0; i < held.n; i++)
+		kill(held.tgid[i], SIGCONT);
+	return failed;
+}

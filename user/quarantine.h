@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Quarantine: pointing one vector of a VFIO device at a sink, and back.
+ *
+ * Works on a stock kernel: VFIO_DEVICE_SET_IRQS asks nobody who calls it. A
+ * short-lived copy of the owner's device descriptor is taken (pidfd_getfd) and
+ * the one vector re-triggered, count 1. VFIO frees the old interrupt and waits
+ * for its handlers before it requests the new one (vfio_msi_set_vector_signal),
+ * so an MSI raised after the return cannot reach the old target. The sink is an
+ * eventfd only VFIO holds; MSIs that end there are counted as dropped.
+ */
+#ifndef IRQGATE_USER_QUARANTINE_H
+#define IRQGATE_USER_QUARANTINE_H
+
+#include "pins.h"
+
+/*
+ * bindings_enforce - make every binding what its verdict says
+ * @pins: the maps
+ *
+ * Judges all bindings, quarantines those that must not be, releases those that
+ * may be again, then lets owners go on that were stopped for it. Call under
+ * lock_changes().
+ * Return: number of bindings that could not be made so, or a negative errno.
+ * Says which and why.
+ */
+int bindings_enforce(struct pins *pins);
+
+#endif

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every kind is collected as an array of JSON objects with stable field names;
+ * the text form is a table of the same fields.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <irqgate/decide.h>
+#include "handle.h"
+#include "hooks.h"
+#include "names.h"
+#include "show.h"
+#include "table.h"
+#include "util.h"
+
+static void put_str(struct json_object *o, const char *key, const char *value)
+{
+	json_object_object_add(o, key, value ? json_object_new_string(value) : NULL);
+}
+
+static void put_num(struct json_object *o, const char *key, __u64 value)
+{
+	json_object_object_add(o, key, json_object_new_int64(value));
+}
+
+static void put_handle(struct json_object *o, __u64 handle)
+{
+	char buf[HANDLE_STRLEN];
+
+	put_str(o, "handle", handle_format(handle, buf));
+}
+
+static void put_gd(struct json_object *o, const struct pins *pins, __u32 gd)
+{
+	char buf[IRQGATE_NAME_LEN];
+
+	put_str(o, "context", gd == IRQGATE_GD_NONE ? NULL : table_context_name(pins, gd, buf));
+	json_object_object_add(o, "gd",
+			       gd == IRQGATE_GD_NONE ? NULL : json_object_new_int64(gd));
+}
+
+/* Kernel pointers identify objects; equal ones are the same object. */
+static void put_ptr(struct json_object *o, const char *key, __u64 ptr)
+{
+	char buf[24];
+
+	snprintf(buf, sizeof(buf), "%llx", (unsigned long long)ptr);
+	put_str(o, key, ptr ? buf : NULL);
+}
+
+static int show_devices(struct pins *pins, struct json_object *rows)
+{
+	int map = table_map(pins, IRQGATE_MAP_DEVICES);
+	struct irqgate_device_key key, *prev = NULL;
+	struct irqgate_registration reg;
+
+	if (map < 0)
+		return map;
+	for (; !bpf_map_get_next_key(map, prev, &key); prev = &key) {
+		struct json_object *o;
+
+		if (bpf_map_lookup_elem(map, &key, &reg))
+			continue;
+		o = json_object_new_object();
+		put_handle(o, key.handle);
+		put_gd(o, pins, reg.gd);
+		put_num(o, "noi", reg.noi);
+		json_object_object_add(o, "all",
+				       json_object_new_boolean(reg.flags & IRQGATE_REG_ALL_VECTORS));
+		put_num(o, "isc", reg.isc);
+		put_str(o, "on_violation", name_of(&names_action, reg.action));
+		json_object_array_add(rows, o);
+	}
+	close(map);
+	return 0;
+}
+
+static int show_vectors(struct pins *pins, struct json_object *rows)
+{
+	int map = table_map(pins, IRQGATE_MAP_VECTORS);
+	struct irqgate_vector_key key, *prev = NULL;
+	struct irqgate_vector_auth vec;
+
+	if (map < 0)
+		return map;
+	for (; !bpf_map_get_next_key(map, prev, &key); prev = &key) {
+		struct json_object *o;
+
+		if (bpf_map_lookup_elem(map, &key, &vec))
+			continue;
+		o = json_object_new_object();
+		put_handle(o, key.handle);
+		put_num(o, "vector", key.vector);
+		put_gd(o, pins, vec.gd);
+		put_str(o, "on_violation", name_of(&names_action, vec.action));
+		json_object_object_add(o, "revoked",
+				       json_object_new_boolean(vec.flags & IRQGATE_VEC_REVOKED));
+		json_object_array_add(rows, o);
+	}
+	close(map);
+	return 0;
+}
+
+static int show_contexts(struct pins *pins, struct json_object *rows)
+{
+	int map = table_map(pins, IRQGATE_MAP_CONTEXTS);
+	struct irqgate_context_key key, *prev = NULL;
+	struct irqgate_context ctx;
+
+	if (map < 0)
+		return map;
+	for (; !bpf_map_get_next_key(map, prev, &key); prev = &key) {
+		struct json_object *o;
+
+		if (bpf_map_lookup_elem(map, &key, &ctx))
+			continue;
+		o = json_object_new_object();
+		put_gd(o, pins, key.gd);
+		json_object_object_add(o, "strict",
+				       json_object_new_boolean(ctx.flags & IRQGATE_CTX_STRICT));
+		json_object_array_add(rows, o);
+	}
+	close(map);
+	return 0;
+}
+
+/* The irqfd that listens to an eventfd; the first one where there are several. */
+static bool find_irqfd(struct pins *pins, __u64 eventfd, struct irqgate_irqfd *out)
+{
+	struct irqgate_ptr_key key, *prev = NULL;
+
+	for (; !bpf_map_get_next_key(pins->irqfds, prev, &key); prev = &key)
+		if (!bpf_map_lookup_elem(pins->irqfds, &key, out) && out->eventfd == eventfd)
+			return true;
+	return false;
+}
+
+static void put_vm(struct json_object *o, struct pins *pins, __u64 kvm)
+{
+	struct irqgate_ptr_key key = { .ptr = kvm };
+	struct irqgate_vm vm;
+	char name[32];
+
+	if (!kvm || bpf_map_lookup_elem(pins->vms, &key, &vm)) {
+		put_str(o, "vm", kvm ? "unresolved" : NULL);
+		return;
+	}
+	snprintf(name, sizeof(name), "kvm-%u", vm.creator.tgid);
+	put_str(o, "vm", name);
+}
+
+static int show_bindings(struct pins *pins, struct json_object *rows)
+{
+	struct irqgate_irq_key key, *prev = NULL;
+	struct irqgate_binding b;
+
+	for (; !bpf_map_get_next_key(pins->bindings, prev, &key); prev = &key) {
+		struct irqgate_irqfd irqfd = {};
+		struct json_object *o;
+		__u64 eventfd;
+		bool vm;
+
+		if (binding_find(pins, key.irq, &b))
+			continue;
+		eventfd = b.state == IRQGATE_BINDING_QUARANTINED ? b.original : b.trigger;
+		vm = eventfd && find_irqfd(pins, eventfd, &irqfd);
+		o = json_object_new_object();
+		put_handle(o, b.handle);
+		put_num(o, "vector", b.vector);
+		put_num(o, "irq", b.irq);
+		put_ptr(o, "eventfd", eventfd);
+		put_vm(o, pins, vm ? irqfd.vm : 0);
+		json_object_object_add(o, "gsi", vm ? json_object_new_int64(irqfd.gsi) : NULL);
+		put_gd(o, pins, b.gd);
+		put_str(o, "state", name_of(&names_binding, b.state));
+		json_object_object_add(o, "direct", json_object_new_boolean(false));
+		put_str(o, "verdict", name_of(&names_verdict, b.verdict));
+		put_str(o, "reason", name_of(&names_reason, b.reason));
+		put_num(o, "pid", b.binder.tgid);
+		json_object_array_add(rows, o);
+	}
+	return 0;
+}
+
+/* Counters of one vector: those of ended bindings plus those of the live one. */
+struct stat_row {
+	struct irqgate_vector_key key;
+	struct irqgate_counters count;
+	__u32 gd;
+};
+
+struct stat_rows {
+	struct stat_row *row;
+	size_t n;
+};
+
+static struct stat_row *stat_row(struct stat_rows *rows, const struct irqgate_vector_key *key)
+{
+	struct stat_row *grown;
+	size_t i;
+
+	for (i = 0; i < rows->n; i++)
+		if (!memcmp(&rows->row[i].key, key, sizeof(*key)))
+			return &rows->row[i];
+	grown = realloc(rows->row, (rows->n + 1) * sizeof(*grown));
+	if (!grown)
+		return NULL;
+	rows->row = grown;
+	grown += rows->n++;
+	memset(grown, 0, sizeof(*grown));
+	grown->key = *key;
+	grown->gd = IRQGATE_GD_NONE;
+	return grown;
+}
+
+static void stat_add(struct stat_row *row, const struct irqgate_counters *c)
+{
+	row->count.passed += c->passed;
+	row->count.dropped += c->dropped;
+	row->count.denied += c->denied;
+	row->count.would_drop += c->would_drop;
+	row->count.leaked += c->leaked;
+}
+
+static int stat_order(const void *a, const void *b)
+{
+	const struct stat_row *x = a, *y = b;
+
+	if (x->key.handle != y->key.handle)
+		return x->key.handle < y->key.handle ? -1 : 1;
+	return (x->key.vector > y->key.vector) - (x->key.vector < y->key.vector);
+}
+
+/* Whom the table registers the vector for. */
+static __u32 registered_gd(int devices, int vectors, const struct irqgate_vector_key *key)
+{
+	struct irqgate_device_key dkey = { .handle = key->handle };
+	struct irqgate_registration reg;
+	struct irqgate_vector_auth vec;
+
+	if (!bpf_map_lookup_elem(vectors, key, &vec))
+		return vec.gd;
+	if (!bpf_map_lookup_elem(devices, &dkey, &reg) && (reg.flags & IRQGATE_REG_ALL_VECTORS))
+		return reg.gd;
+	return IRQGATE_GD_NONE;
+}
+
+static int show_stats(struct pins *pins, struct json_object *out)
+{
+	int devices = table_map(pins, IRQGATE_MAP_DEVICES);
+	int vectors = table_map(pins, IRQGATE_MAP_VECTORS);
+	struct irqgate_vector_key key, *prev = NULL;
+	struct irqgate_irq_key ikey, *iprev = NULL;
+	struct stat_rows rows = {};
+	struct irqgate_counters c;
+	struct irqgate_binding b;
+	struct stat_row *row;
+	size_t i;
+
+	for (; !bpf_map_get_next_key(pins->stats, prev, &key); prev = &key) {
+		if (bpf_map_lookup_elem(pins->stats, &key, &c))
+			continue;
+		row = stat_row(&rows, &key);
+		if (row)
+			stat_add(row, &c);
+	}
+	for (; !bpf_map_get_next_key(pins->bindings, iprev, &ikey); iprev = &ikey) {
+		struct irqgate_vector_key bkey = {};
+
+		if (binding_find(pins, ikey.irq, &b))
+			continue;
+		bkey.handle = b.handle;
+		bkey.vector = b.vector;
+		row = stat_row(&rows, &bkey);
+		if (row)
+			stat_add(row, &b.count);
+	}
+	if (rows.n)
+		qsort(rows.row, rows.n, sizeof(*rows.row), stat_order);
+	for (i = 0; i < rows.n; i++) {
+		struct json_object *o = json_object_new_object();
+
+		row = &rows.row[i];
+		put_handle(o, row->key.handle);
+		put_num(o, "vector", row->key.vector);
+		put_gd(o, pins, registered_gd(devices, vectors, &row->key));
+		put_num(o, "passed", row->count.passed);
+		put_num(o, "dropped", row->count.dropped);
+		put_num(o, "denied", row->count.denied);
+		put_num(o, "would_drop", row->count.would_drop);
+		put_num(o, "leaked", row->count.leaked);
+		json_object_array_add(out, o);
+	}
+	free(rows.row);
+	close(devices);
+	close(vectors);
+	return 0;
+}
+
+static int show_hooks(struct pins *pins, struct json_object *rows)
+{
+	static const char *const states[] = { "absent", "live", "unverified", "silent" };
+	struct hook_status st;
+	unsigned int i;
+
+	(void)pins;
+	for (i = 0; i < nhooks; i++) {
+		struct json_object *o = json_object_new_object();
+
+		hook_status(&hooks[i], &st);
+		put_str(o, "hook", hooks[i].name);
+		put_str(o, "function", hooks[i].function);
+		put_str(o, "variant", st.variant);
+		put_str(o, "state", states[st.state]);
+		put_num(o, "missed", st.missed);
+		put_str(o, "what", hooks[i].what);
+		json_object_array_add(rows, o);
+	}
+	return 0;
+}
+
+static const char *cell(struct json_object *o, const char *key)
+{
+	struct json_object *v = json_object_object_get(o, key);
+
+	return v ? json_object_get_string(v) : "-";
+}
+
+/* A table with a column for each field, as wide as its widest cell. */
+static void print_table(struct json_object *rows)
+{
+	size_t n = json_object_array_length(rows), i, width;
+	struct json_object *first;
+
+	if (!n) {
+		printf("none\n");
+		return;
+	}
+	first = json_object_array_get_idx(rows, 0);
+	for (i = 0; i <= n; i++) {
+		struct json_object *row = i ? json_object_array_get_idx(rows, i - 1) : NULL;
+
+		json_object_object_foreach(first, key, value) {
+			size_t k;
+
+			(void)value;
+			width = strlen(key);
+			for (k = 0; k < n; k++) {
+				size_t len = strlen(cell(json_object_array_get_idx(rows, k), key));
+
+				width = len > width ? len : width;
+			}
+			printf("%-*s  ", (int)width, row ? cell(row, key) : key);
+		}
+		printf("\n");
+	}
+}
+
+int show(struct pins *pins, const char *what, bool json)
+{
+	static const struct {
+		const char *name;
+		int (*collect)(struct pins *pins, struct json_object *rows);
+	} kinds[] = {
+		{ "devices", show_devices },	 { "vectors", show_vectors },
+		{ "contexts", show_contexts },	 { "bindings", show_bindings },
+		{ "stats", show_stats },	 { "hooks", show_hooks },
+	};
+	struct json_object *rows;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(kinds) && strcmp(kinds[i].name, what); i++)
+		;
+	if (i == ARRAY_SIZE(kinds))
+		return fail(-ENOENT, "show: unknown '%s', expected " SHOW_KINDS, what);
+	rows = json_object_new_array();
+	err = kinds[i].collect(pins, rows);
+	if (err)
+		fail(err, "show %s: %s", what, strerror(-err));
+	else if (json)
+		printf("%s\n", json_object_to_json_string_ext(rows, JSON_C_TO_STRING_PRETTY |
+								    JSON_C_TO_STRING_NOSLASHESCAPE));
+	else
+		print_table(rows);
+	json_object_put(rows);
+	return err;
+}

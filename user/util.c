@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util.h"
+
+#define LOCK_PATH "/run/irqgate.lock"
+
+static void vmsg(const char *fmt, va_list ap)
+{
+	fputs("irqgate: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+}
+
+void msg(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vmsg(fmt, ap);
+	va_end(ap);
+}
+
+int fail(int error, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vmsg(fmt, ap);
+	va_end(ap);
+	return error;
+}
+
+int read_line(const char *path, char *buf, size_t len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	buf[0] = '\0';
+	if (fd < 0)
+		return -errno;
+	n = read(fd, buf, len - 1);
+	if (n < 0)
+		n = -errno;
+	close(fd);
+	if (n < 0)
+		return n;
+	buf[n] = '\0';
+	buf[strcspn(buf, "\n")] = '\0';
+	return 0;
+}
+
+/*
+ * The symbols irqgate asks for; kallsyms has two hundred thousand, so they are
+ * looked up together in one pass.
+ */
+static struct {
+	const char *name;
+	__u64 addr;
+} symbols[] = {
+	{ "eventfd_fops", 0 },
+	{ "vfio_device_fops", 0 },
+	{ "kvm_vm_fops", 0 },
+	{ "pci_bus_type", 0 },
+	{ "vfio_msihandler", 0 },
+	{ "vfio_msi_set_vector_signal", 0 },
+	{ "kvm_arch_init_vm", 0 },
+	{ "kvm_destroy_vm", 0 },
+	{ "irqfd_ptable_queue_proc", 0 },
+	{ "kvm_irqfd_register", 0 },
+	{ "irqfd_shutdown", 0 },
+	{ "irqfd_wakeup", 0 },
+	{ "eventfd_ctx_put", 0 },
+	{ "eventfd_release", 0 },
+	{ "eventfd_signal_mask", 0 },
+	{ "handle_irq_event", 0 },
+	{ "bpf_lsm_file_ioctl", 0 },
+	{ "bpf_lsm_file_ioctl_compat", 0 },
+};
+static bool symbols_known;
+
+static void symbols_read(void)
+{
+	FILE *f = fopen("/proc/kallsyms", "re");
+	char line[512];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(symbols); i++)
+		symbols[i].addr = 0;
+	symbols_known = f;
+	while (f && fgets(line, sizeof(line), f)) {
+		char *name = strchr(line, ' ');
+
+		if (!name || strlen(name) < 4)
+			continue;
+		name += 3; /* past the type */
+		name[strcspn(name, "\t\n")] = '\0';
+		for (i = 0; i < ARRAY_SIZE(symbols); i++)
+			if (*name == *symbols[i].name && !strcmp(name, symbols[i].name))
+				symbols[i].addr = strtoull(line, NULL, 16);
+	}
+	if (f)
+		fclose(f);
+}
+
+__u64 kernel_symbol(const char *name)
+{
+	size_t i;
+
+	if (!symbols_known)
+		symbols_read();
+	for (i = 0; i < ARRAY_SIZE(symbols); i++)
+		if (!strcmp(name, symbols[i].name))
+			return symbols[i].addr;
+	return 0;
+}
+
+void kernel_symbols_forget(void)
+{
+	symbols_known = false;
+}
+
+__u64 hash_bytes(const void *data, size_t len)
+{
+	const __u8 *p = data;
+	__u64 hash = 0xcbf29ce484222325ULL;
+
+	while (len--)
+		hash = (hash ^ *p++) * 0x100000001b3ULL;
+	return hash;
+}
+
+bool module_present(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/module/%s/initstate", name);
+	if (!access(path, R_OK)) {
+		char state[16];
+
+		return !read_line(path, state, sizeof(state)) && !strcmp(state, "live");
+	}
+	snprintf(path, sizeof(path), "/sys/module/%s", name);
+	return !access(path, F_OK); /* built in: no initstate */
+}
+
+__u64 now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+int lock_changes(void)
+{
+	int fd = open(LOCK_PATH, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return fail(-errno, "%s: cannot open: %s", LOCK_PATH, strerror(errno));
+	if (flock(fd, LOCK_EX)) {
+		close(fd);
+		return fail(-errno, "%s: cannot lock: %s", LOCK_PATH, strerror(errno));
+	}
+	return fd;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Messages, exit codes and small helpers every part of the command uses. */
+#ifndef IRQGATE_USER_UTIL_H
+#define IRQGATE_USER_UTIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/types.h>
+
+/* Exit status of the command (design: fixed for those who script it). */
+enum {
+	EXIT_DONE = 0,
+	EXIT_RUNTIME = 1, /* failed at run time */
+	EXIT_USAGE = 2, /* bad usage or policy */
+	EXIT_KERNEL = 3, /* this kernel cannot honour it */
+};
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* "irqgate: ..." as one line on stderr. */
+void msg(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* As msg(), and returns @error, so that an error path is one statement. */
+int fail(int error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * read_line - first line of a small file, without its newline
+ * Return: 0 or a negative errno; @buf is empty on failure.
+ */
+int read_line(const char *path, char *buf, size_t len);
+
+/*
+ * kernel_symbol - address of a symbol from kallsyms, 0 when there is none
+ *
+ * Reading kallsyms takes long, so answers are kept until kernel_symbols_forget():
+ * call that when modules may have come or gone.
+ */
+__u64 kernel_symbol(const char *name);
+void kernel_symbols_forget(void);
+
+/* hash_bytes - FNV-1a, 64 bits. */
+__u64 hash_bytes(const void *data, size_t len);
+
+/* module_present - a module is loaded, or built in. */
+bool module_present(const char *name);
+
+/* now_ns - CLOCK_MONOTONIC in ns, what bpf_ktime_get_ns gives. */
+__u64 now_ns(void);
+
+/*
+ * lock_changes - let one irqgate at a time change table and bindings
+ * Return: a descriptor to close when done, or a negative errno.
+ */
+int lock_changes(void);
+
+#endif

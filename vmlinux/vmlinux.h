@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel types the BPF programs use, trimmed to the members in use. libbpf
+ * relocates every access to the running kernel (CO-RE), so order and size here
+ * mean nothing. A member some kernels lack is read behind
+ * bpf_core_field_exists, in bpf/compat.bpf.h only. A suffix after ___ names a
+ * flavour of the same kernel type.
+ */
+#ifndef __VMLINUX_H__
+#define __VMLINUX_H__
+
+#include <linux/types.h>
+
+typedef _Bool bool;
+#define true 1
+#define false 0
+#define NULL ((void *)0)
+
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs {
+	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip,
+		cs, flags, sp, ss;
+};
+#elif defined(__TARGET_ARCH_s390)
+typedef struct {
+	unsigned long mask, addr;
+} psw_t;
+typedef struct {
+	unsigned long args[1];
+	psw_t psw;
+	unsigned long gprs[16];
+} user_pt_regs;
+struct pt_regs {
+	user_pt_regs user_regs;
+};
+#endif
+
+#ifndef BPF_NO_PRESERVE_ACCESS_INDEX
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+#endif
+
+struct list_head {
+	struct list_head *next, *prev;
+};
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	atomic_t refs;
+} refcount_t;
+
+struct kref {
+	refcount_t refcount;
+};
+
+/* processes */
+
+struct super_block {
+	__u32 s_dev;
+};
+
+struct inode {
+	unsigned long i_ino;
+	struct super_block *i_sb;
+};
+
+struct file_operations;
+
+struct file {
+	const struct file_operations *f_op;
+	struct inode *f_inode;
+	void *private_data;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct mm_struct {
+	struct file *exe_file;
+};
+
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+struct cred {
+	kuid_t uid;
+};
+
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup;
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+struct task_struct {
+	int pid;
+	int tgid;
+	__u64 start_boottime;
+	unsigned int flags;
+	struct task_struct *real_parent;
+	struct task_struct *group_leader;
+	struct mm_struct *mm;
+	const struct cred *cred;
+	struct css_set *cgroups;
+	struct files_struct *files;
+	char comm[16];
+};
+
+struct linux_binprm;
+
+/* interrupts and PCI */
+
+struct msi_desc;
+
+struct irq_common_data {
+	struct msi_desc *msi_desc;
+};
+
+struct irq_data {
+	unsigned int irq;
+};
+
+struct irqaction {
+	void *handler;
+	void *dev_id;
+};
+
+struct irq_desc {
+	struct irq_common_data irq_common_data;
+	struct irq_data irq_data;
+	struct irqaction *action;
+};
+
+struct bus_type {
+	const char *name;
+};
+
+struct device {
+	const struct bus_type *bus;
+};
+
+struct msi_desc {
+	struct device *dev;
+	__u16 msi_index;
+};
+
+struct pci_sysdata {
+	int domain;
+};
+
+struct pci_bus {
+	unsigned char number;
+	void *sysdata;
+	int domain_nr;
+};
+
+struct pci_dev {
+	struct pci_bus *bus;
+	unsigned int devfn;
+	struct device dev;
+};
+
+struct xarray {
+	void *xa_head;
+};
+
+struct xa_node {
+	unsigned char shift;
+	void *slots[64];
+};
+
+/* eventfd */
+
+struct eventfd_ctx {
+	struct kref kref;
+	__u64 count;
+	int id;
+};
+
+/* VFIO */
+
+struct vfio_device {
+	struct device *dev;
+};
+
+/* What private_data of a device file is, since 6.6 (vfio: Introduce vfio_device_file). */
+struct vfio_device_file {
+	struct vfio_device *device;
+};
+
+struct irq_bypass_producer {
+	void *token;
+	int irq;
+};
+
+struct vfio_pci_irq_ctx {
+	struct eventfd_ctx *trigger;
+	struct irq_bypass_producer producer;
+};
+
+struct vfio_pci_core_device {
+	struct vfio_device vdev;
+	struct pci_dev *pdev;
+	int irq_type;
+	struct xarray ctx; /* since 6.5 */
+};
+
+/* Up to 6.4 the contexts are an array. */
+struct vfio_pci_core_device___array {
+	struct vfio_pci_irq_ctx *ctx;
+	int num_ctx;
+};
+
+/* KVM */
+
+struct kvm {
+	struct mm_struct *mm;
+	struct {
+		struct list_head items;
+	} irqfds;
+};
+
+struct wait_queue_entry {
+	unsigned int flags;
+};
+typedef struct wait_queue_entry wait_queue_entry_t;
+
+struct poll_table_struct {
+	unsigned int _key;
+};
+typedef struct poll_table_struct poll_table;
+
+struct work_struct {
+	void *func;
+};
+
+struct kvm_kernel_irqfd {
+	struct kvm *kvm;
+	wait_queue_entry_t wait;
+	int gsi;
+	struct eventfd_ctx *eventfd;
+	struct list_head list;
+	poll_table pt; /* up to 6.16 */
+	struct work_struct shutdown;
+	struct irq_bypass_producer *producer;
+};
+
+/* Since 6.17 (KVM: Initialize irqfd waitqueue callback when adding to the queue). */
+struct kvm_irqfd_pt {
+	struct kvm_kernel_irqfd *irqfd;
+	poll_table pt;
+	int ret;
+};
+
+struct wait_queue_head;
+
+/* modules */
+
+struct module {
+	char name[56];
+};
+
+/* iterators */
+
+struct bpf_map;
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file;
+};
+
+#ifndef BPF_NO_PRESERVE_ACCESS_INDEX
+#pragma clang attribute pop
+#endif
+
+#endif
