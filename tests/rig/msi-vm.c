@@ -213,7 +213,8 @@ static int setup(struct state *s, const char *bdf)
 		s->dev.vectors = RIG_MAX_VECTORS;
 	ret = rig_vm_create(&s->vm);
 	if (ret) {
-		fprintf(stderr, "msi-vm: cannot create a VM: %s (is kvm-amd or kvm-intel loaded?)\n",
+		fprintf(stderr,
+			"msi-vm: cannot create a VM: %s (is kvm-amd or kvm-intel loaded?)\n",
 			rig_errname(ret));
 		return ret;
 	}

@@ -48,7 +48,7 @@ uint64_t rig_now_ms(void)
 
 static void nap_ms(unsigned int ms)
 {
-	struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
+	struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
 
 	nanosleep(&ts, NULL);
 }
@@ -305,9 +305,9 @@ static const struct model {
 	void (*init)(struct rig_dev *dev);
 	void (*raise)(struct rig_dev *dev, uint32_t vector);
 } models[] = {
-	{ RIG_EDU, VFIO_PCI_MSI_IRQ_INDEX, NULL, edu_raise },
-	{ RIG_E1000E, VFIO_PCI_MSIX_IRQ_INDEX, e1000e_init, e1000e_raise },
-	{ RIG_IGB, VFIO_PCI_MSIX_IRQ_INDEX, igb_init, igb_raise },
+	{RIG_EDU, VFIO_PCI_MSI_IRQ_INDEX, NULL, edu_raise},
+	{RIG_E1000E, VFIO_PCI_MSIX_IRQ_INDEX, e1000e_init, e1000e_raise},
+	{RIG_IGB, VFIO_PCI_MSIX_IRQ_INDEX, igb_init, igb_raise},
 };
 
 static const struct model *model_of(const struct rig_dev *dev)
@@ -347,7 +347,7 @@ int rig_dev_intx(struct rig_dev *dev, bool high)
 
 static int open_group(struct rig_dev *dev)
 {
-	struct vfio_group_status status = { .argsz = sizeof(status) };
+	struct vfio_group_status status = {.argsz = sizeof(status)};
 	char path[PATH_MAX], link[PATH_MAX];
 	ssize_t n;
 	int ret;
@@ -409,7 +409,7 @@ static int map_bars(struct rig_dev *dev)
 	unsigned int i;
 
 	for (i = 0; i < RIG_BARS; i++) {
-		struct vfio_region_info bar = { .argsz = sizeof(bar), .index = i };
+		struct vfio_region_info bar = {.argsz = sizeof(bar), .index = i};
 		void *at;
 
 		if (ioctl(dev->fd, VFIO_DEVICE_GET_REGION_INFO, &bar) < 0)
@@ -428,7 +428,7 @@ static int map_bars(struct rig_dev *dev)
 
 int rig_dev_open(struct rig_dev *dev, const char *bdf)
 {
-	struct vfio_irq_info irq = { .argsz = sizeof(irq) };
+	struct vfio_irq_info irq = {.argsz = sizeof(irq)};
 	const struct model *model;
 	unsigned int vendor, device;
 	int ret;
@@ -683,14 +683,14 @@ int rig_vm_irqfd_off(struct rig_vm *vm, int fd, uint32_t gsi)
 
 int rig_vm_signal_msi(struct rig_vm *vm, uint8_t vector)
 {
-	struct kvm_msi msi = { .address_lo = MSI_ADDRESS, .data = vector };
+	struct kvm_msi msi = {.address_lo = MSI_ADDRESS, .data = vector};
 
 	return outcome(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi), "KVM_SIGNAL_MSI vector 0x%x", vector);
 }
 
 int rig_vm_irq_line(struct rig_vm *vm, uint32_t gsi, bool level)
 {
-	struct kvm_irq_level arg = { .irq = gsi, .level = level };
+	struct kvm_irq_level arg = {.irq = gsi, .level = level};
 
 	return outcome(ioctl(vm->fd, KVM_IRQ_LINE, &arg), "KVM_IRQ_LINE gsi %u level %d", gsi,
 		       level);
@@ -794,7 +794,7 @@ int64_t rig_eventfd_take(int fd)
 
 int rig_eventfd_wait(int fd, unsigned int timeout_ms)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd p = {.fd = fd, .events = POLLIN};
 	int ret = poll(&p, 1, (int)timeout_ms);
 
 	if (ret < 0)
@@ -852,9 +852,9 @@ static ssize_t send_fd(int sock, const void *buf, size_t len, int fd)
 	union {
 		struct cmsghdr hdr;
 		char space[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec iov = { .iov_base = (void *)buf, .iov_len = len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	} control = {0};
+	struct iovec iov = {.iov_base = (void *)buf, .iov_len = len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
 	if (fd >= 0) {
 		msg.msg_control = &control;
@@ -873,7 +873,7 @@ static ssize_t recv_fd(int sock, void *buf, size_t len, int *fd)
 		struct cmsghdr hdr;
 		char space[CMSG_SPACE(sizeof(int))];
 	} control;
-	struct iovec iov = { .iov_base = buf, .iov_len = len };
+	struct iovec iov = {.iov_base = buf, .iov_len = len};
 	struct msghdr msg = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
@@ -939,7 +939,7 @@ int rig_child_start(struct rig_child *child, const char *cgroup, rig_handler han
 
 long rig_child_call(struct rig_child *child, uint32_t op, uint64_t arg, int fd)
 {
-	struct call call = { .arg = arg, .op = op };
+	struct call call = {.arg = arg, .op = op};
 	long result;
 	int none;
 

@@ -313,8 +313,7 @@ static long child_op(void *ctx, uint32_t op, uint64_t arg, int fd)
 
 static void check_children(void)
 {
-	char *const cat[] = { "/bin/sh", "-c", "read line && echo \"got $line\" && echo done",
-			      NULL };
+	char *const cat[] = {"/bin/sh", "-c", "read line && echo \"got $line\" && echo done", NULL};
 	struct rig_child child;
 	struct rig_proc proc;
 	struct rig_vm vm;
