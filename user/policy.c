@@ -25,6 +25,7 @@
 #define ERROR_LEN 512
 #define WORD_LEN 96
 #define MAX_KEYS 8
+#define MAX_DEPTH 16
 #define MAX_PID 4194304 /* PID_MAX_LIMIT of 64-bit kernels */
 #define MAX_UID 4294967294LL /* (uid_t)-1 means none */
 #define CGROUP_ROOT "/sys/fs/cgroup/"
@@ -413,10 +414,8 @@ static void walk_pair(struct loader *l, const struct section *section, yaml_node
 	if (convert(key, node, value))
 		value->node = node;
 	else
-		/* The mark of nothing is wherever the next token is. */
-		complain(l, is_null(node) ? value->line : node_line(node),
-			 "'%s' is %s, expected %s", key->name, describe(node, word),
-			 expected(key, node, list));
+		complain(l, node_line(node), "'%s' is %s, expected %s", key->name,
+			 describe(node, word), expected(key, node, list));
 }
 
 /*
@@ -776,13 +775,8 @@ static bool load_vectors(struct loader *l, const struct value *value, struct vec
 	bool ok = true;
 	size_t i, j;
 
-	if (list->type != YAML_SEQUENCE_NODE) {
-		if (!is_null(list))
-			return load_vectors_text(l, list, false, vectors);
-		complain(l, value->line,
-			 "'vectors' is empty, expected all, a vector, a range or a list");
-		return false;
-	}
+	if (list->type != YAML_SEQUENCE_NODE)
+		return load_vectors_text(l, list, false, vectors);
 	if (!list_len(list) || list_len(list) > IRQGATE_MAX_VECTORS) {
 		complain(l, node_line(list),
 			 "'vectors' is a list of %zu, expected 1 to %u elements", list_len(list),
@@ -827,7 +821,7 @@ static void load_device(struct loader *l, yaml_node_t *node)
 	struct policy *p = l->policy;
 	struct policy_device d = { .line = node_line(node), .action = IRQGATE_ACTION_DENY };
 	struct value values[MAX_KEYS];
-	unsigned int i;
+	unsigned int i, rows;
 	bool ok;
 
 	if (!walk(l, &device_section, node, values))
@@ -847,13 +841,11 @@ static void load_device(struct loader *l, yaml_node_t *node)
 	ok &= load_device_vectors(l, node, values, &d.vectors);
 	if (!ok)
 		return;
-	if (!d.vectors.all)
-		l->rows += vectors_count(&d.vectors);
-	if (l->rows > IRQGATE_MAX_VECTOR_ROWS) {
+	rows = d.vectors.all ? 0 : vectors_count(&d.vectors);
+	if (l->rows <= IRQGATE_MAX_VECTOR_ROWS && l->rows + rows > IRQGATE_MAX_VECTOR_ROWS)
 		complain(l, d.line, "more vectors than fit, expected at most %d in all devices",
 			 IRQGATE_MAX_VECTOR_ROWS);
-		l->rows = 0;
-	}
+	l->rows += rows;
 	if (values[DEVICE_ACTION].line)
 		d.action = (enum irqgate_action)values[DEVICE_ACTION].number;
 	p->devices[p->ndevices++] = d;
@@ -1001,6 +993,40 @@ static void complain_yaml(struct loader *l, const yaml_parser_t *parser, const c
 	}
 }
 
+static bool open_parser(struct loader *l, yaml_parser_t *parser, const char *data, size_t len)
+{
+	if (!yaml_parser_initialize(parser)) {
+		l->no_memory = true;
+		return false;
+	}
+	yaml_parser_set_input_string(parser, (const unsigned char *)data, len);
+	return true;
+}
+
+/*
+ * libyaml takes quadratic time for deep nesting, minutes for 1 MiB: look before
+ * it builds the document. What else is wrong is left for it to say.
+ */
+static void check_depth(struct loader *l, yaml_parser_t *parser)
+{
+	unsigned int depth = 0, line = 1;
+	yaml_event_type_t type = YAML_NO_EVENT;
+	yaml_event_t event;
+
+	while (type != YAML_STREAM_END_EVENT && depth <= MAX_DEPTH &&
+	       yaml_parser_parse(parser, &event)) {
+		type = event.type;
+		line = mark_line(&event.start_mark);
+		if (type == YAML_SEQUENCE_START_EVENT || type == YAML_MAPPING_START_EVENT)
+			depth++;
+		else if (type == YAML_SEQUENCE_END_EVENT || type == YAML_MAPPING_END_EVENT)
+			depth--;
+		yaml_event_delete(&event);
+	}
+	if (depth > MAX_DEPTH)
+		complain(l, line, "nested deeper than %d levels, expected 4", MAX_DEPTH);
+}
+
 static void load_document(struct loader *l, yaml_parser_t *parser, const char *data, size_t len)
 {
 	yaml_document_t doc, next;
@@ -1010,11 +1036,7 @@ static void load_document(struct loader *l, yaml_parser_t *parser, const char *d
 		complain_yaml(l, parser, data, len);
 		return;
 	}
-	root = yaml_document_get_root_node(&doc);
-	if (!root || is_null(root)) {
-		complain(l, 1, "the policy is empty, expected a mapping");
-		goto out;
-	}
+	/* After the end of the stream this yields another document without a root. */
 	if (!yaml_parser_load(parser, &next)) {
 		complain_yaml(l, parser, data, len);
 		goto out;
@@ -1022,9 +1044,14 @@ static void load_document(struct loader *l, yaml_parser_t *parser, const char *d
 	if (yaml_document_get_root_node(&next))
 		complain(l, mark_line(&next.start_mark), "second document, expected only one");
 	yaml_document_delete(&next);
+
+	root = yaml_document_get_root_node(&doc);
 	l->doc = &doc;
-	if (!l->nerrors)
+	if (!root || is_null(root))
+		complain(l, 1, "the policy is empty, expected a mapping");
+	else if (!l->nerrors)
 		load_top(l, root);
+	l->doc = NULL;
 out:
 	yaml_document_delete(&doc);
 }
@@ -1040,14 +1067,15 @@ int policy_parse(const char *name, const char *data, size_t len, struct policy *
 	if (err)
 		return err;
 	l.policy->file = strdup(name);
-	if (!l.policy->file || !yaml_parser_initialize(&parser)) {
-		policy_free(l.policy);
-		return -ENOMEM;
+	l.no_memory = !l.policy->file;
+	if (!l.no_memory && open_parser(&l, &parser, data, len)) {
+		check_depth(&l, &parser);
+		yaml_parser_delete(&parser);
 	}
-	yaml_parser_set_input_string(&parser, (const unsigned char *)data, len);
-	load_document(&l, &parser, data, len);
-	yaml_parser_delete(&parser);
-
+	if (!l.nerrors && !l.no_memory && open_parser(&l, &parser, data, len)) {
+		load_document(&l, &parser, data, len);
+		yaml_parser_delete(&parser);
+	}
 	print_errors(&l);
 	if (!l.nerrors && !l.no_memory) {
 		*out = l.policy;

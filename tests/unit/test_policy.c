@@ -344,6 +344,21 @@ static void all_errors(void **state)
 		"sources or defaults\n");
 }
 
+/* Who uses a context that was refused is not told that it is unknown. */
+static void no_consequences(void **state)
+{
+	static const char bad_row[] = "version: 1\n"
+				      "contexts: [{name: blue, match: {pid: 0}}]\n"
+				      "devices: [{handle: '0:0:0.0', context: blue, noi: 1}]\n";
+	static const char bad_list[] = "version: 1\n"
+				       "contexts: blue\n"
+				       "devices: [{handle: '0:0:0.0', context: blue, noi: 1}]\n";
+
+	(void)state;
+	refused(bad_row, strlen(bad_row), "f:2: 'pid' is 0, expected a number from 1 to 4194304\n");
+	refused(bad_list, strlen(bad_list), "f:2: 'contexts' is 'blue', expected a list\n");
+}
+
 static void twenty_errors(void **state)
 {
 	size_t len = (size_t)sprintf(text, "version: 1\n"), lines = 0;
@@ -420,6 +435,16 @@ static void self_reference(void **state)
 	assert_int_equal(parse(root, strlen(root), &p), -EINVAL);
 }
 
+/* Within seconds: libyaml alone takes minutes for this. */
+static void deep(void **state)
+{
+	(void)state;
+	memset(text, '[', POLICY_MAX_SIZE);
+	alarm(10);
+	refused(text, POLICY_MAX_SIZE, "f:1: nested deeper than 16 levels, expected 4\n");
+	alarm(0);
+}
+
 static size_t device_rows(const char *vectors, unsigned int count)
 {
 	size_t len = (size_t)sprintf(text, "version: 1\ndevices:\n");
@@ -452,7 +477,7 @@ static void too_many_vectors(void **state)
 	(void)state;
 	assert_int_equal(parse(text, device_rows("noi: 2048", fit), &p), 0);
 	policy_free(p);
-	refused(text, device_rows("noi: 2048", fit + 1),
+	refused(text, device_rows("noi: 2048", 2 * fit + 2),
 		"f:131: more vectors than fit, expected at most 262144 in all devices\n");
 	assert_int_equal(parse(text, device_rows("vectors: all", fit + 1), &p), 0);
 	policy_free(p);
@@ -681,11 +706,13 @@ int main(int argc, char **argv)
 		cmocka_unit_test(numbering),
 		cmocka_unit_test(same_match_of_both),
 		cmocka_unit_test(all_errors),
+		cmocka_unit_test(no_consequences),
 		cmocka_unit_test(twenty_errors),
 		cmocka_unit_test(error_in_alias),
 		cmocka_unit_test(not_text),
 		cmocka_unit_test(harmless_messages),
 		cmocka_unit_test(self_reference),
+		cmocka_unit_test(deep),
 		cmocka_unit_test(too_many_devices),
 		cmocka_unit_test(too_many_vectors),
 		cmocka_unit_test(too_many_matches),
