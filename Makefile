@@ -22,13 +22,13 @@ say = $(if $(V),,@printf '  %-8s%s\n' $(1) $(2))
 
 BPF_OBJS := $(patsubst bpf/%.bpf.c,$(OUT)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 USER_OBJS := $(patsubst user/%.c,$(OUT)/user/%.o,$(wildcard user/*.c))
-RIG_PROGS := $(OUT)/msi-vm $(OUT)/selftest $(OUT)/vmtest
+RIG_PROGS := $(OUT)/tests/msi-vm $(OUT)/tests/selftest
 HEADERS := $(wildcard include/irqgate/*.h)
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
 all: $(OUT)/irqgate
 
-$(OUT)/bpf $(OUT)/user $(OUT)/rig:
+$(OUT)/bpf $(OUT)/user $(OUT)/tests:
 	@mkdir -p $@
 
 $(OUT)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) vmlinux/vmlinux.h $(HEADERS) | $(OUT)/bpf
@@ -54,7 +54,7 @@ $(OUT)/irqgate: $(USER_OBJS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
-$(OUT)/%: tests/rig/%.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/rig
+$(OUT)/tests/%: tests/rig/%.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) -D_GNU_SOURCE -Itests/rig $(CFLAGS) $(WARN) $< tests/rig/rig.c -o $@
 

@@ -54,13 +54,13 @@ static __always_inline struct irqgate_ident *ident_of(struct task_struct *t)
 	return bpf_task_storage_get(&idents, t, NULL, 0);
 }
 
-static __always_inline void tell(struct bpf_iter__task_file *ctx, __u32 kind, __u64 handle,
-				 __u64 object)
+static __always_inline void tell(struct bpf_iter__task_file *ctx, struct task_struct *t, __u32 kind,
+				 __u64 handle, __u64 object)
 {
 	struct irqgate_file f = {};
 
 	f.kind = kind;
-	f.tgid = BPF_CORE_READ(ctx->task, tgid);
+	f.tgid = BPF_CORE_READ(t, tgid);
 	f.fd = ctx->fd;
 	f.handle = handle;
 	f.object = object;
@@ -69,7 +69,7 @@ static __always_inline void tell(struct bpf_iter__task_file *ctx, __u32 kind, __
 
 static long adopt_vector_cb(__u32 vector, struct walk *w)
 {
-	sync_vector(w->vdev, vector, w->owner, true);
+	sync_vector((__u64)w->vdev, vector, w->owner, true);
 	return 0;
 }
 
@@ -86,7 +86,7 @@ int adopt_vfio(struct bpf_iter__task_file *ctx)
 	if (!t || !file)
 		return 0;
 	if (file_is(file, eventfd_fops_addr)) {
-		tell(ctx, IRQGATE_FILE_EVENTFD, 0, (__u64)BPF_CORE_READ(file, private_data));
+		tell(ctx, t, IRQGATE_FILE_EVENTFD, 0, (__u64)BPF_CORE_READ(file, private_data));
 		return 0;
 	}
 	if (!file_is(file, vfio_device_fops_addr))
@@ -95,19 +95,21 @@ int adopt_vfio(struct bpf_iter__task_file *ctx)
 	handle = device_handle(BPF_CORE_READ(dev, dev));
 	if (!handle)
 		return 0;
-	w.vdev = core_container_of(dev, struct vfio_pci_core_device, vdev);
+	w.vdev = (void *)core_container_of(dev, struct vfio_pci_core_device, vdev);
 	w.owner = ident_of(t);
-	tell(ctx, IRQGATE_FILE_VFIO_DEVICE, handle, (__u64)w.vdev);
+	tell(ctx, t, IRQGATE_FILE_VFIO_DEVICE, handle, (__u64)w.vdev);
 	bpf_loop(vfio_vectors(w.vdev), adopt_vector_cb, &w, 0);
 	return 0;
 }
 
 static long adopt_irqfd_cb(__u32 i, struct walk *w)
 {
-	if (!w->next || w->next == w->head)
+	struct list_head *entry = w->next;
+
+	if (!entry || entry == w->head)
 		return 1;
-	irqfd_learn(core_container_of(w->next, struct kvm_kernel_irqfd, list), true);
-	w->next = BPF_CORE_READ(w->next, next);
+	irqfd_learn(core_container_of(entry, struct kvm_kernel_irqfd, list), true);
+	w->next = BPF_CORE_READ(entry, next);
 	return 0;
 }
 
@@ -116,18 +118,20 @@ int adopt_kvm(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *t = ctx->task;
 	struct file *file = ctx->file;
+	struct list_head *head;
 	struct walk w = {};
 	struct kvm *kvm;
 
 	if (!t || !file || !file_is(file, kvm_vm_fops_addr))
 		return 0;
 	kvm = BPF_CORE_READ(file, private_data);
-	tell(ctx, IRQGATE_FILE_KVM_VM, 0, (__u64)kvm);
+	tell(ctx, t, IRQGATE_FILE_KVM_VM, 0, (__u64)kvm);
 	/* The creator's mm is the VM's; another holder of the file does not own it. */
 	if (BPF_CORE_READ(kvm, mm) == BPF_CORE_READ(t, mm))
 		vm_learn(kvm, ident_of(t), true);
-	w.head = (void *)kvm + bpf_core_field_offset(struct kvm, irqfds.items);
-	w.next = BPF_CORE_READ(w.head, next);
+	head = (void *)kvm + bpf_core_field_offset(struct kvm, irqfds.items);
+	w.head = head;
+	w.next = BPF_CORE_READ(head, next);
 	bpf_loop(MAX_IRQFDS, adopt_irqfd_cb, &w, 0);
 	return 0;
 }

@@ -55,7 +55,7 @@ static __always_inline void report_refusal(__u64 handle, __u32 vector, union dec
  * A drop lets a bind happen, since the loader points the vector at a sink right
  * after it; an injection cannot be swallowed, only refused.
  */
-static __noinline int gate(__u64 handle, __u32 vector, __u64 raw, __u32 gd, bool injects)
+SHARED int gate(__u64 handle, __u32 vector, __u64 raw, __u32 gd, bool injects)
 {
 	union decision r = { .raw = raw };
 	struct irqgate_counters *c;
@@ -185,7 +185,7 @@ static __always_inline int gate_compat(__u64 handle)
 
 	if (!st)
 		return 0;
-	r.d = irqgate_act(&st->defaults[st->generation & 1], IRQGATE_ACTION_DENY,
+	r.d = irqgate_act(slot_defaults(st, st->generation), IRQGATE_ACTION_DENY,
 			  IRQGATE_REASON_COMPAT, IRQGATE_GD_NONE);
 	return gate(handle, IRQGATE_VECTOR_FUNCTION, r.raw, gd_current(), false);
 }
@@ -220,7 +220,7 @@ static long gate_listener_cb(__u32 i, struct request *rq)
 }
 
 /* A VMM injects into its own VM without an eventfd. */
-static __noinline int gate_own_injection(__u64 kvm)
+SHARED int gate_own_injection(__u64 kvm)
 {
 	struct irqgate_ident *id = ident_current();
 	union decision r = { .raw = decide_signal(id, kvm) };
@@ -277,15 +277,16 @@ int BPF_PROG(gate_kvm_compat, struct file *file, unsigned int cmd, unsigned long
  * an MSI vector passes here, the tearing down included, with igate held. Whether
  * it failed does not matter: what is connected now is read.
  */
-static __always_inline int do_vector_signal(struct vfio_pci_core_device *vdev, __u32 vector)
+static __always_inline int do_vector_signal(__u64 vdev, __u64 vector)
 {
-	return sync_vector(vdev, vector, ident_current(), false);
+	sync_vector(vdev, vector, ident_current(), false);
+	return 0;
 }
 
 SEC("fexit/vfio_msi_set_vector_signal")
 int BPF_PROG(vector_signal, struct vfio_pci_core_device *vdev, unsigned int vector)
 {
-	return do_vector_signal(vdev, vector);
+	return do_vector_signal(as_number(vdev), vector);
 }
 
 SEC("kprobe.multi")
@@ -294,6 +295,6 @@ int BPF_KPROBE(vector_signal_enter_kp, __u64 vdev, __u64 vector)
 	return call_enter(vdev, vector);
 }
 
-HOOK_EXIT_KPROBE(vector_signal, struct vfio_pci_core_device *, __u32)
+HOOK_EXIT_KPROBE(vector_signal)
 
 char _license[] SEC("license") = "GPL";

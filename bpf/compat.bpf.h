@@ -8,9 +8,9 @@
 
 #include "maps.bpf.h"
 
-/* container_of with the running kernel's offset. */
-#define core_container_of(ptr, type, member)                                                       \
-	((type *)((void *)(ptr) - bpf_core_field_offset(type, member)))
+/* container_of with the running kernel's offset; takes and gives an address as a number. */
+#define core_container_of(addr, type, member)                                                      \
+	((__u64)(addr) - bpf_core_field_offset(type, member))
 
 /*
  * Addresses of file_operations and of pci_bus_type, from kallsyms. 0: the
@@ -48,7 +48,7 @@ static __always_inline __u64 device_handle(struct device *dev)
 {
 	if (!dev || (__u64)BPF_CORE_READ(dev, bus) != pci_bus_type_addr)
 		return 0;
-	return pci_handle(core_container_of(dev, struct pci_dev, dev));
+	return pci_handle((void *)core_container_of(dev, struct pci_dev, dev));
 }
 
 /* The VFIO device behind a file whose f_op is vfio_device_fops. */

@@ -19,7 +19,7 @@ union decision {
 	__u64 raw;
 };
 
-static __noinline __u64 decide_vector(__u64 handle, __u32 vector, __u32 gd)
+SHARED __u64 decide_vector(__u64 handle, __u32 vector, __u32 gd)
 {
 	struct irqgate_device_key dkey = { .handle = handle };
 	struct irqgate_vector_key vkey = { .handle = handle, .vector = vector };
@@ -39,12 +39,12 @@ static __noinline __u64 decide_vector(__u64 handle, __u32 vector, __u32 gd)
 		return 0;
 	reg = bpf_map_lookup_elem(devices, &dkey);
 	vec = bpf_map_lookup_elem(vectors, &vkey);
-	r.d = irqgate_decide(&st->defaults[slot], reg, vec, vector, gd);
+	r.d = irqgate_decide(slot_defaults(st, slot), reg, vec, vector, gd);
 	return r.raw;
 }
 
 /* Context of a VM: that of the process that created it. */
-static __always_inline __u32 vm_gd(__u64 kvm)
+SHARED __u32 vm_gd(__u64 kvm)
 {
 	struct irqgate_ptr_key key = { .ptr = kvm };
 	struct irqgate_vm *vm = bpf_map_lookup_elem(&vms, &key);
@@ -64,7 +64,7 @@ static __always_inline struct irqgate_eventfd *eventfd_entry(__u64 ctx)
  * must be the context the vector is registered for. Writes the verdict, its
  * reason and the context that receives into the binding.
  */
-static __noinline __u64 decide_binding(struct irqgate_binding *b)
+SHARED __u64 decide_binding(struct irqgate_binding *b)
 {
 	struct irqgate_state *st = the_state();
 	struct irqgate_eventfd *e;
@@ -96,7 +96,7 @@ static __noinline __u64 decide_binding(struct irqgate_binding *b)
 		}
 		if (e->untracked && worst.d.verdict == IRQGATE_VERDICT_ALLOW &&
 		    worst.d.reason == IRQGATE_REASON_REGISTERED) {
-			worst.d = irqgate_act(&st->defaults[st->generation & 1],
+			worst.d = irqgate_act(slot_defaults(st, st->generation),
 					      IRQGATE_ACTION_DENY, IRQGATE_REASON_SHARED, worst.d.gd);
 		}
 	}
@@ -108,7 +108,7 @@ static __noinline __u64 decide_binding(struct irqgate_binding *b)
 }
 
 /* May the current process, or with @id NULL a kernel-side signaller, signal @kvm? */
-static __noinline __u64 decide_signal(struct irqgate_ident *id, __u64 kvm)
+SHARED __u64 decide_signal(struct irqgate_ident *id, __u64 kvm)
 {
 	struct irqgate_ptr_key key = { .ptr = kvm };
 	struct irqgate_vm *vm = bpf_map_lookup_elem(&vms, &key);
@@ -131,7 +131,7 @@ static __noinline __u64 decide_signal(struct irqgate_ident *id, __u64 kvm)
 	own = id && vm &&
 	      ((gd != IRQGATE_GD_NONE && ident_gd(id) == gd) ||
 	       (id->tgid == vm->creator.tgid && id->start == vm->creator.start));
-	r.d = irqgate_decide_source(&st->defaults[slot], ident_row(id, 1), own,
+	r.d = irqgate_decide_source(slot_defaults(st, slot), ident_row(id, 1), own,
 				    context && (context->flags & IRQGATE_CTX_STRICT), gd);
 	return r.raw;
 }

@@ -85,7 +85,7 @@ static __always_inline struct irqgate_match *pid_row(void *rows, __u32 source, _
  * The row that matches an identity: the most specific kind first, the deepest
  * cgroup first. @source: 0 looks for a context, 1 for a soft source.
  */
-static __noinline struct irqgate_match *ident_row(struct irqgate_ident *id, __u32 source)
+static __always_inline struct irqgate_match *ident_row(struct irqgate_ident *id, __u32 source)
 {
 	struct irqgate_match_key key = { .source = source };
 	struct irqgate_match *row;
@@ -130,7 +130,7 @@ static __noinline struct irqgate_match *ident_row(struct irqgate_ident *id, __u3
 }
 
 /* GD of an identity, IRQGATE_GD_NONE when no context claims it. */
-static __always_inline __u32 ident_gd(struct irqgate_ident *id)
+SHARED __u32 ident_gd(struct irqgate_ident *id)
 {
 	struct irqgate_match *row = ident_row(id, 0);
 

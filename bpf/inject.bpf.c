@@ -139,7 +139,8 @@ HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 HOOK4(irqfd_woken, "irqfd_wakeup", wait_queue_entry_t *, wait, unsigned int, mode, int, sync,
       __u64, flags)
 {
-	struct kvm_kernel_irqfd *irqfd = core_container_of(wait, struct kvm_kernel_irqfd, wait);
+	struct kvm_kernel_irqfd *irqfd =
+		(void *)core_container_of(as_number(wait), struct kvm_kernel_irqfd, wait);
 	struct irqgate_ptr_key key = { .ptr = (__u64)irqfd };
 	struct irqgate_cpu *cpu = this_cpu();
 	struct irqgate_irqfd *entry;

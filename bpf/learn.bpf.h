@@ -212,12 +212,13 @@ static __always_inline void unbind(struct irqgate_vector_key *key, __u32 irq)
 
 /*
  * Bring the entry of one vector in step with what VFIO has connected to it.
+ * @device: struct vfio_pci_core_device
  * @binder: identity of whoever did, NULL when unknown
  * @adopt: found by the iterator: an entry that agrees already stays as it is
  */
-static __noinline int sync_vector(struct vfio_pci_core_device *vdev, __u32 vector,
-				  struct irqgate_ident *binder, bool adopt)
+SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder, bool adopt)
 {
+	struct vfio_pci_core_device *vdev = (void *)device;
 	static const struct irqgate_binding none = {};
 	struct irqgate_vector_key key = { .vector = vector };
 	struct irqgate_irq_key ikey = {}, *old;
@@ -263,7 +264,7 @@ static __noinline int sync_vector(struct vfio_pci_core_device *vdev, __u32 vecto
 		b->handle = key.handle;
 		b->vector = vector;
 		b->irq = ikey.irq;
-		b->device = (__u64)vdev;
+		b->device = device;
 		b->state = IRQGATE_BINDING_BOUND;
 	} else if (b->trigger != trigger) {
 		eventfd_del_source(b->trigger, b->irq);
@@ -323,9 +324,9 @@ static __always_inline void vm_learn(struct kvm *kvm, struct irqgate_ident *crea
 	epoch_bump();
 }
 
-static __always_inline void irqfd_forget(struct kvm_kernel_irqfd *irqfd)
+static __always_inline void irqfd_forget(__u64 irqfd)
 {
-	struct irqgate_ptr_key key = { .ptr = (__u64)irqfd };
+	struct irqgate_ptr_key key = { .ptr = irqfd };
 	struct irqgate_irqfd *entry = bpf_map_lookup_elem(&irqfds, &key);
 
 	if (!entry)
@@ -336,9 +337,10 @@ static __always_inline void irqfd_forget(struct kvm_kernel_irqfd *irqfd)
 }
 
 /* An irqfd listens to its eventfd from now on. */
-static __noinline int irqfd_learn(struct kvm_kernel_irqfd *irqfd, bool adopt)
+SHARED int irqfd_learn(__u64 ptr, bool adopt)
 {
-	struct irqgate_ptr_key key = { .ptr = (__u64)irqfd };
+	struct kvm_kernel_irqfd *irqfd = (void *)ptr;
+	struct irqgate_ptr_key key = { .ptr = ptr };
 	struct irqgate_irqfd entry = {};
 	struct irqgate_eventfd *e;
 	__u32 i;
@@ -347,7 +349,7 @@ static __noinline int irqfd_learn(struct kvm_kernel_irqfd *irqfd, bool adopt)
 	entry.eventfd = (__u64)BPF_CORE_READ(irqfd, eventfd);
 	entry.gsi = BPF_CORE_READ(irqfd, gsi);
 	if (!adopt)
-		irqfd_forget(irqfd); /* reused memory whose end was not seen */
+		irqfd_forget(ptr); /* reused memory whose end was not seen */
 	if (bpf_map_update_elem(&irqfds, &key, &entry, BPF_NOEXIST)) {
 		if (!adopt)
 			lost_binding();

@@ -13,7 +13,6 @@ int BPF_PROG(task_forked, struct task_struct *task, unsigned long clone_flags)
 {
 	struct irqgate_ident *parent = ident_current();
 	struct irqgate_ident *child;
-	struct irqgate_match *row;
 
 	if (!parent)
 		return 0;
@@ -22,8 +21,7 @@ int BPF_PROG(task_forked, struct task_struct *task, unsigned long clone_flags)
 		return 0;
 	*child = *parent;
 	/* A process a pid row names makes its whole tree. */
-	row = ident_row(parent, 0);
-	if (!parent->root && row)
+	if (!parent->root && ident_gd(parent) != IRQGATE_GD_NONE)
 		child->root = parent->tgid;
 	child->tgid = 0; /* not known yet: ident_current fills it in */
 	child->start = 0;
@@ -97,28 +95,30 @@ HOOK1(vm_destroyed, "kvm_destroy_vm", struct kvm *, kvm)
 SEC("fentry/irqfd_ptable_queue_proc")
 int BPF_PROG(irqfd_queued, struct file *file, struct wait_queue_head *wqh, poll_table *pt)
 {
-	return irqfd_learn(core_container_of(pt, struct kvm_kernel_irqfd, pt), false);
+	irqfd_learn(core_container_of(as_number(pt), struct kvm_kernel_irqfd, pt), false);
+	return 0;
 }
 
 SEC("kprobe.multi")
 int BPF_KPROBE(irqfd_queued_kp, struct file *file, struct wait_queue_head *wqh, poll_table *pt)
 {
-	return irqfd_learn(core_container_of(pt, struct kvm_kernel_irqfd, pt), false);
+	irqfd_learn(core_container_of(as_number(pt), struct kvm_kernel_irqfd, pt), false);
+	return 0;
 }
 
-static __always_inline int do_irqfd_registered(poll_table *pt, __u64 unused)
+static __always_inline int do_irqfd_registered(__u64 pt, __u64 unused)
 {
-	struct kvm_irqfd_pt *p = core_container_of(pt, struct kvm_irqfd_pt, pt);
+	struct kvm_irqfd_pt *p = (void *)core_container_of(pt, struct kvm_irqfd_pt, pt);
 
-	if (BPF_CORE_READ(p, ret))
-		return 0;
-	return irqfd_learn(BPF_CORE_READ(p, irqfd), false);
+	if (!BPF_CORE_READ(p, ret))
+		irqfd_learn((__u64)BPF_CORE_READ(p, irqfd), false);
+	return 0;
 }
 
 SEC("fexit/kvm_irqfd_register")
 int BPF_PROG(irqfd_registered, struct file *file, struct wait_queue_head *wqh, poll_table *pt)
 {
-	return do_irqfd_registered(pt, 0);
+	return do_irqfd_registered(as_number(pt), 0);
 }
 
 SEC("kprobe.multi")
@@ -128,11 +128,11 @@ int BPF_KPROBE(irqfd_registered_enter_kp, struct file *file, struct wait_queue_h
 	return call_enter((__u64)pt, 0);
 }
 
-HOOK_EXIT_KPROBE(irqfd_registered, poll_table *, __u64)
+HOOK_EXIT_KPROBE(irqfd_registered)
 
 HOOK1(irqfd_ended, "irqfd_shutdown", struct work_struct *, work)
 {
-	irqfd_forget(core_container_of(work, struct kvm_kernel_irqfd, shutdown));
+	irqfd_forget(core_container_of(as_number(work), struct kvm_kernel_irqfd, shutdown));
 	return 0;
 }
 

@@ -36,9 +36,24 @@
 	} name_ SEC(".maps") __weak
 
 /*
+ * The types of the table's maps: without a use by value clang leaves them out of
+ * BTF, where both the linker and bpftool look for them.
+ */
+const volatile struct {
+	struct irqgate_device_key device_key;
+	struct irqgate_registration registration;
+	struct irqgate_vector_key vector_key;
+	struct irqgate_vector_auth vector_auth;
+	struct irqgate_match_key match_key;
+	struct irqgate_match match;
+	struct irqgate_context_key context_key;
+	struct irqgate_context context;
+} table_types __weak = {};
+
+/*
  * The table (include/irqgate/table.h): an outer map for each of its four kinds,
- * an inner map for each of the two slots. User space creates the inner maps and
- * gives them BTF; here is only what they must be like.
+ * an inner map for each of the two slots. User space creates the inner maps; the
+ * kernel compares them with what is here.
  */
 #define TABLE(name_, key_, value_)                                                                 \
 	struct {                                                                                   \
@@ -50,8 +65,8 @@
 			__uint(type, BPF_MAP_TYPE_HASH);                                           \
 			__uint(max_entries, 1);                                                    \
 			__uint(map_flags, BPF_F_NO_PREALLOC);                                      \
-			__uint(key_size, sizeof(key_));                                            \
-			__uint(value_size, sizeof(value_));                                        \
+			__type(key, key_);                                                         \
+			__type(value, value_);                                                     \
 		});                                                                                \
 	} name_ SEC(".maps") __weak
 
@@ -101,11 +116,24 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } events SEC(".maps") __weak;
 
+/*
+ * A function the verifier checks once, by itself, instead of at every call: its
+ * arguments are numbers or pointers to our own structs, its result a number.
+ * Weak, for every stage has a copy and the linker keeps one.
+ */
+#define SHARED __weak __noinline
+
 static __always_inline struct irqgate_state *the_state(void)
 {
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&state, &zero);
+}
+
+/* A plain index would be unbounded to the verifier: the slot lies in memory. */
+static __always_inline struct irqgate_defaults *slot_defaults(struct irqgate_state *st, __u32 slot)
+{
+	return slot & 1 ? &st->defaults[1] : &st->defaults[0];
 }
 
 #endif

@@ -3,10 +3,10 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -105,11 +105,7 @@ static __u64 ftrace_address(const char *function)
 
 static FILE *enabled_functions(void)
 {
-	FILE *f = fopen(TRACEFS "/enabled_functions", "re");
-
-	if (f)
-		return f;
-	if (mount("tracefs", TRACEFS, "tracefs", 0, NULL) && errno != EBUSY)
+	if (!mounted("tracefs", TRACEFS, TRACEFS_MAGIC))
 		return NULL;
 	return fopen(TRACEFS "/enabled_functions", "re");
 }

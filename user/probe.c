@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <json-c/json.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -37,6 +38,7 @@ struct lack probe_bpf(void)
 	if (geteuid())
 		return (struct lack){ "not root: loading BPF needs CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN",
 				      "run as root" };
+	mounted("securityfs", "/sys/kernel/security", SECURITYFS_MAGIC);
 	if (!read_line("/sys/kernel/security/lockdown", line, sizeof(line)) &&
 	    strstr(line, "[confidentiality]"))
 		return (struct lack){ "the kernel is in lockdown=confidentiality, which forbids BPF to read kernel memory",
@@ -56,9 +58,9 @@ struct lack probe_bpf(void)
 		return (struct lack){ "the kernel refuses tracing programs",
 				      "use a kernel with CONFIG_BPF_EVENTS=y" };
 	close(fd);
-	if (access("/sys/fs/bpf", W_OK))
-		return (struct lack){ "/sys/fs/bpf is not there to pin maps in",
-				      "mount -t bpf bpf /sys/fs/bpf" };
+	if (!mounted("bpf", "/sys/fs/bpf", BPF_FS_MAGIC))
+		return (struct lack){ "no bpf file system can be mounted at /sys/fs/bpf to pin maps in",
+				      "use a kernel with CONFIG_BPF_SYSCALL=y, outside containers" };
 	return none;
 }
 
@@ -66,9 +68,10 @@ struct lack probe_lsm(void)
 {
 	char line[256];
 
+	mounted("securityfs", "/sys/kernel/security", SECURITYFS_MAGIC);
 	if (read_line("/sys/kernel/security/lsm", line, sizeof(line)))
-		return (struct lack){ "the list of security modules cannot be read (/sys/kernel/security/lsm)",
-				      "mount -t securityfs securityfs /sys/kernel/security" };
+		return (struct lack){ "the kernel has no security modules (/sys/kernel/security/lsm)",
+				      "use a kernel with CONFIG_BPF_LSM=y, or --mode audit" };
 	if (!listed(line, "bpf"))
 		return (struct lack){ "the bpf LSM is not enabled, so nothing can be refused",
 				      "add bpf to the kernel's lsm= list, or use --mode audit" };

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -150,6 +152,15 @@ bool module_present(const char *name)
 	}
 	snprintf(path, sizeof(path), "/sys/module/%s", name);
 	return !access(path, F_OK); /* built in: no initstate */
+}
+
+bool mounted(const char *type, const char *path, long magic)
+{
+	struct statfs fs;
+
+	if (!statfs(path, &fs) && fs.f_type == magic)
+		return true;
+	return !mount(type, path, type, 0, NULL);
 }
 
 __u64 now_ns(void)

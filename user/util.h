@@ -44,6 +44,12 @@ __u64 hash_bytes(const void *data, size_t len);
 /* module_present - a module is loaded, or built in. */
 bool module_present(const char *name);
 
+/*
+ * mounted - is a file system of this type at its usual place? Mounts it if not.
+ * @magic: as in statfs(2)
+ */
+bool mounted(const char *type, const char *path, long magic);
+
 /* now_ns - CLOCK_MONOTONIC in ns, what bpf_ktime_get_ns gives. */
 __u64 now_ns(void);
 
