@@ -86,6 +86,14 @@ SHARED int gate(__u64 handle, __u32 vector, __u64 raw, __u32 gd, bool injects)
 	return -EACCES;
 }
 
+/* Since 6.12 the verifier wants to see that an LSM program returns an errno. */
+static __always_inline int refusal(int error)
+{
+	if (error == -EFAULT)
+		return -EFAULT;
+	return error ? -EACCES : 0;
+}
+
 static __always_inline __u32 gd_current(void)
 {
 	return ident_gd(ident_current());
@@ -170,7 +178,7 @@ int BPF_PROG(gate_vfio_ioctl, struct file *file, unsigned int cmd, unsigned long
 	rq.gd = gd_current();
 	count = set.count > IRQGATE_MAX_VECTORS ? IRQGATE_MAX_VECTORS : set.count;
 	bpf_loop(count, gate_vector_cb, &rq, 0);
-	return rq.error;
+	return refusal(rq.error);
 }
 
 /*
@@ -187,7 +195,7 @@ static __always_inline int gate_compat(__u64 handle)
 		return 0;
 	r.d = irqgate_act(slot_defaults(st, st->generation), IRQGATE_ACTION_DENY,
 			  IRQGATE_REASON_COMPAT, IRQGATE_GD_NONE);
-	return gate(handle, IRQGATE_VECTOR_FUNCTION, r.raw, gd_current(), false);
+	return refusal(gate(handle, IRQGATE_VECTOR_FUNCTION, r.raw, gd_current(), false));
 }
 
 SEC("lsm/file_ioctl_compat")
@@ -247,7 +255,7 @@ int BPF_PROG(gate_kvm_ioctl, struct file *file, unsigned int cmd, unsigned long 
 		return 0;
 	rq.kvm = (__u64)BPF_CORE_READ(file, private_data);
 	if (cmd != KVM_IRQFD)
-		return gate_own_injection(rq.kvm);
+		return refusal(gate_own_injection(rq.kvm));
 	if (bpf_copy_from_user(&irqfd, sizeof(irqfd), (void *)arg))
 		return -EFAULT;
 	if (irqfd.flags & KVM_IRQFD_FLAG_DEASSIGN)
@@ -256,7 +264,7 @@ int BPF_PROG(gate_kvm_ioctl, struct file *file, unsigned int cmd, unsigned long 
 	rq.gd = vm_gd(rq.kvm);
 	if (rq.args)
 		bpf_loop(IRQGATE_EVENTFD_SOURCES, gate_listener_cb, &rq, 0);
-	return rq.error;
+	return refusal(rq.error);
 }
 
 SEC("lsm/file_ioctl_compat")

@@ -296,13 +296,13 @@ static void loop(struct loader *l)
  */
 static int bring_up(struct loader *l)
 {
+	bool fresh = !hooks_stage_loaded(STAGE_CORE);
 	int err = hooks_load(STAGE_CORE, l->gates);
 
+	if (!err)
+		err = pins_open(&l->pins);
 	if (err)
-		return err;
-	err = pins_open(&l->pins);
-	if (err)
-		return err;
+		goto out;
 	l->pins.state->build = hooks_build();
 	if (l->opts->stay) {
 		l->pins.state->loader_beat = now_ns();
@@ -315,6 +315,10 @@ static int bring_up(struct loader *l)
 		err = load_stages(l);
 	if (!err)
 		err = adopt(l);
+out:
+	/* What an earlier irqgate left in force stays in force. */
+	if (err && fresh)
+		pins_remove();
 	return err;
 }
 
