@@ -22,13 +22,14 @@ say = $(if $(V),,@printf '  %-8s%s\n' $(1) $(2))
 
 BPF_OBJS := $(patsubst bpf/%.bpf.c,$(OUT)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 USER_OBJS := $(patsubst user/%.c,$(OUT)/user/%.o,$(wildcard user/*.c))
-RIG_PROGS := $(OUT)/tests/msi-vm $(OUT)/tests/selftest
+RIG_PROGS := $(addprefix $(OUT)/tests/,msi-vm selftest vmtest)
+UNIT_PROGS := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 HEADERS := $(wildcard include/irqgate/*.h)
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
 all: $(OUT)/irqgate
 
-$(OUT)/bpf $(OUT)/user $(OUT)/tests:
+$(OUT)/bpf $(OUT)/user $(OUT)/tests $(OUT)/tests/unit:
 	@mkdir -p $@
 
 $(OUT)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) vmlinux/vmlinux.h $(HEADERS) | $(OUT)/bpf
@@ -56,7 +57,17 @@ $(OUT)/irqgate: $(USER_OBJS)
 
 $(OUT)/tests/%: tests/rig/%.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)
-	$(Q)$(CC) -D_GNU_SOURCE -Itests/rig $(CFLAGS) $(WARN) $< tests/rig/rig.c -o $@
+	$(Q)$(CC) -D_GNU_SOURCE -Itests/rig $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@
+
+$(OUT)/tests/vmtest: $(wildcard tests/vm/*.c tests/vm/*.h) tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
+	$(call say,CC,$@)
+	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) -ljson-c -o $@
+
+$(OUT)/tests/unit/%: tests/unit/%.c $(addprefix $(OUT)/user/,handle.o names.o policy.o) | $(OUT)/tests/unit
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ -lyaml -lcmocka -o $@
+
+unit: $(UNIT_PROGS)
 
 rig: $(RIG_PROGS)
 
@@ -68,11 +79,11 @@ demo: deps
 	@tests/vm/demo
 
 test: deps
-	@$(MAKE) --no-print-directory all rig
+	@$(MAKE) --no-print-directory all unit rig
 	@tests/run unit vm
 
 test-unit: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all unit
 	@TEST='$(TEST)' tests/run unit
 
 test-vm: deps
@@ -83,6 +94,6 @@ clean:
 	$(call say,CLEAN,$(OUT))
 	$(Q)rm -rf $(OUT)
 
-.PHONY: all rig deps demo test test-unit test-vm clean
+.PHONY: all rig unit deps demo test test-unit test-vm clean
 .DELETE_ON_ERROR:
 .SECONDARY:

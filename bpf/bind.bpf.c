@@ -110,9 +110,9 @@ static __noinline int gate_vector(struct request *rq, __u32 i)
 	if (!rq)
 		return 0;
 	gd = rq->gd;
-	vector = rq->index == VFIO_PCI_MSI_IRQ_INDEX || rq->index == VFIO_PCI_MSIX_IRQ_INDEX ?
-			 rq->start + i :
-			 IRQGATE_VECTOR_FUNCTION;
+	vector = rq->index == VFIO_PCI_MSI_IRQ_INDEX || rq->index == VFIO_PCI_MSIX_IRQ_INDEX
+			 ? rq->start + i
+			 : IRQGATE_VECTOR_FUNCTION;
 	if (rq->args) {
 		if (bpf_copy_from_user(&fd, sizeof(fd), (void *)(rq->args + i * sizeof(fd))))
 			return -EFAULT;

@@ -9,8 +9,7 @@
 #include "maps.bpf.h"
 
 /* container_of with the running kernel's offset; takes and gives an address as a number. */
-#define core_container_of(addr, type, member)                                                      \
-	((__u64)(addr) - bpf_core_field_offset(type, member))
+#define core_container_of(addr, type, member) ((__u64)(addr)-bpf_core_field_offset(type, member))
 
 /*
  * Addresses of file_operations and of pci_bus_type, from kallsyms. 0: the

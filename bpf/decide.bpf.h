@@ -81,8 +81,8 @@ SHARED __u64 decide_binding(struct irqgate_binding *b)
 	worst.raw = decide_vector(b->handle, b->vector, gd);
 	e = NULL;
 	if (b->state != IRQGATE_BINDING_HOST)
-		e = eventfd_entry(b->state == IRQGATE_BINDING_QUARANTINED ? b->original :
-									    b->trigger);
+		e = eventfd_entry(b->state == IRQGATE_BINDING_QUARANTINED ? b->original
+									  : b->trigger);
 	if (e) {
 		for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
 			if (!e->vm[i])
@@ -96,8 +96,9 @@ SHARED __u64 decide_binding(struct irqgate_binding *b)
 		}
 		if (e->untracked && worst.d.verdict == IRQGATE_VERDICT_ALLOW &&
 		    worst.d.reason == IRQGATE_REASON_REGISTERED) {
-			worst.d = irqgate_act(slot_defaults(st, st->generation),
-					      IRQGATE_ACTION_DENY, IRQGATE_REASON_SHARED, worst.d.gd);
+			worst.d =
+				irqgate_act(slot_defaults(st, st->generation), IRQGATE_ACTION_DENY,
+					    IRQGATE_REASON_SHARED, worst.d.gd);
 		}
 	}
 	b->verdict = worst.d.verdict;

@@ -103,7 +103,7 @@ static __always_inline bool call_exit(struct irqgate_call *call)
                                                                                                    \
 		if (!call_exit(&call))                                                             \
 			return 0;                                                                  \
-		return do_##name(call.a, call.b);                                                        \
+		return do_##name(call.a, call.b);                                                  \
 	}
 
 #endif

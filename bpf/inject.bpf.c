@@ -136,8 +136,8 @@ HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 }
 
 /* Arrivals at a VM that no MSI of a judged binding explains. */
-HOOK4(irqfd_woken, "irqfd_wakeup", wait_queue_entry_t *, wait, unsigned int, mode, int, sync,
-      __u64, flags)
+HOOK4(irqfd_woken, "irqfd_wakeup", wait_queue_entry_t *, wait, unsigned int, mode, int, sync, __u64,
+      flags)
 {
 	struct kvm_kernel_irqfd *irqfd =
 		(void *)core_container_of(as_number(wait), struct kvm_kernel_irqfd, wait);
@@ -257,9 +257,9 @@ static __noinline int gate_access(struct irqgate_eventfd *e, __u64 efd, bool wri
 			ev->vm = vm;
 			ev->verdict = worst.d.verdict;
 			ev->reason = worst.d.reason;
-			ev->level = worst.d.verdict == IRQGATE_VERDICT_DENY ?
-					    IRQGATE_LEVEL_INJECTION :
-					    IRQGATE_LEVEL_NONE;
+			ev->level = worst.d.verdict == IRQGATE_VERDICT_DENY
+					    ? IRQGATE_LEVEL_INJECTION
+					    : IRQGATE_LEVEL_NONE;
 			ev->gd_expected = worst.d.gd;
 			ev->gd_actual = gd;
 			ev->count = n;

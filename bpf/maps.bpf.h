@@ -61,13 +61,14 @@ const volatile struct {
 		__uint(max_entries, 2);                                                            \
 		__type(key, __u32);                                                                \
 		__uint(pinning, LIBBPF_PIN_BY_NAME);                                               \
-		__array(values, struct {                                                           \
-			__uint(type, BPF_MAP_TYPE_HASH);                                           \
-			__uint(max_entries, 1);                                                    \
-			__uint(map_flags, BPF_F_NO_PREALLOC);                                      \
-			__type(key, key_);                                                         \
-			__type(value, value_);                                                     \
-		});                                                                                \
+		__array(                                                                           \
+			values, struct {                                                           \
+				__uint(type, BPF_MAP_TYPE_HASH);                                   \
+				__uint(max_entries, 1);                                            \
+				__uint(map_flags, BPF_F_NO_PREALLOC);                              \
+				__type(key, key_);                                                 \
+				__type(value, value_);                                             \
+			});                                                                        \
 	} name_ SEC(".maps") __weak
 
 TABLE(table_devices, struct irqgate_device_key, struct irqgate_registration);

@@ -197,8 +197,9 @@ static void check_sentinel(struct loader *l)
 	if (alive == !l->sentinel_alarm)
 		return;
 	l->sentinel_alarm = !alive;
-	msg(alive ? "the hooks fire again" :
-		    "ALARM: the hooks do not fire, nothing is enforced; is kernel.ftrace_enabled 0?");
+	msg(alive ? "the hooks fire again"
+		  : "ALARM: the hooks do not fire, nothing is enforced; is kernel.ftrace_enabled "
+		    "0?");
 }
 
 /* Once a second: a sign of life, and whatever events may have missed. */
@@ -226,7 +227,8 @@ static void handle_modules(struct loader *l)
 		return;
 	if (vfio == hooks_stage_loaded(STAGE_VFIO) && kvm == hooks_stage_loaded(STAGE_KVM))
 		return;
-	msg("hooked modules that appeared:%s%s", !vfio && hooks_stage_loaded(STAGE_VFIO) ? " vfio" : "",
+	msg("hooked modules that appeared:%s%s",
+	    !vfio && hooks_stage_loaded(STAGE_VFIO) ? " vfio" : "",
 	    !kvm && hooks_stage_loaded(STAGE_KVM) ? " kvm" : "");
 	adopt(l); /* what was bound in between is found and judged */
 }
@@ -353,7 +355,8 @@ int daemon_run(const struct run_options *opts)
 	loop(&l);
 	__atomic_store_n(&l.pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);
 	unlink(MONITOR_SOCKET);
-	msg("stopped; what is pinned below " PIN_DIR " stays in force, 'irqgate unload' removes it");
+	msg("stopped; what is pinned below " PIN_DIR
+	    " stays in force, 'irqgate unload' removes it");
 out:
 	ring_buffer__free(l.ring);
 	policy_free(l.policy);

@@ -51,7 +51,8 @@ static void print_json(FILE *out, const struct irqgate_event *ev, const char *ti
 			       json_object_new_string(name_of(&names_verdict, ev->verdict)));
 	json_object_object_add(o, "reason",
 			       json_object_new_string(name_of(&names_reason, ev->reason)));
-	json_object_object_add(o, "level", json_object_new_string(name_of(&names_level, ev->level)));
+	json_object_object_add(o, "level",
+			       json_object_new_string(name_of(&names_level, ev->level)));
 	json_object_object_add(o, "handle", json_object_new_string(handle));
 	json_object_object_add(o, "vector", json_object_new_int64(ev->vector));
 	json_object_object_add(o, "gd_expected", json_gd(ev->gd_expected));
@@ -62,8 +63,9 @@ static void print_json(FILE *out, const struct irqgate_event *ev, const char *ti
 	json_object_object_add(o, "gsi", json_object_new_int64(ev->gsi));
 	json_object_object_add(o, "irq", json_object_new_int64(ev->irq));
 	json_object_object_add(o, "count", json_object_new_int64(ev->count));
-	fprintf(out, "%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
-								       JSON_C_TO_STRING_NOSLASHESCAPE));
+	fprintf(out, "%s\n",
+		json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+							  JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(o);
 }
 
@@ -112,9 +114,8 @@ int monitor_listen(void)
 	socket_address(&addr);
 	unlink(MONITOR_SOCKET);
 	mask = umask(0077); /* root only from the first instant */
-	err = bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, MAX_MONITORS) ?
-		      -errno :
-		      0;
+	err = bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, MAX_MONITORS) ? -errno
+											   : 0;
 	umask(mask);
 	if (err) {
 		close(fd);

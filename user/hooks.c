@@ -358,8 +358,8 @@ static int attach_hook(struct irqgate_bpf *skel, const struct hook *h)
 		drop_link(link);
 		if (h->kind == HOOK_TRACE)
 			return use_kprobe(h);
-		return fail(-ENOTSUP, "%s is attached to %s, but ftrace does not call it",
-			    h->name, h->function);
+		return fail(-ENOTSUP, "%s is attached to %s, but ftrace does not call it", h->name,
+			    h->function);
 	}
 	err = pin_link(link, h->pin);
 	drop_link(link);
@@ -461,8 +461,8 @@ void hook_status(const struct hook *h, struct hook_status *st)
 		return;
 	}
 	st->state = HOOK_UNVERIFIED;
-	prog_fd = bpf_obj_get_info_by_fd(fd, &link, &len) ? -1 :
-							    bpf_prog_get_fd_by_id(link.prog_id);
+	prog_fd =
+		bpf_obj_get_info_by_fd(fd, &link, &len) ? -1 : bpf_prog_get_fd_by_id(link.prog_id);
 	if (kprobe) {
 		st->variant = "kprobe";
 		st->state = kprobe_state(h->function);

@@ -50,8 +50,14 @@ struct verb {
 
 enum { KEY_POLICY = 256, KEY_MODE, KEY_UNSAFE, KEY_TO };
 
-#define OPTION_JSON { "json", 'j', NULL, 0, "JSON output", 0 }
-#define OPTION_VERBOSE { "verbose", 'v', NULL, 0, "Show libbpf's messages", 0 }
+#define OPTION_JSON                                                                                \
+	{                                                                                          \
+		"json", 'j', NULL, 0, "JSON output", 0                                             \
+	}
+#define OPTION_VERBOSE                                                                             \
+	{                                                                                          \
+		"verbose", 'v', NULL, 0, "Show libbpf's messages", 0                               \
+	}
 
 static const struct argp_option options_run[] = {
 	{ "policy", KEY_POLICY, "FILE", 0, "Policy (default " DEFAULT_POLICY ")", 0 },
@@ -259,7 +265,8 @@ static const struct verb verbs[] = {
 	{ "unload", "", "Release and remove everything", options_none, 0, 0, verb_unload },
 	{ "check", "FILE", "Check a policy", options_none, 1, 1, verb_check },
 	{ "show", "WHAT", "Show " SHOW_KINDS, options_json, 1, 1, verb_show },
-	{ "allow", "HANDLE VECTORS", "Register vectors for a context", options_allow, 2, 2, verb_allow },
+	{ "allow", "HANDLE VECTORS", "Register vectors for a context", options_allow, 2, 2,
+	  verb_allow },
 	{ "revoke", "HANDLE VECTORS", "Take vectors away; none arrives once this returned",
 	  options_none, 2, 2, verb_revoke },
 	{ "monitor", "", "Print events as they happen", options_json, 0, 0, verb_monitor },

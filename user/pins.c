@@ -72,8 +72,8 @@ int pins_open(struct pins *pins)
 
 void pins_close(struct pins *pins)
 {
-	int fds[] = { pins->bindings, pins->eventfds, pins->irqfds, pins->vms,
-		      pins->stats,    pins->agents,   pins->early,  pins->events, pins->judge };
+	int fds[] = { pins->bindings, pins->eventfds, pins->irqfds, pins->vms,  pins->stats,
+		      pins->agents,   pins->early,    pins->events, pins->judge };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(fds); i++)
@@ -93,8 +93,7 @@ int pins_remove(void)
 	struct dirent *d;
 
 	if (!dir)
-		return errno == ENOENT ? -ENOENT :
-					 fail(-errno, PIN_DIR ": %s", strerror(errno));
+		return errno == ENOENT ? -ENOENT : fail(-errno, PIN_DIR ": %s", strerror(errno));
 	while ((d = readdir(dir))) {
 		if (d->d_name[0] == '.')
 			continue;

@@ -36,12 +36,15 @@ struct lack probe_bpf(void)
 	int fd;
 
 	if (geteuid())
-		return (struct lack){ "not root: loading BPF needs CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN",
-				      "run as root" };
+		return (struct lack){
+			"not root: loading BPF needs CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN",
+			"run as root"
+		};
 	mounted("securityfs", "/sys/kernel/security", SECURITYFS_MAGIC);
 	if (!read_line("/sys/kernel/security/lockdown", line, sizeof(line)) &&
 	    strstr(line, "[confidentiality]"))
-		return (struct lack){ "the kernel is in lockdown=confidentiality, which forbids BPF to read kernel memory",
+		return (struct lack){ "the kernel is in lockdown=confidentiality, which forbids "
+				      "BPF to read kernel memory",
 				      "boot with lockdown=integrity or none" };
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
 		return (struct lack){ "the kernel has no BTF (/sys/kernel/btf/vmlinux)",
@@ -53,14 +56,17 @@ struct lack probe_bpf(void)
 				      "use a kernel with CONFIG_BPF_SYSCALL=y" };
 	if (fd == -EPERM)
 		return (struct lack){ "the kernel refuses BPF programs to this process",
-				      "run as root outside containers, with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN" };
+				      "run as root outside containers, with CAP_BPF, CAP_PERFMON "
+				      "and CAP_SYS_ADMIN" };
 	if (fd < 0)
 		return (struct lack){ "the kernel refuses tracing programs",
 				      "use a kernel with CONFIG_BPF_EVENTS=y" };
 	close(fd);
 	if (!mounted("bpf", "/sys/fs/bpf", BPF_FS_MAGIC))
-		return (struct lack){ "no bpf file system can be mounted at /sys/fs/bpf to pin maps in",
-				      "use a kernel with CONFIG_BPF_SYSCALL=y, outside containers" };
+		return (struct lack){
+			"no bpf file system can be mounted at /sys/fs/bpf to pin maps in",
+			"use a kernel with CONFIG_BPF_SYSCALL=y, outside containers"
+		};
 	return none;
 }
 
@@ -70,8 +76,10 @@ struct lack probe_lsm(void)
 
 	mounted("securityfs", "/sys/kernel/security", SECURITYFS_MAGIC);
 	if (read_line("/sys/kernel/security/lsm", line, sizeof(line)))
-		return (struct lack){ "the kernel has no security modules (/sys/kernel/security/lsm)",
-				      "use a kernel with CONFIG_BPF_LSM=y, or --mode audit" };
+		return (struct lack){
+			"the kernel has no security modules (/sys/kernel/security/lsm)",
+			"use a kernel with CONFIG_BPF_LSM=y, or --mode audit"
+		};
 	if (!listed(line, "bpf"))
 		return (struct lack){ "the bpf LSM is not enabled, so nothing can be refused",
 				      "add bpf to the kernel's lsm= list, or use --mode audit" };
@@ -98,8 +106,11 @@ struct lack probe_remapping(void)
 	if (dir)
 		closedir(dir);
 	if (!found)
-		return (struct lack){ "there is no interrupt remapping: a device can forge any interrupt by DMA",
-				      "enable VT-d or AMD-Vi with interrupt remapping (intel_iommu=on), or accept it with --allow-unsafe-interrupts" };
+		return (struct lack){
+			"there is no interrupt remapping: a device can forge any interrupt by DMA",
+			"enable VT-d or AMD-Vi with interrupt remapping (intel_iommu=on), or "
+			"accept it with --allow-unsafe-interrupts"
+		};
 	return none;
 }
 
@@ -157,8 +168,10 @@ int probe_verb(bool json)
 		struct json_object *o = json_object_new_object();
 
 		if (!strcmp(levels[i].name, "inline"))
-			lack = (struct lack){ "the module is not loaded",
-					      "optional; kernel-side signals are reported as leaks without it" };
+			lack = (struct lack){
+				"the module is not loaded",
+				"optional; kernel-side signals are reported as leaks without it"
+			};
 		if (!strcmp(levels[i].name, "possession"))
 			lack = (struct lack){ "not part of this build", "" };
 		json_object_object_add(o, "level", json_object_new_string(levels[i].name));
@@ -176,10 +189,12 @@ int probe_verb(bool json)
 	}
 	json_object_object_add(root, "levels", arr);
 	if (json)
-		printf("%s\n", json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
-								    JSON_C_TO_STRING_NOSLASHESCAPE));
+		printf("%s\n",
+		       json_object_to_json_string_ext(
+			       root, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 	else if (!hooks_stage_loaded(STAGE_CORE))
-		printf("\nNot loaded: 'irqgate run' attaches the hooks, 'irqgate show hooks' then lists them.\n");
+		printf("\nNot loaded: 'irqgate run' attaches the hooks, 'irqgate show hooks' then "
+		       "lists them.\n");
 	json_object_put(root);
 	return bpf.why || lsm.why || ir.why ? EXIT_KERNEL : EXIT_DONE;
 }

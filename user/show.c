@@ -41,8 +41,7 @@ static void put_gd(struct json_object *o, const struct pins *pins, __u32 gd)
 	char buf[IRQGATE_NAME_LEN];
 
 	put_str(o, "context", gd == IRQGATE_GD_NONE ? NULL : table_context_name(pins, gd, buf));
-	json_object_object_add(o, "gd",
-			       gd == IRQGATE_GD_NONE ? NULL : json_object_new_int64(gd));
+	json_object_object_add(o, "gd", gd == IRQGATE_GD_NONE ? NULL : json_object_new_int64(gd));
 }
 
 /* Kernel pointers identify objects; equal ones are the same object. */
@@ -71,8 +70,8 @@ static int show_devices(struct pins *pins, struct json_object *rows)
 		put_handle(o, key.handle);
 		put_gd(o, pins, reg.gd);
 		put_num(o, "noi", reg.noi);
-		json_object_object_add(o, "all",
-				       json_object_new_boolean(reg.flags & IRQGATE_REG_ALL_VECTORS));
+		json_object_object_add(
+			o, "all", json_object_new_boolean(reg.flags & IRQGATE_REG_ALL_VECTORS));
 		put_num(o, "isc", reg.isc);
 		put_str(o, "on_violation", name_of(&names_action, reg.action));
 		json_object_array_add(rows, o);
@@ -318,6 +317,7 @@ static int show_hooks(struct pins *pins, struct json_object *rows)
 		put_str(o, "function", hooks[i].function);
 		put_str(o, "variant", st.variant);
 		put_str(o, "state", states[st.state]);
+		put_num(o, "runs", st.runs);
 		put_num(o, "missed", st.missed);
 		put_str(o, "what", hooks[i].what);
 		json_object_array_add(rows, o);
@@ -346,7 +346,8 @@ static void print_table(struct json_object *rows)
 	for (i = 0; i <= n; i++) {
 		struct json_object *row = i ? json_object_array_get_idx(rows, i - 1) : NULL;
 
-		json_object_object_foreach(first, key, value) {
+		json_object_object_foreach(first, key, value)
+		{
 			size_t k;
 
 			(void)value;
@@ -368,9 +369,9 @@ int show(struct pins *pins, const char *what, bool json)
 		const char *name;
 		int (*collect)(struct pins *pins, struct json_object *rows);
 	} kinds[] = {
-		{ "devices", show_devices },	 { "vectors", show_vectors },
-		{ "contexts", show_contexts },	 { "bindings", show_bindings },
-		{ "stats", show_stats },	 { "hooks", show_hooks },
+		{ "devices", show_devices },   { "vectors", show_vectors },
+		{ "contexts", show_contexts }, { "bindings", show_bindings },
+		{ "stats", show_stats },       { "hooks", show_hooks },
 	};
 	struct json_object *rows;
 	unsigned int i;
@@ -385,8 +386,9 @@ int show(struct pins *pins, const char *what, bool json)
 	if (err)
 		fail(err, "show %s: %s", what, strerror(-err));
 	else if (json)
-		printf("%s\n", json_object_to_json_string_ext(rows, JSON_C_TO_STRING_PRETTY |
-								    JSON_C_TO_STRING_NOSLASHESCAPE));
+		printf("%s\n",
+		       json_object_to_json_string_ext(
+			       rows, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 	else
 		print_table(rows);
 	json_object_put(rows);

@@ -81,8 +81,10 @@ static __u64 process_start(long pid)
 	/* The command name may hold anything; field 3 follows its last ')'. */
 	p = strrchr(line, ')');
 	if (p)
-		sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
-			      "%*d %*d %*d %llu", &start);
+		sscanf(p + 1,
+		       " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
+		       "%*d %*d %*d %llu",
+		       &start);
 	return start;
 }
 

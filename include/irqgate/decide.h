@@ -44,8 +44,8 @@ struct irqgate_decision {
 	__u32 gd; /* context the table expects, IRQGATE_GD_NONE if it names none */
 };
 
-static inline struct irqgate_decision
-irqgate_act(const struct irqgate_defaults *def, __u8 action, __u8 reason, __u32 gd)
+static inline struct irqgate_decision irqgate_act(const struct irqgate_defaults *def, __u8 action,
+						  __u8 reason, __u32 gd)
 {
 	struct irqgate_decision d = { .reason = reason, .gd = gd };
 
@@ -69,17 +69,18 @@ irqgate_act(const struct irqgate_defaults *def, __u8 action, __u8 reason, __u32 
  * @vector: MSI or MSI-X index, or IRQGATE_VECTOR_FUNCTION
  * @gd: context that receives, or asks to
  */
-static inline struct irqgate_decision
-irqgate_decide(const struct irqgate_defaults *def, const struct irqgate_registration *reg,
-	       const struct irqgate_vector_auth *vec, __u32 vector, __u32 gd)
+static inline struct irqgate_decision irqgate_decide(const struct irqgate_defaults *def,
+						     const struct irqgate_registration *reg,
+						     const struct irqgate_vector_auth *vec,
+						     __u32 vector, __u32 gd)
 {
 	__u32 want;
 
 	/* An order of the operator, not policy: in force in audit mode too. */
 	if (vec && (vec->flags & IRQGATE_VEC_REVOKED))
-		return (struct irqgate_decision){ .verdict = vec->action == IRQGATE_ACTION_DROP ?
-								     IRQGATE_VERDICT_DROP :
-								     IRQGATE_VERDICT_DENY,
+		return (struct irqgate_decision){ .verdict = vec->action == IRQGATE_ACTION_DROP
+								     ? IRQGATE_VERDICT_DROP
+								     : IRQGATE_VERDICT_DENY,
 						  .reason = IRQGATE_REASON_REVOKED,
 						  .gd = IRQGATE_GD_NONE };
 	if (!reg)
@@ -89,7 +90,8 @@ irqgate_decide(const struct irqgate_defaults *def, const struct irqgate_registra
 		return irqgate_act(def, reg->action, IRQGATE_REASON_VECTOR, IRQGATE_GD_NONE);
 	want = vec ? vec->gd : reg->gd;
 	if (gd != want)
-		return irqgate_act(def, vec ? vec->action : reg->action, IRQGATE_REASON_CONTEXT, want);
+		return irqgate_act(def, vec ? vec->action : reg->action, IRQGATE_REASON_CONTEXT,
+				   want);
 	return (struct irqgate_decision){ .verdict = IRQGATE_VERDICT_ALLOW,
 					  .reason = IRQGATE_REASON_REGISTERED,
 					  .gd = want };
@@ -103,9 +105,9 @@ irqgate_decide(const struct irqgate_defaults *def, const struct irqgate_registra
  * @strict: the VM's context is strict
  * @gd: context of the VM
  */
-static inline struct irqgate_decision
-irqgate_decide_source(const struct irqgate_defaults *def, const struct irqgate_match *row, int own,
-		      int strict, __u32 gd)
+static inline struct irqgate_decision irqgate_decide_source(const struct irqgate_defaults *def,
+							    const struct irqgate_match *row,
+							    int own, int strict, __u32 gd)
 {
 	if (row && row->gd == gd)
 		return (struct irqgate_decision){ .verdict = IRQGATE_VERDICT_ALLOW,

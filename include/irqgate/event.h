@@ -14,7 +14,8 @@ enum irqgate_event_type {
 	IRQGATE_EVENT_VERDICT = 1, /* something was judged and not plainly allowed */
 	IRQGATE_EVENT_QUARANTINE = 2, /* loader: quarantine this irq, then resume held_tgid */
 	IRQGATE_EVENT_MODULE = 3, /* a module came (count 1) or went (count 0): comm */
-	IRQGATE_EVENT_HOST_IRQ = 4, /* an MSI of a host driver was seen first: irq, handle, vector */
+	IRQGATE_EVENT_HOST_IRQ =
+		4, /* an MSI of a host driver was seen first: irq, handle, vector */
 };
 
 /* Which mechanism acted; none: nothing could. */

@@ -31,8 +31,8 @@ enum irqgate_handle_type {
 /* devfn is (slot << 3 | function), as in struct pci_dev. */
 static inline __u64 irqgate_handle_pci(__u32 domain, __u8 bus, __u8 devfn)
 {
-	return (__u64)IRQGATE_HANDLE_PCI << IRQGATE_HANDLE_TYPE_SHIFT |
-	       (__u64)domain << 16 | (__u64)bus << 8 | devfn;
+	return (__u64)IRQGATE_HANDLE_PCI << IRQGATE_HANDLE_TYPE_SHIFT | (__u64)domain << 16 |
+	       (__u64)bus << 8 | devfn;
 }
 
 /* fh: function handle as in struct zpci_dev. */
@@ -44,8 +44,7 @@ static inline __u64 irqgate_handle_zpci(__u32 fh)
 /* hash: any hash of the source's name; its upper 8 bits are dropped. */
 static inline __u64 irqgate_handle_soft(__u64 hash)
 {
-	return (__u64)IRQGATE_HANDLE_SOFT << IRQGATE_HANDLE_TYPE_SHIFT |
-	       (hash & IRQGATE_SOFT_MASK);
+	return (__u64)IRQGATE_HANDLE_SOFT << IRQGATE_HANDLE_TYPE_SHIFT | (hash & IRQGATE_SOFT_MASK);
 }
 
 static inline enum irqgate_handle_type irqgate_handle_type(__u64 handle)
