@@ -9,6 +9,7 @@
 #include "learn.bpf.h"
 
 #define MAX_IRQFDS 65536
+#define MAX_FOREBEARS 8
 
 struct walk {
 	struct vfio_pci_core_device *vdev;
@@ -16,18 +17,48 @@ struct walk {
 	struct list_head *head, *next;
 };
 
-/* Give every process an identity. */
+/* The nearest forebear that a pid row names, 0 when there is none. */
+static __always_inline __u32 named_forebear(struct task_struct *t)
+{
+	void *rows = table_map(&table_matches);
+	int i;
+
+	if (!rows)
+		return 0;
+	for (i = 0; i < MAX_FOREBEARS; i++) {
+		__u32 tgid;
+
+		t = BPF_CORE_READ(t, real_parent);
+		tgid = BPF_CORE_READ(t, tgid);
+		if (tgid <= 1)
+			return 0;
+		if (pid_row(rows, 0, tgid, BPF_CORE_READ(t, group_leader, start_boottime)))
+			return tgid;
+	}
+	return 0;
+}
+
+/*
+ * Give every process an identity; and, since the loader runs this after each
+ * new table, its place in the tree of a process that a pid row names.
+ */
 SEC("iter/task")
 int adopt_tasks(struct bpf_iter__task *ctx)
 {
 	struct task_struct *t = ctx->task;
 	struct irqgate_ident *id;
 
-	if (!t || bpf_task_storage_get(&idents, t, NULL, 0))
+	if (!t)
 		return 0;
-	id = bpf_task_storage_get(&idents, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (id)
+	id = bpf_task_storage_get(&idents, t, NULL, 0);
+	if (!id) {
+		id = bpf_task_storage_get(&idents, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		if (!id)
+			return 0;
 		ident_capture(id, t);
+	}
+	if (!id->root)
+		id->root = named_forebear(t);
 	return 0;
 }
 

@@ -176,9 +176,9 @@ HOOK1(host_irq, "handle_irq_event", struct irq_desc *, desc)
 		return 0;
 	key.irq = BPF_CORE_READ(desc, irq_data.irq);
 	b = bpf_map_lookup_elem(&bindings, &key);
-	if (b) {
-		if (b->state == IRQGATE_BINDING_HOST)
-			msi_seen(b);
+	/* A number that was given to another device has another descriptor. */
+	if (b && b->state == IRQGATE_BINDING_HOST && b->device == (__u64)msi) {
+		msi_seen(b);
 		return 0;
 	}
 	pending = bpf_map_lookup_elem(&early, &key.irq);
@@ -192,6 +192,7 @@ HOOK1(host_irq, "handle_irq_event", struct irq_desc *, desc)
 		return 0;
 	ev->irq = key.irq;
 	ev->handle = handle;
+	ev->device = (__u64)msi;
 	ev->vector = BPF_CORE_READ(msi, msi_index);
 	bpf_ringbuf_submit(ev, 0);
 	return 0;

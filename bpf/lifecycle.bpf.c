@@ -5,6 +5,7 @@
  */
 #include "hook.bpf.h"
 #include "learn.bpf.h"
+#include <irqgate/hash.h>
 
 /* Processes: the identity is taken at exec and handed on at fork. */
 
@@ -51,6 +52,40 @@ int BPF_PROG(task_exited, struct task_struct *task)
 	if (st->loader_tgid == tgid)
 		st->loader_tgid = 0;
 	bpf_map_delete_elem(&agents, &akey);
+	return 0;
+}
+
+/*
+ * A cgroup the policy names appears: from now on its processes are matched. The
+ * loader would find it within a second; a VMM may bind sooner.
+ */
+SEC("raw_tp/cgroup_mkdir")
+int cgroup_made(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct irqgate_match_key key = { .kind = IRQGATE_MATCH_CGROUP_PATH };
+	struct cgroup *cg = (struct cgroup *)ctx->args[0];
+	char path[IRQGATE_PATH_MAX] = {};
+	struct irqgate_match *row, found;
+	void *rows;
+
+	if (BPF_CORE_READ(cg, root, hierarchy_id))
+		return 0; /* not cgroup v2 */
+	rows = table_map(&table_matches);
+	if (!rows || bpf_probe_read_kernel_str(path, sizeof(path), (void *)ctx->args[1]) < 0)
+		return 0;
+	key.a = irqgate_hash_text(path, sizeof(path));
+	for (key.source = 0; key.source < 2; key.source++) {
+		struct irqgate_match_key id = { .kind = IRQGATE_MATCH_CGROUP };
+
+		row = bpf_map_lookup_elem(rows, &key);
+		if (!row)
+			continue;
+		found = *row;
+		id.source = key.source;
+		id.a = BPF_CORE_READ(cg, kn, id);
+		bpf_map_update_elem(rows, &id, &found, BPF_NOEXIST);
+		epoch_bump();
+	}
 	return 0;
 }
 

@@ -7,7 +7,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -98,17 +97,22 @@ static int adopt(struct loader *l)
 	return err < 0 ? err : 0;
 }
 
-static int adopt_tasks(void)
+/* The binding of a host driver's vector goes, what it counted stays. */
+static void end_host_irq(struct loader *l, __u32 irq)
 {
-	char path[PIN_LEN], buf[256];
-	int fd = open(pin_path(path, "iter_tasks"), O_RDONLY | O_CLOEXEC);
+	struct irqgate_irq_key key = { .irq = irq };
+	struct irqgate_vector_key vkey = {};
+	struct irqgate_counters kept = {};
+	struct irqgate_binding b;
 
-	if (fd < 0)
-		return fail(-errno, "%s: %s", path, strerror(errno));
-	while (read(fd, buf, sizeof(buf)) > 0)
-		;
-	close(fd);
-	return 0;
+	if (binding_find(&l->pins, irq, &b) || b.state != IRQGATE_BINDING_HOST)
+		return;
+	bpf_map_delete_elem(l->pins.bindings, &key);
+	vkey.handle = b.handle;
+	vkey.vector = b.vector;
+	bpf_map_lookup_elem(l->pins.stats, &vkey, &kept);
+	counters_add(&kept, &b.count);
+	bpf_map_update_elem(l->pins.stats, &vkey, &kept, BPF_ANY);
 }
 
 /* An MSI of a host driver: its binding is made here, for BPF cannot in an interrupt. */
@@ -119,9 +123,11 @@ static void learn_host_irq(struct loader *l, const struct irqgate_event *ev)
 		.handle = ev->handle,
 		.vector = ev->vector,
 		.irq = ev->irq,
+		.device = ev->device,
 		.state = IRQGATE_BINDING_HOST,
 	};
 
+	end_host_irq(l, ev->irq);
 	bpf_map_update_elem(l->pins.bindings, &key, &b, BPF_NOEXIST);
 }
 
@@ -161,21 +167,17 @@ static void enforce(struct loader *l)
 	close(lock);
 }
 
-/* Counters of host interrupts whose number is gone stay; the binding goes. */
 static void forget_host_irqs(struct loader *l)
 {
 	struct irqgate_irq_key key, next, *prev = NULL;
-	struct irqgate_binding b;
 	char path[64];
 
 	while (!bpf_map_get_next_key(l->pins.bindings, prev, &next)) {
 		key = next;
 		prev = &key;
-		if (binding_find(&l->pins, key.irq, &b) || b.state != IRQGATE_BINDING_HOST)
-			continue;
 		snprintf(path, sizeof(path), "/sys/kernel/irq/%u", key.irq);
 		if (access(path, F_OK))
-			bpf_map_delete_elem(l->pins.bindings, &key);
+			end_host_irq(l, key.irq);
 	}
 }
 
@@ -212,7 +214,7 @@ static int tick(struct loader *l)
 		l->enforce = true;
 	/* Without the module's event, which a full ring can lose. */
 	if (!hooks_stage_loaded(STAGE_VFIO) || !hooks_stage_loaded(STAGE_KVM))
-		l->check_modules = module_present("vfio_pci_core") || module_present("kvm");
+		l->check_modules = true;
 	return 0;
 }
 
@@ -299,12 +301,16 @@ static void loop(struct loader *l)
 static int bring_up(struct loader *l)
 {
 	bool fresh = !hooks_stage_loaded(STAGE_CORE);
+	__u32 other;
 	int err = hooks_load(STAGE_CORE, l->gates);
 
 	if (!err)
 		err = pins_open(&l->pins);
 	if (err)
 		goto out;
+	other = l->pins.state->loader_tgid;
+	if (other && !kill(other, 0))
+		return fail(-EBUSY, "irqgate runs already, as process %u", other);
 	l->pins.state->build = hooks_build();
 	if (l->opts->stay) {
 		l->pins.state->loader_beat = now_ns();
@@ -312,7 +318,7 @@ static int bring_up(struct loader *l)
 	}
 	err = table_publish(&l->pins, hooks_btf(), l->policy);
 	if (!err)
-		err = adopt_tasks();
+		err = pins_adopt_tasks();
 	if (!err)
 		err = load_stages(l);
 	if (!err)

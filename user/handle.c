@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <irqgate/hash.h>
 #include "handle.h"
 
 #include <ctype.h>
@@ -22,18 +23,6 @@ static int soft_compare(const void *a, const void *b)
 	return (x->handle > y->handle) - (x->handle < y->handle);
 }
 
-/* FNV-1a, 64 bits; irqgate_handle_soft() keeps the lower 56. */
-static __u64 soft_hash(const char *name)
-{
-	__u64 hash = 0xcbf29ce484222325ULL;
-
-	for (; *name; name++) {
-		hash ^= (unsigned char)*name;
-		hash *= 0x100000001b3ULL;
-	}
-	return hash;
-}
-
 /* isalnum() would depend on the locale. */
 static bool soft_name_valid(const char *name)
 {
@@ -52,7 +41,7 @@ int handle_soft_register(const char *name, __u64 *handle)
 	soft = calloc(1, sizeof(*soft));
 	if (!soft)
 		return -ENOMEM;
-	soft->handle = irqgate_handle_soft(soft_hash(name));
+	soft->handle = irqgate_handle_soft(irqgate_hash_text(name, HANDLE_SOFT_NAME_MAX));
 	strcpy(soft->name, name);
 	found = tsearch(soft, &softs, soft_compare);
 	if (!found) {

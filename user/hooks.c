@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <irqgate/hash.h>
 #include "hooks.h"
 #include "pins.h"
 #include "util.h"
@@ -23,6 +24,7 @@ const struct hook hooks[] = {
 	{ "task_execed", "bpf_lsm_bprm_committed_creds", "link_task_execed", HOOK_GATE, STAGE_CORE, .what = "identity at exec" },
 	{ "gate_file_permission", "bpf_lsm_file_permission", "link_gate_file_permission", HOOK_GATE, STAGE_CORE, .what = "injection gate: eventfd read and write" },
 	{ "task_exited", "sched_process_exit", "link_task_exited", HOOK_TP, STAGE_CORE, .what = "loader's end" },
+	{ "cgroup_made", "cgroup_mkdir", "link_cgroup_made", HOOK_TP, STAGE_CORE, .what = "cgroups that appear" },
 	{ "module_loaded", "module_load", "link_module_loaded", HOOK_TP, STAGE_CORE, .what = "modules that appear" },
 	{ "eventfd_ctx_dropped", "eventfd_ctx_put", "link_eventfd_ctx_dropped", HOOK_TRACE, STAGE_CORE, .what = "eventfd's end" },
 	{ "eventfd_closed", "eventfd_release", "link_eventfd_closed", HOOK_TRACE, STAGE_CORE, .what = "eventfd's end" },
@@ -50,9 +52,9 @@ const struct hook hooks[] = {
 /* clang-format on */
 const unsigned int nhooks = ARRAY_SIZE(hooks);
 
-/* The symbol that shows a stage's module is there, and the BTF its types are in. */
+/* The symbol that shows a stage's code is there, and the module it comes in. */
 static const struct {
-	const char *name, *symbol, *btf;
+	const char *name, *symbol, *module;
 } stages[STAGES] = {
 	[STAGE_CORE] = { "core", NULL, NULL },
 	[STAGE_VFIO] = { "vfio", "vfio_msi_set_vector_signal", "vfio_pci_core" },
@@ -368,10 +370,14 @@ static int attach_hook(struct irqgate_bpf *skel, const struct hook *h)
 
 __u64 hooks_build(void)
 {
-	size_t size;
-	const void *data = irqgate_bpf__elf_bytes(&size);
+	__u64 hash = IRQGATE_HASH_INIT;
+	const __u8 *data;
+	size_t size, i;
 
-	return hash_bytes(data, size);
+	data = irqgate_bpf__elf_bytes(&size);
+	for (i = 0; i < size; i++)
+		hash = irqgate_hash_byte(hash, data[i]);
+	return hash;
 }
 
 /* Pinned links of another build are replaced, not adopted. */
@@ -397,7 +403,6 @@ int hooks_load(enum stage stage, bool gates)
 	struct stage_want want = { stage, gates };
 	struct irqgate_bpf *skel;
 	unsigned int i;
-	char path[PIN_LEN];
 	int err = 0;
 
 	if (stage == STAGE_CORE) {
@@ -408,12 +413,8 @@ int hooks_load(enum stage stage, bool gates)
 	kernel_symbols_forget();
 	if (stages[stage].symbol && !kernel_symbol(stages[stage].symbol))
 		return -EAGAIN;
-	if (stages[stage].btf) {
-		snprintf(path, sizeof(path), "/sys/kernel/btf/%s", stages[stage].btf);
-		/* Built in, its types are in vmlinux; as a module it must be done loading. */
-		if (access(path, R_OK) && !module_present(stages[stage].btf))
-			return -EAGAIN;
-	}
+	if (stages[stage].module && !module_live(stages[stage].module))
+		return -EAGAIN;
 	skel = open_object(want_stage, &want);
 	if (!skel) {
 		err = -errno;

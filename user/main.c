@@ -181,6 +181,8 @@ static int verb_allow(struct args *args)
 		return EXIT_USAGE;
 	}
 	if (!err)
+		err = pins_adopt_tasks();
+	if (!err)
 		err = table_allow(&pins, handle, &vectors, gd);
 	if (!err)
 		err = bindings_enforce(&pins);

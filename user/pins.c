@@ -149,6 +149,28 @@ int pins_iterate(const char *name, int (*each)(const struct irqgate_file *file, 
 	return ret;
 }
 
+int pins_adopt_tasks(void)
+{
+	char path[PIN_LEN], buf[256];
+	int fd = open(pin_path(path, "iter_tasks"), O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return fail(-errno, "%s: %s", path, strerror(errno));
+	while (read(fd, buf, sizeof(buf)) > 0)
+		;
+	close(fd);
+	return 0;
+}
+
+void counters_add(struct irqgate_counters *to, const struct irqgate_counters *from)
+{
+	to->passed += from->passed;
+	to->dropped += from->dropped;
+	to->denied += from->denied;
+	to->would_drop += from->would_drop;
+	to->leaked += from->leaked;
+}
+
 int binding_find(const struct pins *pins, __u32 irq, struct irqgate_binding *out)
 {
 	struct irqgate_irq_key key = { .irq = irq };

@@ -60,6 +60,17 @@ int pins_judge(struct pins *pins);
 int pins_iterate(const char *name, int (*each)(const struct irqgate_file *file, void *arg),
 		 void *arg);
 
+/*
+ * pins_adopt_tasks - give every process an identity, under the table in force
+ *
+ * After each change of what the table matches.
+ * Return: 0 or a negative errno. Says why.
+ */
+int pins_adopt_tasks(void);
+
+/* counters_add - add each counter of @from to @to. */
+void counters_add(struct irqgate_counters *to, const struct irqgate_counters *from);
+
 /* binding_find - entry of an irq; 0 or -ENOENT. */
 int binding_find(const struct pins *pins, __u32 irq, struct irqgate_binding *out);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
 #include <json-c/json.h>
@@ -62,6 +63,9 @@ struct lack probe_bpf(void)
 		return (struct lack){ "the kernel refuses tracing programs",
 				      "use a kernel with CONFIG_BPF_EVENTS=y" };
 	close(fd);
+	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_TRACING, NULL) != 1)
+		return (struct lack){ "the kernel refuses BPF programs that trace functions: lockdown=confidentiality, or no BPF JIT",
+				      "boot with lockdown=integrity or none, and CONFIG_BPF_JIT=y" };
 	if (!mounted("bpf", "/sys/fs/bpf", BPF_FS_MAGIC))
 		return (struct lack){
 			"no bpf file system can be mounted at /sys/fs/bpf to pin maps in",

@@ -218,15 +218,6 @@ static struct stat_row *stat_row(struct stat_rows *rows, const struct irqgate_ve
 	return grown;
 }
 
-static void stat_add(struct stat_row *row, const struct irqgate_counters *c)
-{
-	row->count.passed += c->passed;
-	row->count.dropped += c->dropped;
-	row->count.denied += c->denied;
-	row->count.would_drop += c->would_drop;
-	row->count.leaked += c->leaked;
-}
-
 static int stat_order(const void *a, const void *b)
 {
 	const struct stat_row *x = a, *y = b;
@@ -267,7 +258,7 @@ static int show_stats(struct pins *pins, struct json_object *out)
 			continue;
 		row = stat_row(&rows, &key);
 		if (row)
-			stat_add(row, &c);
+			counters_add(&row->count, &c);
 	}
 	for (; !bpf_map_get_next_key(pins->bindings, iprev, &ikey); iprev = &ikey) {
 		struct irqgate_vector_key bkey = {};
@@ -278,7 +269,7 @@ static int show_stats(struct pins *pins, struct json_object *out)
 		bkey.vector = b.vector;
 		row = stat_row(&rows, &bkey);
 		if (row)
-			stat_add(row, &b.count);
+			counters_add(&row->count, &b.count);
 	}
 	if (rows.n)
 		qsort(rows.row, rows.n, sizeof(*rows.row), stat_order);

@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <irqgate/hash.h>
 #include "table.h"
 #include "util.h"
 
@@ -117,8 +118,23 @@ static int match_key(const struct policy_match *m, __u32 source, struct irqgate_
 	case IRQGATE_MATCH_UID:
 		key->a = m->id;
 		return 1;
+	default:
+		return 0;
 	}
-	return 0;
+}
+
+/* For a cgroup that appears later: bpf/lifecycle.bpf.c matches its path then. */
+static int add_cgroup_path(int map, const struct policy_match *m, __u32 gd, __u64 handle)
+{
+	struct irqgate_match row = { .gd = gd, .handle = handle };
+	struct irqgate_match_key key = {};
+
+	if (m->kind != IRQGATE_MATCH_CGROUP || strlen(m->text) >= IRQGATE_PATH_MAX)
+		return 0;
+	key.kind = IRQGATE_MATCH_CGROUP_PATH;
+	key.source = handle != 0;
+	key.a = irqgate_hash_text(m->text, IRQGATE_PATH_MAX);
+	return add(map, &key, &row);
 }
 
 /* Return: 1 when a row was added, 0 when it waits or is there, or a negative errno. */
@@ -128,8 +144,9 @@ static int add_match(int map, const struct policy_match *m, __u32 gd, __u64 hand
 	struct irqgate_match_key key;
 	int err;
 
-	if (!m->kind || !match_key(m, handle != 0, &key))
-		return 0;
+	err = add_cgroup_path(map, m, gd, handle);
+	if (err || !m->kind || !match_key(m, handle != 0, &key))
+		return err;
 	if (m->kind == IRQGATE_MATCH_PID)
 		row.start = process_start(m->id);
 	err = bpf_map_update_elem(map, &key, &row, BPF_NOEXIST);

@@ -130,28 +130,12 @@ void kernel_symbols_forget(void)
 	symbols_known = false;
 }
 
-__u64 hash_bytes(const void *data, size_t len)
+bool module_live(const char *name)
 {
-	const __u8 *p = data;
-	__u64 hash = 0xcbf29ce484222325ULL;
-
-	while (len--)
-		hash = (hash ^ *p++) * 0x100000001b3ULL;
-	return hash;
-}
-
-bool module_present(const char *name)
-{
-	char path[128];
+	char path[128], state[16];
 
 	snprintf(path, sizeof(path), "/sys/module/%s/initstate", name);
-	if (!access(path, R_OK)) {
-		char state[16];
-
-		return !read_line(path, state, sizeof(state)) && !strcmp(state, "live");
-	}
-	snprintf(path, sizeof(path), "/sys/module/%s", name);
-	return !access(path, F_OK); /* built in: no initstate */
+	return read_line(path, state, sizeof(state)) || !strcmp(state, "live");
 }
 
 bool mounted(const char *type, const char *path, long magic)

@@ -38,11 +38,8 @@ int read_line(const char *path, char *buf, size_t len);
 __u64 kernel_symbol(const char *name);
 void kernel_symbols_forget(void);
 
-/* hash_bytes - FNV-1a, 64 bits. */
-__u64 hash_bytes(const void *data, size_t len);
-
-/* module_present - a module is loaded, or built in. */
-bool module_present(const char *name);
+/* module_live - not in the middle of loading or going; also true when built in. */
+bool module_live(const char *name);
 
 /*
  * mounted - is a file system of this type at its usual place? Mounts it if not.

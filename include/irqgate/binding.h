@@ -68,7 +68,7 @@ struct irqgate_binding {
 	__u64 trigger; /* eventfd_ctx VFIO signals now, 0 for a host driver */
 	__u64 sink; /* eventfd_ctx of the sink, 0: none; set before VFIO is pointed at it */
 	__u64 original; /* QUARANTINED: eventfd_ctx it came from */
-	__u64 device; /* struct vfio_pci_core_device, 0 for a host driver */
+	__u64 device; /* struct vfio_pci_core_device; of a host driver, its struct msi_desc */
 	__u64 epoch; /* state.epoch when verdict was made */
 	__u32 gd; /* context that receives, as judged */
 	__u32 expected; /* context the table names */

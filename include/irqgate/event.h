@@ -12,10 +12,10 @@
 
 enum irqgate_event_type {
 	IRQGATE_EVENT_VERDICT = 1, /* something was judged and not plainly allowed */
-	IRQGATE_EVENT_QUARANTINE = 2, /* loader: quarantine this irq, then resume held_tgid */
-	IRQGATE_EVENT_MODULE = 3, /* a module came (count 1) or went (count 0): comm */
+	IRQGATE_EVENT_QUARANTINE = 2, /* for the loader: a binding must be quarantined */
+	IRQGATE_EVENT_MODULE = 3, /* for the loader: a module appeared */
 	IRQGATE_EVENT_HOST_IRQ =
-		4, /* an MSI of a host driver was seen first: irq, handle, vector */
+		4, /* for the loader: first MSI of a host driver: irq, handle, vector */
 };
 
 /* Which mechanism acted; none: nothing could. */
@@ -35,6 +35,7 @@ struct irqgate_event {
 	__u64 count; /* of this verdict on this vector so far, this one included */
 	__u64 eventfd; /* eventfd_ctx, 0: none */
 	__u64 vm; /* struct kvm, 0: none */
+	__u64 device; /* HOST_IRQ: struct msi_desc, see irqgate_binding.device */
 	__u32 vector;
 	__u32 irq;
 	__u32 gsi;
@@ -49,6 +50,6 @@ struct irqgate_event {
 	char comm[IRQGATE_COMM_LEN];
 };
 
-_Static_assert(sizeof(struct irqgate_event) == 88, "shared layout");
+_Static_assert(sizeof(struct irqgate_event) == 96, "shared layout");
 
 #endif

@@ -93,6 +93,7 @@ enum irqgate_match_kind {
 	IRQGATE_MATCH_PID = 2, /* a: tgid in the initial pid namespace */
 	IRQGATE_MATCH_EXE = 3, /* a: device as in stat(2) st_dev, kernel encoding; b: inode */
 	IRQGATE_MATCH_UID = 4, /* a: uid in the initial user namespace */
+	IRQGATE_MATCH_CGROUP_PATH = 5, /* a: irqgate_hash_text of a cgroup's path, for one that appears */
 };
 
 struct irqgate_match_key {
@@ -118,6 +119,8 @@ struct irqgate_context {
 	__u32 flags; /* IRQGATE_CTX_* */
 	__u32 pad;
 };
+
+#define IRQGATE_PATH_MAX 256 /* longer cgroup paths are found within a second, not at once */
 
 /* Order of the four maps within a slot of the outer map `table`. */
 enum irqgate_table_map {
