@@ -7,135 +7,82 @@
  * authority is what the kernel then holds: vector_signal and the irqfd hooks
  * (lifecycle.bpf.c) read that back and judge it again.
  */
+#include "gate.bpf.h"
 #include "hook.bpf.h"
-#include "learn.bpf.h"
 
-#include <linux/vfio.h>
 #include <linux/kvm.h>
+#include <linux/vfio.h>
 
-#define EACCES 13
-#define EFAULT 14
+/* From the uapi's linux/vhost.h, which includes what a BPF program cannot. */
+struct vhost_vring_file {
+	__u32 index;
+	__s32 fd;
+};
+#define VHOST_SET_LOG_FD _IOW(0xAF, 0x07, int)
+#define VHOST_SET_VRING_CALL _IOW(0xAF, 0x21, struct vhost_vring_file)
+#define VHOST_SET_VRING_ERR _IOW(0xAF, 0x22, struct vhost_vring_file)
+#define VHOST_VDPA_SET_CONFIG_CALL _IOW(0xAF, 0x77, int)
 
-/* What a governed call is about, for the steps below. */
+/* A VFIO_DEVICE_SET_IRQS call, for the steps below. */
 struct request {
 	__u64 handle;
 	__u64 args; /* user address of the descriptors, 0: none are given */
-	__u64 kvm;
 	__u32 start;
 	__u32 index;
 	__u32 gd;
-	__u32 injects; /* the call itself raises the interrupt */
+	__u32 level; /* injection when the call itself raises the interrupt */
 	__s32 error;
+	__u32 pad;
 };
 
-static __always_inline void report_refusal(__u64 handle, __u32 vector, union decision r,
-					   __u32 gd_actual, __u8 level, __u64 count)
-{
-	struct irqgate_event *ev;
-
-	if (!report_due(count))
-		return;
-	ev = event_new(IRQGATE_EVENT_VERDICT);
-	if (!ev)
-		return;
-	event_task(ev);
-	ev->handle = handle;
-	ev->vector = vector;
-	ev->verdict = r.d.verdict;
-	ev->reason = r.d.reason;
-	ev->level = level;
-	ev->gd_expected = r.d.gd;
-	ev->gd_actual = gd_actual;
-	ev->count = count;
-	bpf_ringbuf_submit(ev, 0);
-}
-
-/*
- * What the gate does about a decision on one vector: 0 lets the call go on.
- * A drop lets a bind happen, since the loader points the vector at a sink right
- * after it; an injection cannot be swallowed, only refused.
- */
-SHARED int gate(__u64 handle, __u32 vector, __u64 raw, __u32 gd, bool injects)
-{
-	union decision r = { .raw = raw };
-	struct irqgate_counters *c;
-	__u8 level = injects ? IRQGATE_LEVEL_INJECTION : IRQGATE_LEVEL_BIND;
-
-	if (r.d.verdict <= IRQGATE_VERDICT_ALLOW)
-		return 0;
-	if (r.d.verdict == IRQGATE_VERDICT_DROP) {
-		if (!injects && loader_alive())
-			return 0;
-		if (!injects)
-			r.d.reason = IRQGATE_REASON_NO_LOADER;
-		r.d.verdict = IRQGATE_VERDICT_DENY;
-	}
-	c = vector_stats(handle, vector);
-	if (!c)
-		return r.d.verdict == IRQGATE_VERDICT_DENY ? -EACCES : 0;
-	if (r.d.verdict == IRQGATE_VERDICT_AUDIT) {
-		/* A bind is no interrupt: those that flow through it are counted. */
-		if (injects)
-			report_refusal(handle, vector, r, gd, IRQGATE_LEVEL_NONE,
-				       counted(&c->would_drop, 1));
-		else
-			report_refusal(handle, vector, r, gd, IRQGATE_LEVEL_NONE, 1);
-		return 0;
-	}
-	report_refusal(handle, vector, r, gd, level, counted(&c->denied, 1));
-	return -EACCES;
-}
-
-/* Since 6.12 the verifier wants to see that an LSM program returns an errno. */
-static __always_inline int refusal(int error)
-{
-	if (error == -EFAULT)
-		return -EFAULT;
-	return error ? -EACCES : 0;
-}
-
-static __always_inline __u32 gd_current(void)
-{
-	return ident_gd(ident_current());
-}
+/* A KVM_IRQFD call. */
+struct listener {
+	__u64 eventfd;
+	__u64 vm;
+	__u32 gd;
+	__s32 error;
+};
 
 /* One vector of VFIO_DEVICE_SET_IRQS. */
 static __noinline int gate_vector(struct request *rq, __u32 i)
 {
 	struct irqgate_eventfd *e = NULL;
 	union decision worst, r;
-	__u32 vector, gd, k;
+	struct attempt a = {};
+	__u32 gd, k;
 	__s32 fd;
 
 	if (!rq)
 		return 0;
-	gd = rq->gd;
-	vector = rq->index == VFIO_PCI_MSI_IRQ_INDEX || rq->index == VFIO_PCI_MSIX_IRQ_INDEX
-			 ? rq->start + i
-			 : IRQGATE_VECTOR_FUNCTION;
+	a.handle = rq->handle;
+	a.gd = rq->gd;
+	a.level = rq->level;
+	a.vector = rq->index == VFIO_PCI_MSI_IRQ_INDEX || rq->index == VFIO_PCI_MSIX_IRQ_INDEX
+			   ? rq->start + i
+			   : IRQGATE_VECTOR_FUNCTION;
 	if (rq->args) {
 		if (bpf_copy_from_user(&fd, sizeof(fd), (void *)(rq->args + i * sizeof(fd))))
 			return -EFAULT;
 		if (fd < 0)
 			return 0; /* unbinds */
-		e = eventfd_entry((__u64)fd_eventfd(fd));
+		a.eventfd = (__u64)fd_eventfd(fd);
+		e = eventfd_entry(a.eventfd);
 	}
-	worst.raw = decide_vector(rq->handle, vector, gd);
+	worst.raw = decide_vector(a.handle, a.vector, a.gd);
 	if (e) {
 		for (k = 0; k < IRQGATE_EVENTFD_VMS; k++) {
-			__u32 vgd;
-
 			if (!e->vm[k])
 				continue;
-			vgd = vm_gd(e->vm[k]);
-			r.raw = decide_vector(rq->handle, vector, vgd);
+			gd = vm_gd(e->vm[k]);
+			r.raw = decide_vector(a.handle, a.vector, gd);
 			if (r.d.verdict > worst.d.verdict) {
 				worst = r;
-				gd = vgd;
+				a.vm = e->vm[k];
+				a.gd = gd;
 			}
 		}
 	}
-	return gate(rq->handle, vector, worst.raw, gd, rq->injects);
+	return gate(&a, worst.raw);
 }
 
 static long gate_vector_cb(__u32 i, struct request *rq)
@@ -153,26 +100,23 @@ int BPF_PROG(gate_vfio_ioctl, struct file *file, unsigned int cmd, unsigned long
 {
 	struct vfio_irq_set set;
 	struct request rq = {};
-	struct irqgate_agent_key akey;
 	__u32 data, count;
 
 	if (cmd != VFIO_DEVICE_SET_IRQS || !file_is(file, vfio_device_fops_addr))
 		return 0;
 	rq.handle = device_handle(BPF_CORE_READ(vfio_file_device(file), dev));
-	if (!rq.handle)
-		return 0; /* not PCI */
-	akey.tgid = bpf_get_current_pid_tgid() >> 32;
-	if (bpf_map_lookup_elem(&agents, &akey))
-		return 0;
+	if (!rq.handle || current_is_agent())
+		return 0; /* not PCI, or a quarantine */
 	if (bpf_copy_from_user(&set, sizeof(set), (void *)arg))
 		return -EFAULT; /* so would VFIO, unless the caller is playing with its memory */
 	data = set.flags & VFIO_IRQ_SET_DATA_TYPE_MASK;
+	rq.level = IRQGATE_LEVEL_BIND;
 	if (data == VFIO_IRQ_SET_DATA_EVENTFD)
 		rq.args = arg + sizeof(set);
-	else if (!(set.flags & VFIO_IRQ_SET_ACTION_TRIGGER))
-		return 0; /* masks or unmasks */
+	else if (set.flags & VFIO_IRQ_SET_ACTION_TRIGGER)
+		rq.level = IRQGATE_LEVEL_INJECTION;
 	else
-		rq.injects = 1;
+		return 0; /* masks or unmasks */
 	rq.start = set.start;
 	rq.index = set.index;
 	rq.gd = gd_current();
@@ -189,13 +133,18 @@ int BPF_PROG(gate_vfio_ioctl, struct file *file, unsigned int cmd, unsigned long
 static __always_inline int gate_compat(__u64 handle)
 {
 	struct irqgate_state *st = the_state();
+	struct attempt a = {};
 	union decision r = {};
 
 	if (!st)
 		return 0;
+	a.handle = handle;
+	a.vector = IRQGATE_VECTOR_FUNCTION;
+	a.gd = gd_current();
+	a.level = IRQGATE_LEVEL_BIND;
 	r.d = irqgate_act(slot_defaults(st, st->generation), IRQGATE_ACTION_DENY,
 			  IRQGATE_REASON_COMPAT, IRQGATE_GD_NONE);
-	return refusal(gate(handle, IRQGATE_VECTOR_FUNCTION, r.raw, gd_current(), false));
+	return refusal(gate(&a, r.raw));
 }
 
 SEC("lsm/file_ioctl_compat")
@@ -207,11 +156,12 @@ int BPF_PROG(gate_vfio_compat, struct file *file, unsigned int cmd, unsigned lon
 }
 
 /* A source that signals this eventfd is about to reach the VM. */
-static long gate_listener_cb(__u32 i, struct request *rq)
+static long gate_listener_cb(__u32 i, struct listener *l)
 {
-	struct irqgate_eventfd *e = eventfd_entry(rq->args);
+	struct irqgate_eventfd *e = eventfd_entry(l->eventfd);
 	struct irqgate_irq_key ikey;
 	struct irqgate_binding *b;
+	struct attempt a = {};
 	int error;
 
 	if (!e || i >= IRQGATE_EVENTFD_SOURCES)
@@ -220,30 +170,60 @@ static long gate_listener_cb(__u32 i, struct request *rq)
 	b = ikey.irq ? bpf_map_lookup_elem(&bindings, &ikey) : NULL;
 	if (!b)
 		return 0;
-	error = gate(b->handle, b->vector, decide_vector(b->handle, b->vector, rq->gd), rq->gd,
-		     false);
+	a.handle = b->handle;
+	a.vector = b->vector;
+	a.eventfd = l->eventfd;
+	a.vm = l->vm;
+	a.gd = l->gd;
+	a.level = IRQGATE_LEVEL_BIND;
+	error = gate(&a, decide_vector(b->handle, b->vector, l->gd));
 	if (error)
-		rq->error = error;
+		l->error = error;
 	return 0;
 }
 
+/*
+ * An eventfd with a count is an interrupt KVM injects the moment it is bound;
+ * nobody knows who put it there.
+ */
+static __always_inline int gate_charged(struct listener *l)
+{
+	struct eventfd_ctx *ctx = (void *)l->eventfd;
+	struct attempt a = {};
+
+	if (!BPF_CORE_READ(ctx, count))
+		return 0;
+	a.eventfd = l->eventfd;
+	a.vm = l->vm;
+	a.gd = IRQGATE_GD_NONE;
+	a.level = IRQGATE_LEVEL_BIND;
+	a.vector = IRQGATE_VECTOR_FUNCTION;
+	return gate(&a, decide_signal(NULL, l->vm));
+}
+
 /* A VMM injects into its own VM without an eventfd. */
-SHARED int gate_own_injection(__u64 kvm)
+SHARED int gate_own_injection(__u64 vm)
 {
 	struct irqgate_ident *id = ident_current();
-	union decision r = { .raw = decide_signal(id, kvm) };
+	struct attempt a = {};
 
-	return gate(0, 0, r.raw, ident_gd(id), true);
+	a.vm = vm;
+	a.gd = ident_gd(id);
+	a.level = IRQGATE_LEVEL_INJECTION;
+	return gate(&a, decide_signal(id, vm));
 }
 
 SEC("lsm.s/file_ioctl")
 int BPF_PROG(gate_kvm_ioctl, struct file *file, unsigned int cmd, unsigned long arg)
 {
-	struct request rq = {};
+	struct kvm_ioeventfd ioeventfd;
+	struct listener l = {};
 	struct kvm_irqfd irqfd;
+	int error;
 
 	switch (cmd) {
 	case KVM_IRQFD:
+	case KVM_IOEVENTFD:
 	case KVM_SIGNAL_MSI:
 	case KVM_IRQ_LINE:
 	case KVM_IRQ_LINE_STATUS:
@@ -253,18 +233,36 @@ int BPF_PROG(gate_kvm_ioctl, struct file *file, unsigned int cmd, unsigned long 
 	}
 	if (!file_is(file, kvm_vm_fops_addr))
 		return 0;
-	rq.kvm = (__u64)BPF_CORE_READ(file, private_data);
+	l.vm = (__u64)BPF_CORE_READ(file, private_data);
+	if (cmd == KVM_IOEVENTFD) {
+		/* A guest's write will signal it: that may be another VM's eventfd. */
+		if (bpf_copy_from_user(&ioeventfd, sizeof(ioeventfd), (void *)arg))
+			return -EFAULT;
+		if (ioeventfd.flags & KVM_IOEVENTFD_FLAG_DEASSIGN)
+			return 0;
+		return refusal(gate_eventfd((__u64)fd_eventfd(ioeventfd.fd), IRQGATE_LEVEL_BIND));
+	}
 	if (cmd != KVM_IRQFD)
-		return refusal(gate_own_injection(rq.kvm));
+		return refusal(gate_own_injection(l.vm));
 	if (bpf_copy_from_user(&irqfd, sizeof(irqfd), (void *)arg))
 		return -EFAULT;
 	if (irqfd.flags & KVM_IRQFD_FLAG_DEASSIGN)
 		return 0;
-	rq.args = (__u64)fd_eventfd(irqfd.fd);
-	rq.gd = vm_gd(rq.kvm);
-	if (rq.args)
-		bpf_loop(IRQGATE_EVENTFD_SOURCES, gate_listener_cb, &rq, 0);
-	return refusal(rq.error);
+	/* The guest's end of interrupt will signal it. */
+	if (irqfd.flags & KVM_IRQFD_FLAG_RESAMPLE) {
+		error = gate_eventfd((__u64)fd_eventfd(irqfd.resamplefd), IRQGATE_LEVEL_BIND);
+		if (error)
+			return refusal(error);
+	}
+	l.eventfd = (__u64)fd_eventfd(irqfd.fd);
+	l.gd = vm_gd(l.vm);
+	if (!l.eventfd)
+		return 0;
+	error = gate_charged(&l);
+	if (error)
+		return refusal(error);
+	bpf_loop(IRQGATE_EVENTFD_SOURCES, gate_listener_cb, &l, 0);
+	return refusal(l.error);
 }
 
 SEC("lsm/file_ioctl_compat")
@@ -272,12 +270,70 @@ int BPF_PROG(gate_kvm_compat, struct file *file, unsigned int cmd, unsigned long
 {
 	switch (cmd) {
 	case KVM_IRQFD:
+	case KVM_IOEVENTFD:
 	case KVM_SIGNAL_MSI:
 		break;
 	default:
 		return 0;
 	}
 	return file_is(file, kvm_vm_fops_addr) ? gate_compat(0) : 0;
+}
+
+/*
+ * vhost signals these from a kernel thread, where no hook can stop it: whoever
+ * hands it an eventfd answers for it. The command alone decides, since vhost has
+ * a file type for each kind of device.
+ */
+SEC("lsm.s/file_ioctl")
+int BPF_PROG(gate_vhost_ioctl, struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct vhost_vring_file vring = {};
+
+	switch (cmd) {
+	case VHOST_SET_VRING_CALL:
+	case VHOST_SET_VRING_ERR:
+		if (bpf_copy_from_user(&vring, sizeof(vring), (void *)arg))
+			return -EFAULT;
+		break;
+	case VHOST_SET_LOG_FD:
+	case VHOST_VDPA_SET_CONFIG_CALL:
+		if (bpf_copy_from_user(&vring.fd, sizeof(vring.fd), (void *)arg))
+			return -EFAULT;
+		break;
+	default:
+		return 0;
+	}
+	return refusal(gate_eventfd((__u64)fd_eventfd(vring.fd), IRQGATE_LEVEL_BIND));
+}
+
+/*
+ * The possession gate: a descriptor arrives by SCM_RIGHTS, pidfd_getfd or
+ * io_uring. Who may not signal a protected eventfd, or bind a device, may not
+ * come to hold it either: kernel-side signallers ask nobody later.
+ */
+SEC("lsm/file_receive")
+int BPF_PROG(gate_file_receive, struct file *file)
+{
+	if ((__u64)file->f_op != eventfd_fops_addr || current_is_agent())
+		return 0;
+	return refusal(
+		gate_eventfd((__u64)BPF_CORE_READ(file, private_data), IRQGATE_LEVEL_POSSESSION));
+}
+
+SEC("lsm/file_receive")
+int BPF_PROG(gate_vfio_receive, struct file *file)
+{
+	struct attempt a = {};
+
+	if (!file_is(file, vfio_device_fops_addr) || current_is_agent())
+		return 0;
+	a.handle = device_handle(BPF_CORE_READ(vfio_file_device(file), dev));
+	if (!a.handle)
+		return 0;
+	a.vector = IRQGATE_VECTOR_FUNCTION;
+	a.gd = gd_current();
+	a.level = IRQGATE_LEVEL_POSSESSION;
+	return refusal(gate(&a, decide_vector(a.handle, a.vector, a.gd)));
 }
 
 /*

@@ -6,10 +6,9 @@
  * finds its binding by irq and the verdict cached in it; the hooks further down
  * the same call chain recognize the eventfd by comparison.
  */
+#include "gate.bpf.h"
 #include "hook.bpf.h"
-#include "learn.bpf.h"
 
-#define EACCES 13
 #define MAY_WRITE 2
 #define MAY_READ 4
 #define EPOLLIN 1
@@ -203,85 +202,16 @@ HOOK1(host_irq, "handle_irq_event", struct irq_desc *, desc)
  * Runs on every read and write of the system, so it leaves at the first
  * comparison for all other files.
  */
-static __noinline int gate_access(struct irqgate_eventfd *e, __u64 efd, bool write)
-{
-	struct irqgate_ident *id = ident_current();
-	__u32 gd = ident_gd(id), i, vector = 0;
-	struct irqgate_counters *c;
-	union decision worst = {}, r;
-	struct irqgate_event *ev;
-	__u64 handle = 0, vm = 0, n;
-
-	if (!e)
-		return 0;
-	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++) {
-		struct irqgate_irq_key key = { .irq = e->source[i] };
-		struct irqgate_binding *b;
-
-		b = key.irq ? bpf_map_lookup_elem(&bindings, &key) : NULL;
-		if (!b)
-			continue;
-		r.raw = decide_vector(b->handle, b->vector, gd);
-		if (r.d.verdict > worst.d.verdict) {
-			worst = r;
-			handle = b->handle;
-			vector = b->vector;
-		}
-	}
-	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
-		if (!e->vm[i])
-			continue;
-		r.raw = decide_signal(id, e->vm[i]);
-		if (r.d.verdict > worst.d.verdict) {
-			worst = r;
-			vm = e->vm[i];
-		}
-	}
-	if (worst.d.verdict <= IRQGATE_VERDICT_ALLOW)
-		return 0;
-	c = vector_stats(handle, vector);
-	if (!c)
-		return worst.d.verdict == IRQGATE_VERDICT_AUDIT ? 0 : -EACCES;
-	if (worst.d.verdict == IRQGATE_VERDICT_AUDIT) {
-		n = counted(&c->would_drop, write);
-	} else {
-		worst.d.verdict = IRQGATE_VERDICT_DENY;
-		n = counted(&c->denied, 1);
-	}
-	if (report_due(n)) {
-		ev = event_new(IRQGATE_EVENT_VERDICT);
-		if (ev) {
-			event_task(ev);
-			ev->handle = handle;
-			ev->vector = vector;
-			ev->eventfd = efd;
-			ev->vm = vm;
-			ev->verdict = worst.d.verdict;
-			ev->reason = worst.d.reason;
-			ev->level = worst.d.verdict == IRQGATE_VERDICT_DENY
-					    ? IRQGATE_LEVEL_INJECTION
-					    : IRQGATE_LEVEL_NONE;
-			ev->gd_expected = worst.d.gd;
-			ev->gd_actual = gd;
-			ev->count = n;
-			bpf_ringbuf_submit(ev, 0);
-		}
-	}
-	return worst.d.verdict == IRQGATE_VERDICT_DENY ? -EACCES : 0;
-}
-
 SEC("lsm/file_permission")
 int BPF_PROG(gate_file_permission, struct file *file, int mask)
 {
-	struct irqgate_eventfd *e;
 	__u64 efd;
 
 	if ((__u64)file->f_op != eventfd_fops_addr || !(mask & (MAY_WRITE | MAY_READ)))
 		return 0;
-	efd = (__u64)file->private_data;
-	e = eventfd_entry(efd);
-	if (e)
-		return gate_access(e, efd, mask & MAY_WRITE);
+	efd = (__u64)BPF_CORE_READ(file, private_data);
+	if (eventfd_entry(efd))
+		return refusal(gate_eventfd(efd, IRQGATE_LEVEL_INJECTION));
 	if (mask & MAY_WRITE) {
 		struct irqgate_state *st = the_state();
 

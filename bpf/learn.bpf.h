@@ -43,6 +43,19 @@ static __always_inline bool loader_alive(void)
 	return st && st->loader_tgid && bpf_ktime_get_ns() - st->loader_beat < 10000000000ULL;
 }
 
+/* An irqgate process at work on a binding (user/quarantine.c). */
+static __always_inline struct irqgate_agent *current_agent(void)
+{
+	struct irqgate_agent_key key = { .tgid = bpf_get_current_pid_tgid() >> 32 };
+
+	return bpf_map_lookup_elem(&agents, &key);
+}
+
+static __always_inline bool current_is_agent(void)
+{
+	return current_agent() != NULL;
+}
+
 static __noinline struct irqgate_eventfd *eventfd_learn(__u64 ctx)
 {
 	static const struct irqgate_eventfd none = {};
@@ -223,7 +236,6 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 	struct irqgate_vector_key key = { .vector = vector };
 	struct irqgate_irq_key ikey = {}, *old;
 	struct vfio_pci_irq_ctx *vctx;
-	struct irqgate_agent_key akey;
 	struct irqgate_agent *agent;
 	struct irqgate_eventfd *e;
 	struct irqgate_binding *b;
@@ -270,8 +282,7 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 		eventfd_del_source(b->trigger, b->irq);
 	}
 
-	akey.tgid = bpf_get_current_pid_tgid() >> 32;
-	agent = bpf_map_lookup_elem(&agents, &akey);
+	agent = current_agent();
 	if (agent && !adopt) {
 		if (agent->op == IRQGATE_AGENT_QUARANTINE) {
 			if (b->state != IRQGATE_BINDING_QUARANTINED)

@@ -55,6 +55,28 @@ int BPF_PROG(task_exited, struct task_struct *task)
 	return 0;
 }
 
+static __always_inline void match_cgroup(void *rows, __u32 source, __u64 path, __u64 id)
+{
+	struct irqgate_match_key by_path = {
+		.kind = IRQGATE_MATCH_CGROUP_PATH,
+		.source = source,
+		.a = path,
+	};
+	struct irqgate_match_key by_id = {
+		.kind = IRQGATE_MATCH_CGROUP,
+		.source = source,
+		.a = id,
+	};
+	struct irqgate_match *row = bpf_map_lookup_elem(rows, &by_path);
+	struct irqgate_match copy;
+
+	if (!row)
+		return;
+	copy = *row;
+	bpf_map_update_elem(rows, &by_id, &copy, BPF_NOEXIST);
+	epoch_bump();
+}
+
 /*
  * A cgroup the policy names appears: from now on its processes are matched. The
  * loader would find it within a second; a VMM may bind sooner.
@@ -62,30 +84,19 @@ int BPF_PROG(task_exited, struct task_struct *task)
 SEC("raw_tp/cgroup_mkdir")
 int cgroup_made(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct irqgate_match_key key = { .kind = IRQGATE_MATCH_CGROUP_PATH };
 	struct cgroup *cg = (struct cgroup *)ctx->args[0];
+	void *rows = table_map(&table_matches);
 	char path[IRQGATE_PATH_MAX] = {};
-	struct irqgate_match *row, found;
-	void *rows;
+	__u64 hash, id;
 
-	if (BPF_CORE_READ(cg, root, hierarchy_id))
-		return 0; /* not cgroup v2 */
-	rows = table_map(&table_matches);
-	if (!rows || bpf_probe_read_kernel_str(path, sizeof(path), (void *)ctx->args[1]) < 0)
+	if (!rows || BPF_CORE_READ(cg, root, hierarchy_id)) /* 0 is cgroup v2 */
 		return 0;
-	key.a = irqgate_hash_text(path, sizeof(path));
-	for (key.source = 0; key.source < 2; key.source++) {
-		struct irqgate_match_key id = { .kind = IRQGATE_MATCH_CGROUP };
-
-		row = bpf_map_lookup_elem(rows, &key);
-		if (!row)
-			continue;
-		found = *row;
-		id.source = key.source;
-		id.a = BPF_CORE_READ(cg, kn, id);
-		bpf_map_update_elem(rows, &id, &found, BPF_NOEXIST);
-		epoch_bump();
-	}
+	if (bpf_probe_read_kernel_str(path, sizeof(path), (void *)ctx->args[1]) < 0)
+		return 0;
+	hash = irqgate_hash_text(path, sizeof(path));
+	id = BPF_CORE_READ(cg, kn, id);
+	match_cgroup(rows, 0, hash, id);
+	match_cgroup(rows, 1, hash, id);
 	return 0;
 }
 

@@ -23,6 +23,8 @@ const struct hook hooks[] = {
 	{ "task_forked", "bpf_lsm_task_alloc", "link_task_forked", HOOK_GATE, STAGE_CORE, .what = "identity at fork" },
 	{ "task_execed", "bpf_lsm_bprm_committed_creds", "link_task_execed", HOOK_GATE, STAGE_CORE, .what = "identity at exec" },
 	{ "gate_file_permission", "bpf_lsm_file_permission", "link_gate_file_permission", HOOK_GATE, STAGE_CORE, .what = "injection gate: eventfd read and write" },
+	{ "gate_file_receive", "bpf_lsm_file_receive", "link_gate_file_receive", HOOK_GATE, STAGE_CORE, .what = "possession gate: eventfds" },
+	{ "gate_vhost_ioctl", "bpf_lsm_file_ioctl", "link_gate_vhost_ioctl", HOOK_GATE, STAGE_CORE, .what = "bind gate: vhost call eventfds" },
 	{ "task_exited", "sched_process_exit", "link_task_exited", HOOK_TP, STAGE_CORE, .what = "loader's end" },
 	{ "cgroup_made", "cgroup_mkdir", "link_cgroup_made", HOOK_TP, STAGE_CORE, .what = "cgroups that appear" },
 	{ "module_loaded", "module_load", "link_module_loaded", HOOK_TP, STAGE_CORE, .what = "modules that appear" },
@@ -35,6 +37,7 @@ const struct hook hooks[] = {
 
 	{ "gate_vfio_ioctl", "bpf_lsm_file_ioctl", "link_gate_vfio_ioctl", HOOK_GATE, STAGE_VFIO, .what = "bind gate: VFIO_DEVICE_SET_IRQS" },
 	{ "gate_vfio_compat", "bpf_lsm_file_ioctl_compat", "link_gate_vfio_compat", HOOK_GATE, STAGE_VFIO, .optional = true, .what = "bind gate: 32-bit VFIO" },
+	{ "gate_vfio_receive", "bpf_lsm_file_receive", "link_gate_vfio_receive", HOOK_GATE, STAGE_VFIO, .what = "possession gate: VFIO devices" },
 	{ "vector_signal", "vfio_msi_set_vector_signal", "link_vector_signal", HOOK_TRACE, STAGE_VFIO, .on_return = true, .what = "vector -> eventfd" },
 	{ "vfio_msi", "vfio_msihandler", "link_vfio_msi", HOOK_TRACE, STAGE_VFIO, .what = "device MSIs" },
 	{ "adopt_vfio", "task_file", "iter_vfio", HOOK_ITER, STAGE_VFIO, .what = "VFIO bindings that exist" },

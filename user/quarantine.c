@@ -69,22 +69,34 @@ static int set_vector(int device, __u32 index, __u32 vector, int eventfd)
 	return ioctl(device, VFIO_DEVICE_SET_IRQS, set) ? -errno : 0;
 }
 
-/* Re-trigger as an agent, so that the hooks know the change for ours. */
-static int retrigger(struct pins *pins, const struct irqgate_binding *b, int eventfd,
-		     enum irqgate_agent_op op)
+/*
+ * As an agent, the gates let a process take copies of protected files and know
+ * the change it makes for a quarantine.
+ */
+static int retrigger(struct pins *pins, const struct irqgate_binding *b, enum irqgate_agent_op op)
 {
 	struct irqgate_agent_key key = { .tgid = getpid() };
 	struct irqgate_agent agent = { .op = op, .irq = b->irq };
-	int device, err;
+	int device = -1, target = -1, err;
 
-	device = copy_file(IRQGATE_FILE_VFIO_DEVICE, b->device);
-	if (device < 0)
-		return device;
 	err = bpf_map_update_elem(pins->agents, &key, &agent, BPF_ANY);
+	if (err)
+		return err;
+	target = op == IRQGATE_AGENT_QUARANTINE ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
+						: copy_file(IRQGATE_FILE_EVENTFD, b->original);
+	if (target == -ESRCH)
+		err = -ENOENT;
+	else if (target < 0)
+		err = op == IRQGATE_AGENT_QUARANTINE ? -errno : target;
 	if (!err)
-		err = set_vector(device, b->index, b->vector, eventfd);
+		err = device = copy_file(IRQGATE_FILE_VFIO_DEVICE, b->device);
+	if (device >= 0)
+		err = set_vector(device, b->index, b->vector, target);
 	bpf_map_delete_elem(pins->agents, &key);
-	close(device); /* it would pin the device beyond its owner's exit */
+	if (target >= 0)
+		close(target);
+	if (device >= 0)
+		close(device); /* it would pin the device beyond its owner's exit */
 	return err;
 }
 
@@ -99,11 +111,8 @@ static int fail_binding(int err, const struct irqgate_binding *b, const char *wh
 static int quarantine(struct pins *pins, const struct irqgate_binding *b)
 {
 	struct irqgate_binding now;
-	int sink = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	int err = sink < 0 ? -errno : retrigger(pins, b, sink, IRQGATE_AGENT_QUARANTINE);
+	int err = retrigger(pins, b, IRQGATE_AGENT_QUARANTINE);
 
-	if (sink >= 0)
-		close(sink);
 	/* Not there any more: the owner unbound it meanwhile. */
 	if (!err && !binding_find(pins, b->irq, &now) && now.state != IRQGATE_BINDING_QUARANTINED)
 		err = -EIO;
@@ -112,16 +121,11 @@ static int quarantine(struct pins *pins, const struct irqgate_binding *b)
 
 static int release(struct pins *pins, const struct irqgate_binding *b)
 {
-	int original, err;
+	int err = retrigger(pins, b, IRQGATE_AGENT_RELEASE);
 
-	original = copy_file(IRQGATE_FILE_EVENTFD, b->original);
-	if (original == -ESRCH)
-		return fail_binding(-ENOENT, b,
+	if (err == -ENOENT)
+		return fail_binding(err, b,
 				    "released, its owner closed the eventfd and must bind again");
-	if (original < 0)
-		return fail_binding(original, b, "released");
-	err = retrigger(pins, b, original, IRQGATE_AGENT_RELEASE);
-	close(original);
 	return err ? fail_binding(err, b, "released") : 0;
 }
 

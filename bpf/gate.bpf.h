@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Acting on a decision in a gate: count it, report it, refuse or let go on. All
+ * LSM hooks end here; none has rules of its own.
+ */
+#ifndef IRQGATE_GATE_BPF_H
+#define IRQGATE_GATE_BPF_H
+
+#include "learn.bpf.h"
+
+#define EACCES 13
+#define EFAULT 14
+
+/* What was attempted, with whom it concerns. */
+struct attempt {
+	__u64 handle; /* 0: none, a VM's eventfd without a device */
+	__u64 eventfd;
+	__u64 vm;
+	__u32 vector;
+	__u32 gd; /* who attempted */
+	__u8 level; /* enum irqgate_level: which gate this is */
+	__u8 pad[7];
+};
+
+static __always_inline void report_attempt(struct attempt *a, union decision r, __u8 level,
+					   __u64 count)
+{
+	struct irqgate_event *ev;
+
+	if (!report_due(count))
+		return;
+	ev = event_new(IRQGATE_EVENT_VERDICT);
+	if (!ev)
+		return;
+	event_task(ev);
+	ev->handle = a->handle;
+	ev->vector = a->vector;
+	ev->eventfd = a->eventfd;
+	ev->vm = a->vm;
+	ev->verdict = r.d.verdict;
+	ev->reason = r.d.reason;
+	ev->level = level;
+	ev->gd_expected = r.d.gd;
+	ev->gd_actual = a->gd;
+	ev->count = count;
+	bpf_ringbuf_submit(ev, 0);
+}
+
+/*
+ * What a gate does about a decision: 0 lets the call go on, -EACCES refuses it.
+ *
+ * A drop lets an MSI vector be bound, since the loader points it at a sink right
+ * after that. Nothing else can be swallowed, so there a drop is a deny. In audit
+ * only an injection is counted: a bind or a received descriptor is no interrupt.
+ */
+SHARED int gate(struct attempt *a, __u64 raw)
+{
+	union decision r = { .raw = raw };
+	struct irqgate_counters *c;
+
+	if (!a || r.d.verdict <= IRQGATE_VERDICT_ALLOW)
+		return 0;
+	if (r.d.verdict == IRQGATE_VERDICT_DROP) {
+		if (a->level == IRQGATE_LEVEL_BIND && a->vector != IRQGATE_VECTOR_FUNCTION) {
+			if (loader_alive())
+				return 0;
+			r.d.reason = IRQGATE_REASON_NO_LOADER;
+		}
+		r.d.verdict = IRQGATE_VERDICT_DENY;
+	}
+	c = vector_stats(a->handle, a->vector);
+	if (r.d.verdict == IRQGATE_VERDICT_AUDIT) {
+		report_attempt(a, r, IRQGATE_LEVEL_NONE,
+			       c && a->level == IRQGATE_LEVEL_INJECTION ? counted(&c->would_drop, 1)
+									: 1);
+		return 0;
+	}
+	report_attempt(a, r, a->level, c ? counted(&c->denied, 1) : 1);
+	return -EACCES;
+}
+
+/* Since 6.12 the verifier wants to see that an LSM program returns an errno. */
+static __always_inline int refusal(int error)
+{
+	if (error == -EFAULT)
+		return -EFAULT;
+	return error ? -EACCES : 0;
+}
+
+static __always_inline __u32 gd_current(void)
+{
+	return ident_gd(ident_current());
+}
+
+/*
+ * May the current process touch an eventfd that carries interrupts: write or
+ * read it, receive it, or hand it to something that will signal it? It must be
+ * the context of every device vector bound to it, and for every VM that listens
+ * its VMM or a source the policy names.
+ * @level: the gate that asks
+ */
+SHARED int gate_eventfd(__u64 efd, __u8 level)
+{
+	struct irqgate_eventfd *e = eventfd_entry(efd);
+	struct irqgate_ident *id;
+	union decision worst = {}, r;
+	struct attempt a = {};
+	__u32 i;
+
+	if (!e)
+		return 0;
+	id = ident_current();
+	a.eventfd = efd;
+	a.gd = ident_gd(id);
+	a.level = level;
+	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++) {
+		struct irqgate_irq_key key = { .irq = e->source[i] };
+		struct irqgate_binding *b;
+
+		b = key.irq ? bpf_map_lookup_elem(&bindings, &key) : NULL;
+		if (!b)
+			continue;
+		r.raw = decide_vector(b->handle, b->vector, a.gd);
+		if (r.d.verdict > worst.d.verdict) {
+			worst = r;
+			a.handle = b->handle;
+			a.vector = b->vector;
+		}
+	}
+	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
+		if (!e->vm[i])
+			continue;
+		r.raw = decide_signal(id, e->vm[i]);
+		if (r.d.verdict > worst.d.verdict) {
+			worst = r;
+			a.vm = e->vm[i];
+		}
+	}
+	return gate(&a, worst.raw);
+}
+
+#endif
