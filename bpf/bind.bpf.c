@@ -57,6 +57,7 @@ static __noinline int gate_vector(struct request *rq, __u32 i)
 	a.handle = rq->handle;
 	a.gd = rq->gd;
 	a.level = rq->level;
+	a.injects = a.level == IRQGATE_LEVEL_INJECTION;
 	a.vector = rq->index == VFIO_PCI_MSI_IRQ_INDEX || rq->index == VFIO_PCI_MSIX_IRQ_INDEX
 			   ? rq->start + i
 			   : IRQGATE_VECTOR_FUNCTION;
@@ -197,6 +198,7 @@ static __always_inline int gate_charged(struct listener *l)
 	a.vm = l->vm;
 	a.gd = IRQGATE_GD_NONE;
 	a.level = IRQGATE_LEVEL_BIND;
+	a.injects = 1;
 	a.vector = IRQGATE_VECTOR_FUNCTION;
 	return gate(&a, decide_signal(NULL, l->vm));
 }
@@ -210,6 +212,7 @@ SHARED int gate_own_injection(__u64 vm)
 	a.vm = vm;
 	a.gd = ident_gd(id);
 	a.level = IRQGATE_LEVEL_INJECTION;
+	a.injects = 1;
 	return gate(&a, decide_signal(id, vm));
 }
 
@@ -240,7 +243,8 @@ int BPF_PROG(gate_kvm_ioctl, struct file *file, unsigned int cmd, unsigned long 
 			return -EFAULT;
 		if (ioeventfd.flags & KVM_IOEVENTFD_FLAG_DEASSIGN)
 			return 0;
-		return refusal(gate_eventfd((__u64)fd_eventfd(ioeventfd.fd), IRQGATE_LEVEL_BIND));
+		return refusal(
+			gate_eventfd((__u64)fd_eventfd(ioeventfd.fd), IRQGATE_LEVEL_BIND, false));
 	}
 	if (cmd != KVM_IRQFD)
 		return refusal(gate_own_injection(l.vm));
@@ -250,7 +254,8 @@ int BPF_PROG(gate_kvm_ioctl, struct file *file, unsigned int cmd, unsigned long 
 		return 0;
 	/* The guest's end of interrupt will signal it. */
 	if (irqfd.flags & KVM_IRQFD_FLAG_RESAMPLE) {
-		error = gate_eventfd((__u64)fd_eventfd(irqfd.resamplefd), IRQGATE_LEVEL_BIND);
+		error = gate_eventfd((__u64)fd_eventfd(irqfd.resamplefd), IRQGATE_LEVEL_BIND,
+				     false);
 		if (error)
 			return refusal(error);
 	}
@@ -303,7 +308,7 @@ int BPF_PROG(gate_vhost_ioctl, struct file *file, unsigned int cmd, unsigned lon
 	default:
 		return 0;
 	}
-	return refusal(gate_eventfd((__u64)fd_eventfd(vring.fd), IRQGATE_LEVEL_BIND));
+	return refusal(gate_eventfd((__u64)fd_eventfd(vring.fd), IRQGATE_LEVEL_BIND, false));
 }
 
 /*
@@ -316,8 +321,8 @@ int BPF_PROG(gate_file_receive, struct file *file)
 {
 	if ((__u64)file->f_op != eventfd_fops_addr || current_is_agent())
 		return 0;
-	return refusal(
-		gate_eventfd((__u64)BPF_CORE_READ(file, private_data), IRQGATE_LEVEL_POSSESSION));
+	return refusal(gate_eventfd((__u64)BPF_CORE_READ(file, private_data),
+				    IRQGATE_LEVEL_POSSESSION, false));
 }
 
 SEC("lsm/file_receive")

@@ -130,8 +130,7 @@ SHARED __u64 decide_signal(struct irqgate_ident *id, __u64 kvm)
 	if (contexts)
 		context = bpf_map_lookup_elem(contexts, &ckey);
 	own = id && vm &&
-	      ((gd != IRQGATE_GD_NONE && ident_gd(id) == gd) ||
-	       (id->tgid == vm->creator.tgid && id->start == vm->creator.start));
+	      ((gd != IRQGATE_GD_NONE && ident_gd(id) == gd) || same_process(id, &vm->creator));
 	r.d = irqgate_decide_source(slot_defaults(st, slot), ident_row(id, 1), own,
 				    context && (context->flags & IRQGATE_CTX_STRICT), gd);
 	return r.raw;

@@ -19,7 +19,8 @@ struct attempt {
 	__u32 vector;
 	__u32 gd; /* who attempted */
 	__u8 level; /* enum irqgate_level: which gate this is */
-	__u8 pad[7];
+	__u8 injects; /* 1: would have raised an interrupt */
+	__u8 pad[6];
 };
 
 static __always_inline void report_attempt(struct attempt *a, union decision r, __u8 level,
@@ -50,8 +51,7 @@ static __always_inline void report_attempt(struct attempt *a, union decision r, 
  * What a gate does about a decision: 0 lets the call go on, -EACCES refuses it.
  *
  * A drop lets an MSI vector be bound, since the loader points it at a sink right
- * after that. Nothing else can be swallowed, so there a drop is a deny. In audit
- * only an injection is counted: a bind or a received descriptor is no interrupt.
+ * after that. Nothing else can be swallowed, so there a drop is a deny.
  */
 SHARED int gate(struct attempt *a, __u64 raw)
 {
@@ -71,8 +71,7 @@ SHARED int gate(struct attempt *a, __u64 raw)
 	c = vector_stats(a->handle, a->vector);
 	if (r.d.verdict == IRQGATE_VERDICT_AUDIT) {
 		report_attempt(a, r, IRQGATE_LEVEL_NONE,
-			       c && a->level == IRQGATE_LEVEL_INJECTION ? counted(&c->would_drop, 1)
-									: 1);
+			       c ? counted(a->injects ? &c->would_drop : &c->audited, 1) : 1);
 		return 0;
 	}
 	report_attempt(a, r, a->level, c ? counted(&c->denied, 1) : 1);
@@ -98,8 +97,9 @@ static __always_inline __u32 gd_current(void)
  * the context of every device vector bound to it, and for every VM that listens
  * its VMM or a source the policy names.
  * @level: the gate that asks
+ * @injects: it writes
  */
-SHARED int gate_eventfd(__u64 efd, __u8 level)
+SHARED int gate_eventfd(__u64 efd, __u8 level, bool injects)
 {
 	struct irqgate_eventfd *e = eventfd_entry(efd);
 	struct irqgate_ident *id;
@@ -113,12 +113,14 @@ SHARED int gate_eventfd(__u64 efd, __u8 level)
 	a.eventfd = efd;
 	a.gd = ident_gd(id);
 	a.level = level;
+	a.injects = injects;
 	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++) {
 		struct irqgate_irq_key key = { .irq = e->source[i] };
 		struct irqgate_binding *b;
 
 		b = key.irq ? bpf_map_lookup_elem(&bindings, &key) : NULL;
-		if (!b)
+		/* Whoever bound it was judged for that. */
+		if (!b || same_process(id, &b->binder))
 			continue;
 		r.raw = decide_vector(b->handle, b->vector, a.gd);
 		if (r.d.verdict > worst.d.verdict) {

@@ -57,6 +57,11 @@ static __always_inline struct irqgate_ident *ident_current(void)
 	return id;
 }
 
+static __always_inline bool same_process(struct irqgate_ident *a, struct irqgate_ident *b)
+{
+	return a && a->tgid == b->tgid && a->start == b->start;
+}
+
 static __always_inline void *table_map(void *outer)
 {
 	struct irqgate_state *st = the_state();

@@ -211,7 +211,7 @@ int BPF_PROG(gate_file_permission, struct file *file, int mask)
 		return 0;
 	efd = (__u64)BPF_CORE_READ(file, private_data);
 	if (eventfd_entry(efd))
-		return refusal(gate_eventfd(efd, IRQGATE_LEVEL_INJECTION));
+		return refusal(gate_eventfd(efd, IRQGATE_LEVEL_INJECTION, mask & MAY_WRITE));
 	if (mask & MAY_WRITE) {
 		struct irqgate_state *st = the_state();
 

@@ -169,6 +169,7 @@ void counters_add(struct irqgate_counters *to, const struct irqgate_counters *fr
 	to->denied += from->denied;
 	to->would_drop += from->would_drop;
 	to->leaked += from->leaked;
+	to->audited += from->audited;
 }
 
 int binding_find(const struct pins *pins, __u32 irq, struct irqgate_binding *out)

@@ -13,6 +13,7 @@
 #include "hooks.h"
 #include "pins.h"
 #include "probe.h"
+#include "show.h"
 #include "util.h"
 
 static const struct lack none;
@@ -151,6 +152,13 @@ static const struct {
 	{ "quarantine", "pidfd_getfd, VFIO_DEVICE_SET_IRQS", false },
 	{ "inline", "module irqgate_hook", false },
 };
+
+/* Which variant of each hook is in use, and whether it is alive. */
+static void show_hook_table(void)
+{
+	printf("\n");
+	show(NULL, "hooks", false);
+}
 
 int probe_verb(bool json)
 {

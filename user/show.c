@@ -285,6 +285,7 @@ static int show_stats(struct pins *pins, struct json_object *out)
 		put_num(o, "denied", row->count.denied);
 		put_num(o, "would_drop", row->count.would_drop);
 		put_num(o, "leaked", row->count.leaked);
+		put_num(o, "audited", row->count.audited);
 		json_object_array_add(out, o);
 	}
 	free(rows.row);

@@ -39,7 +39,7 @@ struct irqgate_ident {
 };
 
 /*
- * Each interrupt is counted in exactly one of these. Also the value of the map
+ * Each interrupt is counted in exactly one of the first five. Also the value of the map
  * `stats`, keyed by irqgate_vector_key: what bindings that have ended counted,
  * and what was refused before it became one.
  */
@@ -49,6 +49,7 @@ struct irqgate_counters {
 	__u64 denied; /* refused binds and refused injections */
 	__u64 would_drop; /* passed, in audit */
 	__u64 leaked; /* passed, though it should have been stopped */
+	__u64 audited; /* no interrupts: what else would have been refused, in audit */
 };
 
 enum irqgate_binding_state {
@@ -140,7 +141,7 @@ struct irqgate_file {
 };
 
 _Static_assert(sizeof(struct irqgate_ident) == 104, "shared layout");
-_Static_assert(sizeof(struct irqgate_binding) == 232, "shared layout");
+_Static_assert(sizeof(struct irqgate_binding) == 240, "shared layout");
 _Static_assert(sizeof(struct irqgate_eventfd) == 104, "shared layout");
 _Static_assert(sizeof(struct irqgate_file) == 32, "shared layout");
 
