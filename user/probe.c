@@ -202,9 +202,11 @@ int probe_verb(bool json)
 		printf("%s\n",
 		       json_object_to_json_string_ext(
 			       root, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
-	else if (!hooks_stage_loaded(STAGE_CORE))
+	else if (hooks_stage_loaded(STAGE_CORE))
+		show_hook_table();
+	else
 		printf("\nNot loaded: 'irqgate run' attaches the hooks, 'irqgate show hooks' then "
-		       "lists them.\n");
+		       "lists which variant of each is in use.\n");
 	json_object_put(root);
 	return bpf.why || lsm.why || ir.why ? EXIT_KERNEL : EXIT_DONE;
 }
