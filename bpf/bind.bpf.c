@@ -203,19 +203,6 @@ static __always_inline int gate_charged(struct listener *l)
 	return gate(&a, decide_signal(NULL, l->vm));
 }
 
-/* A VMM injects into its own VM without an eventfd. */
-SHARED int gate_own_injection(__u64 vm)
-{
-	struct irqgate_ident *id = ident_current();
-	struct attempt a = {};
-
-	a.vm = vm;
-	a.gd = ident_gd(id);
-	a.level = IRQGATE_LEVEL_INJECTION;
-	a.injects = 1;
-	return gate(&a, decide_signal(id, vm));
-}
-
 SEC("lsm.s/file_ioctl")
 int BPF_PROG(gate_kvm_ioctl, struct file *file, unsigned int cmd, unsigned long arg)
 {
@@ -224,17 +211,7 @@ int BPF_PROG(gate_kvm_ioctl, struct file *file, unsigned int cmd, unsigned long 
 	struct kvm_irqfd irqfd;
 	int error;
 
-	switch (cmd) {
-	case KVM_IRQFD:
-	case KVM_IOEVENTFD:
-	case KVM_SIGNAL_MSI:
-	case KVM_IRQ_LINE:
-	case KVM_IRQ_LINE_STATUS:
-		break;
-	default:
-		return 0;
-	}
-	if (!file_is(file, kvm_vm_fops_addr))
+	if ((cmd != KVM_IRQFD && cmd != KVM_IOEVENTFD) || !file_is(file, kvm_vm_fops_addr))
 		return 0;
 	l.vm = (__u64)BPF_CORE_READ(file, private_data);
 	if (cmd == KVM_IOEVENTFD) {
@@ -246,8 +223,6 @@ int BPF_PROG(gate_kvm_ioctl, struct file *file, unsigned int cmd, unsigned long 
 		return refusal(
 			gate_eventfd((__u64)fd_eventfd(ioeventfd.fd), IRQGATE_LEVEL_BIND, false));
 	}
-	if (cmd != KVM_IRQFD)
-		return refusal(gate_own_injection(l.vm));
 	if (bpf_copy_from_user(&irqfd, sizeof(irqfd), (void *)arg))
 		return -EFAULT;
 	if (irqfd.flags & KVM_IRQFD_FLAG_DEASSIGN)
@@ -273,14 +248,8 @@ int BPF_PROG(gate_kvm_ioctl, struct file *file, unsigned int cmd, unsigned long 
 SEC("lsm/file_ioctl_compat")
 int BPF_PROG(gate_kvm_compat, struct file *file, unsigned int cmd, unsigned long arg)
 {
-	switch (cmd) {
-	case KVM_IRQFD:
-	case KVM_IOEVENTFD:
-	case KVM_SIGNAL_MSI:
-		break;
-	default:
+	if (cmd != KVM_IRQFD && cmd != KVM_IOEVENTFD)
 		return 0;
-	}
 	return file_is(file, kvm_vm_fops_addr) ? gate_compat(0) : 0;
 }
 

@@ -18,6 +18,7 @@
 const volatile __u64 eventfd_fops_addr __weak = 0;
 const volatile __u64 vfio_device_fops_addr __weak = 0;
 const volatile __u64 kvm_vm_fops_addr __weak = 0;
+const volatile __u64 kvm_vcpu_fops_addr __weak = 0;
 const volatile __u64 pci_bus_type_addr __weak = 0;
 
 static __always_inline bool file_is(struct file *file, __u64 fops)

@@ -9,6 +9,8 @@
 #include "gate.bpf.h"
 #include "hook.bpf.h"
 
+#include <linux/kvm.h>
+
 #define MAY_WRITE 2
 #define MAY_READ 4
 #define EPOLLIN 1
@@ -220,6 +222,75 @@ int BPF_PROG(gate_file_permission, struct file *file, int mask)
 			__sync_fetch_and_add(&st->sentinel, 1);
 	}
 	return 0;
+}
+
+/* Does a KVM_SET_LAPIC or KVM_SET_VCPU_EVENTS make something pending? */
+static __always_inline bool sets_irr(void *regs)
+{
+	__u32 word = 0;
+	int i;
+
+	/* IRR: 8 registers of 32 bits, 16 bytes apart (Intel SDM 3, local APIC) */
+	for (i = 0; i < 8; i++)
+		if (bpf_copy_from_user(&word, sizeof(word), regs + 0x200 + i * 16) || word)
+			return true;
+	return false;
+}
+
+static __always_inline bool sets_event(void *arg)
+{
+	struct kvm_vcpu_events ev;
+
+	return bpf_copy_from_user(&ev, sizeof(ev), arg) || ev.interrupt.injected ||
+	       ev.nmi.injected || ev.nmi.pending || ev.smi.pending;
+}
+
+/*
+ * A VMM injects into its own VM without an eventfd: normal, unless its context is
+ * strict. What arms a timer or restores state without an interrupt pending in it
+ * is no injection.
+ */
+SEC("lsm.s/file_ioctl")
+int BPF_PROG(gate_own_injection, struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct irqgate_ident *id;
+	struct kvm_vcpu *vcpu;
+	struct attempt a = {};
+
+	switch (cmd) {
+	case KVM_SIGNAL_MSI:
+	case KVM_IRQ_LINE:
+	case KVM_IRQ_LINE_STATUS:
+	case KVM_XEN_HVM_EVTCHN_SEND:
+		if (!file_is(file, kvm_vm_fops_addr))
+			return 0;
+		a.vm = (__u64)BPF_CORE_READ(file, private_data);
+		break;
+	case KVM_INTERRUPT:
+	case KVM_NMI:
+	case KVM_SMI:
+	case KVM_SET_LAPIC:
+	case KVM_SET_VCPU_EVENTS:
+	case KVM_X86_SET_MCE:
+	case KVM_S390_INTERRUPT:
+	case KVM_S390_IRQ:
+		if (!file_is(file, kvm_vcpu_fops_addr))
+			return 0;
+		if (cmd == KVM_SET_LAPIC && !sets_irr((void *)arg))
+			return 0;
+		if (cmd == KVM_SET_VCPU_EVENTS && !sets_event((void *)arg))
+			return 0;
+		vcpu = BPF_CORE_READ(file, private_data);
+		a.vm = (__u64)BPF_CORE_READ(vcpu, kvm);
+		break;
+	default:
+		return 0;
+	}
+	id = ident_current();
+	a.gd = ident_gd(id);
+	a.level = IRQGATE_LEVEL_INJECTION;
+	a.injects = 1;
+	return refusal(gate(&a, decide_signal(id, a.vm)));
 }
 
 char _license[] SEC("license") = "GPL";

@@ -16,6 +16,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <irqgate/hash.h>
 #include "daemon.h"
 #include "events.h"
 #include "handle.h"
@@ -31,6 +32,7 @@
 struct loader {
 	const struct run_options *opts;
 	struct policy *policy;
+	__u64 policy_hash;
 	struct pins pins;
 	bool gates; /* the bpf LSM is enabled */
 	struct ring_buffer *ring;
@@ -40,7 +42,21 @@ struct loader {
 	bool check_modules, enforce; /* to be done after the ring was read */
 };
 
-static int load_policy(const struct run_options *opts, struct policy **policy)
+/* What makes two policies the same one: the file's text and the mode. */
+static __u64 hash_policy(const char *path, __u8 mode)
+{
+	__u64 hash = irqgate_hash_byte(IRQGATE_HASH_INIT, mode);
+	FILE *f = path ? fopen(path, "re") : NULL;
+	int c;
+
+	while (f && (c = getc(f)) != EOF)
+		hash = irqgate_hash_byte(hash, c);
+	if (f)
+		fclose(f);
+	return hash;
+}
+
+static int load_policy(const struct run_options *opts, struct policy **policy, __u64 *hash)
 {
 	const char *path = opts->policy;
 	int mode, err;
@@ -61,6 +77,7 @@ static int load_policy(const struct run_options *opts, struct policy **policy)
 		}
 		(*policy)->defaults.mode = mode;
 	}
+	*hash = hash_policy(path, (*policy)->defaults.mode);
 	return 0;
 }
 
@@ -235,6 +252,38 @@ static void handle_modules(struct loader *l)
 	adopt(l); /* what was bound in between is found and judged */
 }
 
+static int publish(struct loader *l)
+{
+	int err = table_publish(&l->pins, hooks_btf(), l->policy);
+
+	if (!err)
+		l->pins.state->policy = l->policy_hash;
+	return err ?: pins_adopt_tasks();
+}
+
+/* A new policy file takes the place of the old one, or nothing changes. */
+static void reload(struct loader *l)
+{
+	struct policy *policy;
+	__u64 hash;
+	int lock;
+
+	if (load_policy(l->opts, &policy, &hash)) {
+		msg("the policy was not reloaded, the one in force stays");
+		return;
+	}
+	lock = lock_changes();
+	policy_free(l->policy);
+	l->policy = policy;
+	l->policy_hash = hash;
+	if (lock < 0 || publish(l) || bindings_enforce(&l->pins))
+		msg("the policy was reloaded in part");
+	else
+		msg("reloaded the policy");
+	if (lock >= 0)
+		close(lock);
+}
+
 static int watch(struct loader *l, int fd)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.fd = fd };
@@ -251,6 +300,7 @@ static int open_loop(struct loader *l)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	l->signals = signalfd(-1, &set, SFD_CLOEXEC);
@@ -270,6 +320,7 @@ static int open_loop(struct loader *l)
 
 static void loop(struct loader *l)
 {
+	struct signalfd_siginfo info;
 	struct epoll_event ev;
 	__u64 ticks;
 
@@ -278,9 +329,14 @@ static void loop(struct loader *l)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 || ev.data.fd == l->signals)
+		if (n < 0)
 			return;
-		if (ev.data.fd == l->timer) {
+		if (ev.data.fd == l->signals) {
+			if (read(l->signals, &info, sizeof(info)) != sizeof(info) ||
+			    info.ssi_signo != SIGHUP)
+				return;
+			reload(l);
+		} else if (ev.data.fd == l->timer) {
 			if (read(l->timer, &ticks, sizeof(ticks)) > 0)
 				tick(l);
 		} else if (ev.data.fd == l->listener) {
@@ -316,8 +372,10 @@ static int bring_up(struct loader *l)
 		l->pins.state->loader_beat = now_ns();
 		__atomic_store_n(&l->pins.state->loader_tgid, getpid(), __ATOMIC_SEQ_CST);
 	}
-	err = table_publish(&l->pins, hooks_btf(), l->policy);
-	if (!err)
+	/* After a crash the table is adopted as it is: revocations stay revoked. */
+	if (l->pins.state->policy != l->policy_hash)
+		err = publish(l);
+	else
 		err = pins_adopt_tasks();
 	if (!err)
 		err = load_stages(l);
@@ -336,7 +394,7 @@ int daemon_run(const struct run_options *opts)
 	bool enforce;
 	int err;
 
-	err = load_policy(opts, &l.policy);
+	err = load_policy(opts, &l.policy, &l.policy_hash);
 	if (err)
 		return EXIT_USAGE;
 	enforce = l.policy->defaults.mode == IRQGATE_MODE_ENFORCE;
@@ -360,6 +418,7 @@ int daemon_run(const struct run_options *opts)
 	msg("ready");
 	loop(&l);
 	__atomic_store_n(&l.pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);
+	l.pins.state->policy = 0;
 	unlink(MONITOR_SOCKET);
 	msg("stopped; what is pinned below " PIN_DIR
 	    " stays in force, 'irqgate unload' removes it");

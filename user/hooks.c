@@ -42,7 +42,9 @@ const struct hook hooks[] = {
 	{ "vfio_msi", "vfio_msihandler", "link_vfio_msi", HOOK_TRACE, STAGE_VFIO, .what = "device MSIs" },
 	{ "adopt_vfio", "task_file", "iter_vfio", HOOK_ITER, STAGE_VFIO, .what = "VFIO bindings that exist" },
 
-	{ "gate_kvm_ioctl", "bpf_lsm_file_ioctl", "link_gate_kvm_ioctl", HOOK_GATE, STAGE_KVM, .what = "bind gate: KVM_IRQFD; injection gate: KVM_SIGNAL_MSI" },
+	{ "gate_kvm_ioctl", "bpf_lsm_file_ioctl", "link_gate_kvm_ioctl", HOOK_GATE, STAGE_KVM, .what = "bind gate: KVM_IRQFD, KVM_IOEVENTFD" },
+	{ "gate_own_injection", "bpf_lsm_file_ioctl", "link_gate_own_injection", HOOK_GATE, STAGE_KVM,
+	  .what = "injection gate: a VMM into its own VM" },
 	{ "gate_kvm_compat", "bpf_lsm_file_ioctl_compat", "link_gate_kvm_compat", HOOK_GATE, STAGE_KVM, .optional = true, .what = "bind gate: 32-bit KVM" },
 	{ "vm_created", "kvm_arch_init_vm", "link_vm_created", HOOK_TRACE, STAGE_KVM, .what = "VM -> context" },
 	{ "vm_destroyed", "kvm_destroy_vm", "link_vm_destroyed", HOOK_TRACE, STAGE_KVM, .what = "VM's end" },
@@ -233,6 +235,7 @@ static struct irqgate_bpf *open_object(bool (*want)(const struct hook *h, const 
 	skel->rodata->eventfd_fops_addr = kernel_symbol("eventfd_fops");
 	skel->rodata->vfio_device_fops_addr = kernel_symbol("vfio_device_fops");
 	skel->rodata->kvm_vm_fops_addr = kernel_symbol("kvm_vm_fops");
+	skel->rodata->kvm_vcpu_fops_addr = kernel_symbol("kvm_vcpu_fops");
 	skel->rodata->pci_bus_type_addr = kernel_symbol("pci_bus_type");
 	bpf_object__for_each_program(prog, skel->obj) {
 		const char *name = bpf_program__name(prog);

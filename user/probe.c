@@ -65,8 +65,11 @@ struct lack probe_bpf(void)
 				      "use a kernel with CONFIG_BPF_EVENTS=y" };
 	close(fd);
 	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_TRACING, NULL) != 1)
-		return (struct lack){ "the kernel refuses BPF programs that trace functions: lockdown=confidentiality, or no BPF JIT",
-				      "boot with lockdown=integrity or none, and CONFIG_BPF_JIT=y" };
+		return (struct lack){
+			"the kernel refuses BPF programs that trace functions: "
+			"lockdown=confidentiality, or no BPF JIT",
+			"boot with lockdown=integrity or none, and CONFIG_BPF_JIT=y"
+		};
 	if (!mounted("bpf", "/sys/fs/bpf", BPF_FS_MAGIC))
 		return (struct lack){
 			"no bpf file system can be mounted at /sys/fs/bpf to pin maps in",
@@ -153,13 +156,6 @@ static const struct {
 	{ "inline", "module irqgate_hook", false },
 };
 
-/* Which variant of each hook is in use, and whether it is alive. */
-static void show_hook_table(void)
-{
-	printf("\n");
-	show(NULL, "hooks", false);
-}
-
 int probe_verb(bool json)
 {
 	struct lack bpf = probe_bpf(), lsm = probe_lsm(), ir = probe_remapping();
@@ -198,15 +194,17 @@ int probe_verb(bool json)
 			       lack.why && *lack.remedy ? "; " : "", lack.why ? lack.remedy : "");
 	}
 	json_object_object_add(root, "levels", arr);
-	if (json)
+	if (json) {
 		printf("%s\n",
 		       json_object_to_json_string_ext(
 			       root, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
-	else if (hooks_stage_loaded(STAGE_CORE))
-		show_hook_table();
-	else
+	} else if (hooks_stage_loaded(STAGE_CORE)) {
+		printf("\n");
+		show(NULL, "hooks", false);
+	} else {
 		printf("\nNot loaded: 'irqgate run' attaches the hooks, 'irqgate show hooks' then "
 		       "lists which variant of each is in use.\n");
+	}
 	json_object_put(root);
 	return bpf.why || lsm.why || ir.why ? EXIT_KERNEL : EXIT_DONE;
 }

@@ -71,6 +71,7 @@ static struct {
 	{ "eventfd_fops", 0 },
 	{ "vfio_device_fops", 0 },
 	{ "kvm_vm_fops", 0 },
+	{ "kvm_vcpu_fops", 0 },
 	{ "pci_bus_type", 0 },
 	{ "vfio_msihandler", 0 },
 	{ "vfio_msi_set_vector_signal", 0 },

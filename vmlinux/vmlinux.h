@@ -106,8 +106,13 @@ struct cgroup_subsys_state {
 	struct cgroup_subsys_state *parent;
 };
 
+struct cgroup_root {
+	int hierarchy_id;
+};
+
 struct cgroup {
 	struct cgroup_subsys_state self;
+	struct cgroup_root *root;
 	struct kernfs_node *kn;
 };
 
@@ -235,6 +240,10 @@ struct vfio_pci_core_device___array {
 };
 
 /* KVM */
+
+struct kvm_vcpu {
+	struct kvm *kvm;
+};
 
 struct kvm {
 	struct mm_struct *mm;

@@ -152,6 +152,7 @@ struct irqgate_state {
 	__u64 sentinel; /* times the sentinel's own write was seen */
 	__u64 vfio_msihandler; /* address of VFIO's handler, 0: not loaded */
 	__u64 build; /* hash of the BPF object whose programs are attached */
+	__u64 policy; /* hash of the policy a loader applied and did not end with, else 0 */
 };
 
 _Static_assert(sizeof(struct irqgate_registration) == 32, "shared layout");
@@ -160,6 +161,6 @@ _Static_assert(sizeof(struct irqgate_vector_auth) == 8, "shared layout");
 _Static_assert(sizeof(struct irqgate_match_key) == 24, "shared layout");
 _Static_assert(sizeof(struct irqgate_match) == 24, "shared layout");
 _Static_assert(sizeof(struct irqgate_context) == 72, "shared layout");
-_Static_assert(sizeof(struct irqgate_state) == 96, "shared layout");
+_Static_assert(sizeof(struct irqgate_state) == 104, "shared layout");
 
 #endif
