@@ -184,29 +184,70 @@ static long gate_listener_cb(__u32 i, struct listener *l)
 }
 
 /*
- * An eventfd with a count is an interrupt KVM injects the moment it is bound;
- * nobody knows who put it there.
+ * An eventfd with a count is an interrupt KVM injects the moment it is bound. One
+ * that carries device vectors may have it from them, and those are judged; for
+ * any other its signaller answers.
  */
-static __always_inline int gate_charged(struct listener *l)
+SHARED int gate_charged(struct listener *l)
 {
-	struct eventfd_ctx *ctx = (void *)l->eventfd;
+	struct irqgate_ident *signaller = NULL;
+	struct irqgate_eventfd *e;
+	struct eventfd_ctx *ctx;
 	struct attempt a = {};
+	__u32 i;
 
+	if (!l)
+		return 0;
+	ctx = (void *)l->eventfd;
 	if (!BPF_CORE_READ(ctx, count))
 		return 0;
+	e = eventfd_entry(l->eventfd);
+	if (e) {
+		for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++)
+			if (e->source[i])
+				return 0;
+		if (e->signaller.tgid)
+			signaller = &e->signaller;
+	}
 	a.eventfd = l->eventfd;
 	a.vm = l->vm;
-	a.gd = IRQGATE_GD_NONE;
+	a.gd = ident_gd(signaller);
 	a.level = IRQGATE_LEVEL_BIND;
 	a.injects = 1;
 	a.vector = IRQGATE_VECTOR_FUNCTION;
-	return gate(&a, decide_signal(NULL, l->vm));
+	return gate(&a, decide_signal(signaller, l->vm));
+}
+
+/*
+ * Something in the kernel will signal this eventfd and no hook can stop it then:
+ * who hands it over must be one who may signal it, and answers for it from now.
+ */
+SHARED int gate_signaller(__s32 fd)
+{
+	__u64 efd = (__u64)fd_eventfd(fd);
+	struct irqgate_ident *id;
+	struct irqgate_eventfd *e;
+	int error;
+
+	if (!efd)
+		return 0;
+	error = gate_eventfd(efd, IRQGATE_LEVEL_BIND, false);
+	if (error)
+		return error;
+	e = eventfd_learn(efd);
+	id = ident_current();
+	if (e && id)
+		e->signaller = *id;
+	return 0;
 }
 
 SEC("lsm.s/file_ioctl")
 int BPF_PROG(gate_kvm_ioctl, struct file *file, unsigned int cmd, unsigned long arg)
 {
-	struct kvm_ioeventfd ioeventfd;
+	struct {
+		__s32 fd;
+		__u32 flags;
+	} io; /* of struct kvm_ioeventfd, whole it would be too much stack */
 	struct listener l = {};
 	struct kvm_irqfd irqfd;
 	int error;
@@ -216,12 +257,12 @@ int BPF_PROG(gate_kvm_ioctl, struct file *file, unsigned int cmd, unsigned long 
 	l.vm = (__u64)BPF_CORE_READ(file, private_data);
 	if (cmd == KVM_IOEVENTFD) {
 		/* A guest's write will signal it: that may be another VM's eventfd. */
-		if (bpf_copy_from_user(&ioeventfd, sizeof(ioeventfd), (void *)arg))
+		if (bpf_copy_from_user(&io, sizeof(io),
+				       (void *)arg + offsetof(struct kvm_ioeventfd, fd)))
 			return -EFAULT;
-		if (ioeventfd.flags & KVM_IOEVENTFD_FLAG_DEASSIGN)
+		if (io.flags & KVM_IOEVENTFD_FLAG_DEASSIGN)
 			return 0;
-		return refusal(
-			gate_eventfd((__u64)fd_eventfd(ioeventfd.fd), IRQGATE_LEVEL_BIND, false));
+		return refusal(gate_signaller(io.fd));
 	}
 	if (bpf_copy_from_user(&irqfd, sizeof(irqfd), (void *)arg))
 		return -EFAULT;
@@ -229,8 +270,7 @@ int BPF_PROG(gate_kvm_ioctl, struct file *file, unsigned int cmd, unsigned long 
 		return 0;
 	/* The guest's end of interrupt will signal it. */
 	if (irqfd.flags & KVM_IRQFD_FLAG_RESAMPLE) {
-		error = gate_eventfd((__u64)fd_eventfd(irqfd.resamplefd), IRQGATE_LEVEL_BIND,
-				     false);
+		error = gate_signaller(irqfd.resamplefd);
 		if (error)
 			return refusal(error);
 	}
@@ -277,7 +317,7 @@ int BPF_PROG(gate_vhost_ioctl, struct file *file, unsigned int cmd, unsigned lon
 	default:
 		return 0;
 	}
-	return refusal(gate_eventfd((__u64)fd_eventfd(vring.fd), IRQGATE_LEVEL_BIND, false));
+	return refusal(gate_signaller(vring.fd));
 }
 
 /*

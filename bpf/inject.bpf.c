@@ -78,10 +78,10 @@ HOOK2(vfio_msi, "vfio_msihandler", int, irq, __u64, trigger)
 }
 
 /*
- * A kernel-side signal. That of an MSI was judged above; another one to a VM
- * (vhost, AIO, an ioeventfd chain) runs under whatever task happens to be
- * current and cannot be attributed or stopped: it is a leak unless unlisted
- * sources are allowed.
+ * A kernel-side signal. That of an MSI was judged above; another one to a VM runs
+ * under whatever task happens to be current. Who handed the eventfd to vhost or to
+ * a guest's I/O answers for it; where nobody is known to have (AIO, io_uring) the
+ * signaller is an unlisted source. It cannot be stopped here: it is a leak.
  */
 HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 {
@@ -108,7 +108,7 @@ HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 
 		if (!e->vm[i])
 			continue;
-		r.raw = decide_signal(NULL, e->vm[i]);
+		r.raw = decide_signal(e->signaller.tgid ? &e->signaller : NULL, e->vm[i]);
 		if (r.d.verdict <= IRQGATE_VERDICT_ALLOW)
 			continue;
 		c = vector_stats(0, 0);

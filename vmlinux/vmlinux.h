@@ -15,6 +15,7 @@ typedef _Bool bool;
 #define true 1
 #define false 0
 #define NULL ((void *)0)
+#define offsetof(type, member) __builtin_offsetof(type, member)
 
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {

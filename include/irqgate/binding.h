@@ -94,6 +94,8 @@ struct irqgate_eventfd {
 	__u64 vm[IRQGATE_EVENTFD_VMS]; /* struct kvm, 0: free */
 	__s32 id; /* as in fdinfo */
 	__u32 untracked; /* bindings that found no free place */
+	/* Who last handed it to vhost or to a guest's I/O; tgid 0: nobody. */
+	struct irqgate_ident signaller;
 };
 
 struct irqgate_irqfd {
@@ -142,7 +144,7 @@ struct irqgate_file {
 
 _Static_assert(sizeof(struct irqgate_ident) == 104, "shared layout");
 _Static_assert(sizeof(struct irqgate_binding) == 240, "shared layout");
-_Static_assert(sizeof(struct irqgate_eventfd) == 104, "shared layout");
+_Static_assert(sizeof(struct irqgate_eventfd) == 208, "shared layout");
 _Static_assert(sizeof(struct irqgate_file) == 32, "shared layout");
 
 #endif
