@@ -65,6 +65,8 @@ int adopt_tasks(struct bpf_iter__task *ctx)
 static long judge_cb(struct bpf_map *map, const void *key, struct irqgate_binding *b, void *unused)
 {
 	decide_binding(b);
+	if (b->state == IRQGATE_BINDING_HOST)
+		fold_early(b);
 	return 0;
 }
 

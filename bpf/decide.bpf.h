@@ -104,6 +104,7 @@ SHARED __u64 decide_binding(struct irqgate_binding *b)
 	b->verdict = worst.d.verdict;
 	b->reason = worst.d.reason;
 	b->expected = worst.d.gd;
+	b->isolate = worst.d.isolate;
 	b->epoch = epoch;
 	return worst.raw;
 }

@@ -22,33 +22,16 @@ static __always_inline struct irqgate_cpu *this_cpu(void)
 	return bpf_map_lookup_elem(&cpus, &zero);
 }
 
-/* Judge anew what moved since, count, report. */
+/* Judge anew if something moved since, then count. */
 static __always_inline void msi_seen(struct irqgate_binding *b)
 {
 	struct irqgate_state *st = the_state();
-	__u64 n;
 
 	if (!st)
 		return;
-	if (b->epoch != st->epoch || !b->verdict) {
+	if (b->epoch != st->epoch || !b->verdict)
 		decide_binding(b);
-		if (b->state == IRQGATE_BINDING_HOST)
-			fold_early(b);
-	}
-	n = count_by_verdict(b, 1);
-	if (b->state == IRQGATE_BINDING_QUARANTINED) {
-		report_binding(b, IRQGATE_VERDICT_DROP, IRQGATE_LEVEL_QUARANTINE, n);
-		return;
-	}
-	if (b->verdict <= IRQGATE_VERDICT_ALLOW)
-		return;
-	if (b->verdict == IRQGATE_VERDICT_AUDIT) {
-		report_binding(b, IRQGATE_VERDICT_AUDIT, IRQGATE_LEVEL_NONE, n);
-		return;
-	}
-	report_binding(b, IRQGATE_VERDICT_LEAK, IRQGATE_LEVEL_NONE, n);
-	if (b->state == IRQGATE_BINDING_BOUND && report_due(n))
-		request_quarantine(b, false);
+	account(b, 1);
 }
 
 HOOK2(vfio_msi, "vfio_msihandler", int, irq, __u64, trigger)

@@ -126,7 +126,8 @@ static __always_inline void eventfd_del_vm(__u64 ctx, __u64 kvm)
 }
 
 /*
- * Ask the loader to point a vector at a sink. In task context the binder is
+ * Ask the loader to point a vector at a sink, or to isolate the device of a host
+ * driver's. In task context the binder is
  * stopped on its way back to user space until that is done, so that it cannot
  * make the device raise the vector first; interrupts that come nevertheless are
  * counted as leaked. Without a loader nobody would continue it: then it is not.
@@ -195,6 +196,25 @@ static __always_inline __u64 count_by_verdict(struct irqgate_binding *b, __u64 n
 	}
 }
 
+/* Count @n interrupts of a binding by its verdict, report, ask for containment. */
+static __always_inline void account(struct irqgate_binding *b, __u64 n)
+{
+	n = count_by_verdict(b, n);
+	if (b->state == IRQGATE_BINDING_QUARANTINED) {
+		report_binding(b, IRQGATE_VERDICT_DROP, IRQGATE_LEVEL_QUARANTINE, n);
+		return;
+	}
+	if (b->verdict <= IRQGATE_VERDICT_ALLOW)
+		return;
+	if (b->verdict == IRQGATE_VERDICT_AUDIT) {
+		report_binding(b, IRQGATE_VERDICT_AUDIT, IRQGATE_LEVEL_NONE, n);
+		return;
+	}
+	report_binding(b, IRQGATE_VERDICT_LEAK, IRQGATE_LEVEL_NONE, n);
+	if ((b->state == IRQGATE_BINDING_BOUND || b->isolate) && report_due(n))
+		request_quarantine(b, false);
+}
+
 /* MSIs that fired before their binding was learned are its own. */
 static __always_inline void fold_early(struct irqgate_binding *b)
 {
@@ -206,7 +226,7 @@ static __always_inline void fold_early(struct irqgate_binding *b)
 		return;
 	pending = __sync_lock_test_and_set(n, 0);
 	if (pending)
-		count_by_verdict(b, pending);
+		account(b, pending);
 }
 
 static __always_inline void unbind(struct irqgate_vector_key *key, __u32 irq)

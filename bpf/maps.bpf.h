@@ -84,6 +84,7 @@ HASH(eventfds, struct irqgate_ptr_key, struct irqgate_eventfd, IRQGATE_MAX_BINDI
 HASH(irqfds, struct irqgate_ptr_key, struct irqgate_irqfd, IRQGATE_MAX_BINDINGS);
 HASH(vms, struct irqgate_ptr_key, struct irqgate_vm, IRQGATE_MAX_VMS);
 HASH(stats, struct irqgate_vector_key, struct irqgate_counters, 65536);
+HASH(isolated, struct irqgate_device_key, struct irqgate_isolation, 1024);
 HASH(agents, struct irqgate_agent_key, struct irqgate_agent, 64);
 
 /*

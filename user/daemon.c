@@ -146,6 +146,7 @@ static void learn_host_irq(struct loader *l, const struct irqgate_event *ev)
 
 	end_host_irq(l, ev->irq);
 	bpf_map_update_elem(l->pins.bindings, &key, &b, BPF_NOEXIST);
+	l->enforce = true; /* judges it, with the interrupts it had until now */
 }
 
 static int on_event(void *arg, void *data, size_t len)

@@ -62,6 +62,7 @@ int pins_open(struct pins *pins)
 	pins->vms = get("vms");
 	pins->stats = get("stats");
 	pins->agents = get("agents");
+	pins->isolated = get("isolated");
 	pins->early = get("early");
 	pins->events = get("events");
 	pins->judge = get("prog_judge");
@@ -73,7 +74,7 @@ int pins_open(struct pins *pins)
 void pins_close(struct pins *pins)
 {
 	int fds[] = { pins->bindings, pins->eventfds, pins->irqfds, pins->vms,  pins->stats,
-		      pins->agents,   pins->early,    pins->events, pins->judge };
+		      pins->agents,   pins->isolated, pins->early,    pins->events, pins->judge };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(fds); i++)

@@ -12,6 +12,7 @@
 
 #include <irqgate/decide.h>
 #include "handle.h"
+#include "isolate.h"
 #include "quarantine.h"
 #include "util.h"
 
@@ -165,6 +166,10 @@ static int enforce_pass(struct pins *pins, struct held *held, int *failed)
 		} else if (b.state == IRQGATE_BINDING_QUARANTINED &&
 			   b.verdict <= IRQGATE_VERDICT_AUDIT) {
 			err = release(pins, &b);
+		} else if (b.state == IRQGATE_BINDING_HOST && b.isolate &&
+			   b.verdict >= IRQGATE_VERDICT_DROP && b.count.leaked) {
+			*failed += !!isolate(pins, b.handle);
+			continue; /* the binding stays what it is */
 		} else {
 			continue;
 		}
@@ -192,5 +197,5 @@ int bindings_enforce(struct pins *pins)
 		;
 	for (i = 0; i < held.n; i++)
 		kill(held.tgid[i], SIGCONT);
-	return failed;
+	return failed + isolate_review(pins);
 }

@@ -79,7 +79,8 @@ struct irqgate_binding {
 	__u8 verdict; /* enum irqgate_verdict */
 	__u8 reason; /* enum irqgate_reason */
 	__u8 index; /* VFIO_PCI_MSI_IRQ_INDEX or VFIO_PCI_MSIX_IRQ_INDEX */
-	__u32 pad;
+	__u8 isolate; /* a violation is answered by isolating the device */
+	__u8 pad[3];
 	__u64 since; /* CLOCK_BOOTTIME ns of the bind */
 	struct irqgate_counters count;
 	struct irqgate_ident binder;
@@ -126,6 +127,19 @@ struct irqgate_agent {
 	__u32 irq;
 };
 
+/* What was done to a function that was to be isolated (user/isolate.c). */
+enum irqgate_isolation_means {
+	IRQGATE_ISOLATED_BUS_MASTER = 1,
+	IRQGATE_ISOLATED_UNBOUND = 2,
+};
+
+struct irqgate_isolation {
+	__u64 leaked; /* by its vectors until then; more means it did not work */
+	__u64 since; /* CLOCK_MONOTONIC ns */
+	__u32 means; /* enum irqgate_isolation_means */
+	char driver[44]; /* UNBOUND: which to bind again */
+};
+
 /* One record a governed file, written by the iterator of bpf/adopt.bpf.c. */
 enum irqgate_file_kind {
 	IRQGATE_FILE_VFIO_DEVICE = 1,
@@ -145,6 +159,7 @@ struct irqgate_file {
 _Static_assert(sizeof(struct irqgate_ident) == 104, "shared layout");
 _Static_assert(sizeof(struct irqgate_binding) == 240, "shared layout");
 _Static_assert(sizeof(struct irqgate_eventfd) == 208, "shared layout");
+_Static_assert(sizeof(struct irqgate_isolation) == 64, "shared layout");
 _Static_assert(sizeof(struct irqgate_file) == 32, "shared layout");
 
 #endif
