@@ -1,0 +1,678 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "lib.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define POLICY "/run/irqgate-test.yaml"
+#define EVENTS "/run/irqgate-test.events"
+#define ERRORS "/run/irqgate-test.err"
+#define PINS "/sys/fs/bpf/irqgate"
+#define BPFTOOL "/usr/sbin/bpftool"
+#define READY_MS 60000
+#define EVENT_MS 3000
+#define MAX_WORDS 16
+#define MAX_WORKERS 16
+#define MAX_ROWS 256
+
+static jmp_buf leave;
+static enum { PASSED, FAILED, SKIPPED } outcome;
+static char why[512];
+
+static pid_t loader;
+static const char *loader_option;
+static long events_from; /* offset in EVENTS */
+static struct worker workers[MAX_WORKERS];
+static unsigned int nworkers;
+
+struct row {
+	char handle[32];
+	long vector;
+	struct counts count;
+};
+
+static struct row marked[MAX_ROWS];
+static unsigned int nmarked;
+
+/* ---- outcome ------------------------------------------------------------- */
+
+static NORETURN void end_test(int as, const char *fmt, va_list ap)
+{
+	outcome = as;
+	vsnprintf(why, sizeof(why), fmt, ap);
+	longjmp(leave, 1);
+}
+
+void test_fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	end_test(FAILED, fmt, ap);
+}
+
+void test_skip(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	end_test(SKIPPED, fmt, ap);
+}
+
+static const char *result_text(long result, char buf[24])
+{
+	if (result < 0)
+		return rig_errname((int)result);
+	snprintf(buf, 24, "%ld", result);
+	return buf;
+}
+
+void expect_is(long got, long want, const char *fmt, ...)
+{
+	char what[256], a[24], b[24];
+	va_list ap;
+
+	if (got == want)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	test_fail("%s: %s, expected %s", what, result_text(got, a), result_text(want, b));
+}
+
+void nap(unsigned int ms)
+{
+	usleep(ms * 1000);
+}
+
+/* ---- programs ------------------------------------------------------------ */
+
+static int reap(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void read_file(const char *path, char *buf, size_t len)
+{
+	FILE *f = fopen(path, "re");
+	size_t n = f ? fread(buf, 1, len - 1, f) : 0;
+
+	buf[n] = '\0';
+	if (f)
+		fclose(f);
+}
+
+static pid_t spawn(char *const argv[], const char *out, const char *err)
+{
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		test_fail("fork: %s", rig_errname(errno));
+	if (!pid) {
+		int null = open("/dev/null", O_RDONLY);
+		int o = open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		int e = open(err, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+		if (dup2(null, 0) < 0 || dup2(o, 1) < 0 || dup2(e, 2) < 0)
+			_exit(126);
+		execv(argv[0], argv);
+		_exit(127);
+	}
+	return pid;
+}
+
+const struct output *run(char *const argv[])
+{
+	static struct output o;
+	static const char out[] = "/run/irqgate-test.run.out", err[] = "/run/irqgate-test.run.err";
+
+	o.status = reap(spawn(argv, out, err));
+	read_file(out, o.out, sizeof(o.out));
+	read_file(err, o.err, sizeof(o.err));
+	return &o;
+}
+
+/* Beside the directory of this program. */
+static char *irqgate_path(void)
+{
+	static char path[512];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
+	char *slash;
+	int i;
+
+	for (i = 0; i < 2 && n > 0; i++) {
+		slash = strrchr(path, '/');
+		if (slash)
+			*slash = '\0';
+	}
+	strcat(path, "/irqgate");
+	return path;
+}
+
+static void words(char *argv[MAX_WORDS], const char *word, va_list ap)
+{
+	int n = 0;
+
+	argv[n++] = irqgate_path();
+	for (; word && n < MAX_WORDS - 1; word = va_arg(ap, const char *))
+		argv[n++] = (char *)word;
+	argv[n] = NULL;
+}
+
+const struct output *irqgate(const char *word, ...)
+{
+	char *argv[MAX_WORDS];
+	va_list ap;
+
+	va_start(ap, word);
+	words(argv, word, ap);
+	va_end(ap);
+	return run(argv);
+}
+
+void verb(int status, const char *word, ...)
+{
+	char *argv[MAX_WORDS];
+	const struct output *o;
+	va_list ap;
+
+	va_start(ap, word);
+	words(argv, word, ap);
+	va_end(ap);
+	o = run(argv);
+	if (o->status != status)
+		test_fail("irqgate %s %s: exit %d, expected %d: %s", word, argv[2] ? argv[2] : "",
+			  o->status, status, o->err);
+}
+
+pid_t loader_pid(void)
+{
+	return loader;
+}
+
+void loader_options(const char *option)
+{
+	loader_option = option;
+}
+
+static bool loader_said(const char *what)
+{
+	char text[8192];
+
+	read_file(ERRORS, text, sizeof(text));
+	return strstr(text, what);
+}
+
+void loader_start(const char *policy, ...)
+{
+	char *argv[] = { irqgate_path(), "run", "-j", "--policy", POLICY, (char *)loader_option,
+			 NULL };
+	uint64_t end = rig_now_ms() + READY_MS;
+	FILE *f = fopen(POLICY, "we");
+	char text[512];
+	va_list ap;
+
+	loader_option = NULL;
+	if (!f)
+		test_fail(POLICY ": %s", rig_errname(errno));
+	fchmod(fileno(f), 0600);
+	va_start(ap, policy);
+	vfprintf(f, policy, ap);
+	va_end(ap);
+	fclose(f);
+	unlink(ERRORS); /* or an earlier loader's "ready" is taken for its own */
+	unlink(EVENTS);
+	loader = spawn(argv, EVENTS, ERRORS);
+	events_from = 0;
+	while (!loader_said("irqgate: ready")) {
+		int status;
+
+		if (waitpid(loader, &status, WNOHANG) == loader) {
+			loader = 0;
+			read_file(ERRORS, text, sizeof(text));
+			test_fail("irqgate run: exit %d: %s", WEXITSTATUS(status), text);
+		}
+		if (rig_now_ms() > end)
+			test_fail("irqgate run: not ready after %d s", READY_MS / 1000);
+		nap(20);
+	}
+}
+
+static int loader_end(int sig)
+{
+	pid_t pid = loader;
+
+	loader = 0;
+	if (!pid)
+		return 0;
+	kill(pid, sig);
+	kill(pid, SIGCONT);
+	return reap(pid);
+}
+
+void loader_stop(void)
+{
+	int status = loader_end(SIGTERM);
+
+	expect(!status, "irqgate run: exit %d after SIGTERM", status);
+}
+
+void loader_kill(void)
+{
+	loader_end(SIGKILL);
+}
+
+bool loaded(void)
+{
+	return !access(PINS, F_OK);
+}
+
+void unload(void)
+{
+	loader_stop();
+	if (!loaded())
+		return;
+	verb(0, "unload", NULL);
+	expect(!loaded(), "unload left " PINS);
+}
+
+/* ---- what irqgate says ---------------------------------------------------- */
+
+struct json_object *show(const char *what)
+{
+	const struct output *o = irqgate("show", what, "-j", NULL);
+	struct json_object *rows;
+
+	expect(!o->status, "show %s: exit %d: %s", what, o->status, o->err);
+	rows = json_tokener_parse(o->out);
+	expect(json_object_is_type(rows, json_type_array), "show %s -j: no JSON array", what);
+	return rows;
+}
+
+const char *field(struct json_object *row, const char *name)
+{
+	struct json_object *value = json_object_object_get(row, name);
+
+	return value ? json_object_get_string(value) : "";
+}
+
+static long number(struct json_object *row, const char *name)
+{
+	return json_object_get_int64(json_object_object_get(row, name));
+}
+
+static unsigned int counts_read(struct row rows[MAX_ROWS])
+{
+	struct json_object *all = show("stats");
+	size_t n = json_object_array_length(all), i;
+
+	for (i = 0; i < n && i < MAX_ROWS; i++) {
+		struct json_object *o = json_object_array_get_idx(all, i);
+
+		snprintf(rows[i].handle, sizeof(rows[i].handle), "%s", field(o, "handle"));
+		rows[i].vector = number(o, "vector");
+		rows[i].count = (struct counts){ number(o, "passed"), number(o, "dropped"),
+						 number(o, "denied"), number(o, "would_drop"),
+						 number(o, "leaked"), number(o, "audited") };
+	}
+	json_object_put(all);
+	return (unsigned int)i;
+}
+
+static struct counts find_counts(const struct row *rows, unsigned int n, const char *handle,
+				 unsigned int vector)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (rows[i].vector == vector && !strcmp(rows[i].handle, handle))
+			return rows[i].count;
+	return (struct counts){};
+}
+
+void mark(void)
+{
+	struct stat st;
+
+	nmarked = loaded() ? counts_read(marked) : 0;
+	events_from = stat(EVENTS, &st) ? 0 : st.st_size;
+}
+
+static struct counts delta(const struct row *rows, unsigned int n, const char *handle,
+			   unsigned int vector)
+{
+	struct counts then = find_counts(marked, nmarked, handle, vector);
+	struct counts now = find_counts(rows, n, handle, vector);
+
+	return (struct counts){ now.passed - then.passed, now.dropped - then.dropped,
+				now.denied - then.denied, now.would_drop - then.would_drop,
+				now.leaked - then.leaked, now.audited - then.audited };
+}
+
+struct counts counted(const char *handle, unsigned int vector)
+{
+	static struct row rows[MAX_ROWS];
+	unsigned int n = counts_read(rows);
+
+	return delta(rows, n, handle, vector);
+}
+
+static const char *counts_text(const struct counts *c, char buf[128])
+{
+	snprintf(buf, 128, "passed %ld dropped %ld denied %ld would_drop %ld leaked %ld audited %ld",
+		 c->passed, c->dropped, c->denied, c->would_drop, c->leaked, c->audited);
+	return buf;
+}
+
+void expect_counts(const char *handle, unsigned int first, unsigned int last, struct counts want)
+{
+	static struct row rows[MAX_ROWS];
+	unsigned int n = counts_read(rows), vector;
+	char a[128], b[128];
+
+	for (vector = first; vector <= last; vector++) {
+		struct counts got = delta(rows, n, handle, vector);
+
+		if (memcmp(&got, &want, sizeof(got)))
+			test_fail("%s vector %u counted %s, expected %s", handle, vector,
+				  counts_text(&got, a), counts_text(&want, b));
+	}
+}
+
+static bool find_binding(struct json_object *all, const char *handle, unsigned int vector,
+			 struct binding *b)
+{
+	size_t n = json_object_array_length(all), i;
+
+	for (i = 0; i < n; i++) {
+		struct json_object *o = json_object_array_get_idx(all, i);
+
+		if (strcmp(field(o, "handle"), handle) || number(o, "vector") != vector)
+			continue;
+		snprintf(b->state, sizeof(b->state), "%s", field(o, "state"));
+		snprintf(b->verdict, sizeof(b->verdict), "%s", field(o, "verdict"));
+		snprintf(b->reason, sizeof(b->reason), "%s", field(o, "reason"));
+		snprintf(b->context, sizeof(b->context), "%s", field(o, "context"));
+		b->pid = number(o, "pid");
+		return true;
+	}
+	return false;
+}
+
+bool binding_of(const char *handle, unsigned int vector, struct binding *b)
+{
+	struct json_object *all = show("bindings");
+	bool found = find_binding(all, handle, vector, b);
+
+	json_object_put(all);
+	return found;
+}
+
+void expect_state(const char *handle, unsigned int first, unsigned int last, const char *state)
+{
+	struct json_object *all = show("bindings");
+	struct binding b = {};
+	unsigned int v;
+
+	for (v = first; v <= last; v++)
+		if (!find_binding(all, handle, v, &b) || strcmp(b.state, state))
+			break;
+	json_object_put(all);
+	expect(v > last, "%s vector %u is %s (%s, %s), expected %s", handle, v,
+	       *b.state ? b.state : "not bound", b.verdict, b.reason, state);
+}
+
+static struct json_object *find_event(const char *verdict, const char *reason, const char *level,
+				      const char *handle, unsigned int vector)
+{
+	FILE *f = fopen(EVENTS, "re");
+	struct json_object *found = NULL, *o;
+	char *line = NULL;
+	size_t size = 0;
+
+	if (!f)
+		return NULL;
+	fseek(f, events_from, SEEK_SET);
+	while (!found && getline(&line, &size, f) > 0) {
+		o = strchr(line, '\n') ? json_tokener_parse(line) : NULL;
+		if (o && (!verdict || !strcmp(field(o, "verdict"), verdict)) &&
+		    (!reason || !strcmp(field(o, "reason"), reason)) &&
+		    (!level || !strcmp(field(o, "level"), level)) &&
+		    (!handle || !strcmp(field(o, "handle"), handle)) &&
+		    number(o, "vector") == vector)
+			found = o;
+		else
+			json_object_put(o);
+	}
+	free(line);
+	fclose(f);
+	return found;
+}
+
+struct json_object *event_wait(const char *verdict, const char *reason, const char *level,
+			       const char *handle, unsigned int vector)
+{
+	struct json_object *event = NULL;
+
+	wait_for(EVENT_MS, (event = find_event(verdict, reason, level, handle, vector)));
+	return event;
+}
+
+long map_count(const char *name)
+{
+	char path[128];
+	char *argv[] = { BPFTOOL, "-j", "map", "dump", "pinned", path, NULL };
+	struct json_object *all;
+	const struct output *o;
+	long n;
+
+	snprintf(path, sizeof(path), PINS "/%s", name);
+	o = run(argv);
+	expect(!o->status, "bpftool map dump %s: %s%s", path, o->out, o->err);
+	all = json_tokener_parse(o->out);
+	expect(json_object_is_type(all, json_type_array), "bpftool map dump %s: no JSON", path);
+	n = (long)json_object_array_length(all);
+	json_object_put(all);
+	return n;
+}
+
+/* ---- workers ------------------------------------------------------------- */
+
+struct worker *worker_as(const struct worker_options *options)
+{
+	struct worker *w;
+	int ret;
+
+	expect(nworkers < MAX_WORKERS, "too many workers");
+	w = &workers[nworkers];
+	ret = worker_start(w, options);
+	expect(!ret, "a worker does not start: %s", rig_errname(ret));
+	nworkers++;
+	return w;
+}
+
+struct worker *worker_new(const char *cgroup)
+{
+	struct worker_options options = { .cgroup = cgroup };
+
+	return worker_as(&options);
+}
+
+void worker_end(struct worker *w, bool violently)
+{
+	if (!w->pid)
+		return;
+	if (violently)
+		kill(w->pid, SIGKILL);
+	kill(w->pid, SIGCONT);
+	close(w->sock);
+	/* An heir is a child of another worker. */
+	if (reap(w->pid) < 0)
+		wait_for(2000, strchr("Z?", task_state(w->pid)));
+	w->pid = 0;
+}
+
+static long ask_all(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, uint32_t c,
+		    const char *text, int fd)
+{
+	long ret = worker_call(w, op, a, b, c, text, fd);
+
+	if (ret == -ETIMEDOUT)
+		ret = task_state(w->pid) == 'T' ? -ESTALE : -ETIMEDOUT;
+	expect(ret != -ESTALE, "a worker was stopped and not continued (step %d)", op);
+	expect(ret != -EPIPE, "a worker died (step %d)", op);
+	return ret;
+}
+
+long ask(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, uint32_t c)
+{
+	return ask_all(w, op, a, b, c, NULL, -1);
+}
+
+long ask_text(struct worker *w, enum worker_op op, const char *text)
+{
+	return ask_all(w, op, 0, 0, 0, text, -1);
+}
+
+struct worker *heir_of(struct worker *w, const char *cgroup, uint32_t vector)
+{
+	struct worker *heir;
+	int ret;
+
+	expect(nworkers < MAX_WORKERS, "too many workers");
+	heir = &workers[nworkers];
+	ret = worker_heir(w, heir, cgroup, vector);
+	expect(!ret, "an heir does not start: %s", rig_errname(ret));
+	nworkers++;
+	return heir;
+}
+
+void make_peers(struct worker *a, struct worker *b)
+{
+	int pair[2];
+
+	expect(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), "socketpair: %s",
+	       rig_errname(errno));
+	expect_is(ask_all(a, W_PEER, 0, 0, 0, NULL, pair[0]), 0, "passing a socket");
+	expect_is(ask_all(b, W_PEER, 0, 0, 0, NULL, pair[1]), 0, "passing a socket");
+	close(pair[0]);
+	close(pair[1]);
+}
+
+long must(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, uint32_t c)
+{
+	static const char *const names[] = {
+		[W_VM] = "creating a VM",
+		[W_EVENTFDS] = "making eventfds",
+		[W_VFIO] = "VFIO_DEVICE_SET_IRQS",
+		[W_VFIO_OFF] = "disabling the interrupts",
+		[W_IRQFD] = "KVM_IRQFD",
+		[W_RAISE] = "raising",
+		[W_ARRIVES] = "interrupts that must arrive",
+		[W_ABSENT] = "interrupts that must not arrive",
+	};
+	long ret = ask(w, op, a, b, c);
+
+	if (ret >= 0)
+		return ret;
+	if ((size_t)op < sizeof(names) / sizeof(names[0]) && names[op])
+		test_fail("%s (vectors %u-%u): %s", names[op], a, a + (b ? b - 1 : 0),
+			  rig_errname((int)ret));
+	test_fail("step %d(%u, %u, %u): %s", op, a, b, c, rig_errname((int)ret));
+}
+
+char task_state(pid_t pid)
+{
+	char path[64], text[512], *p;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	read_file(path, text, sizeof(text));
+	p = strrchr(text, ')');
+	return p && p[1] ? p[2] : '?';
+}
+
+/* ---- runner -------------------------------------------------------------- */
+
+static bool wanted(const struct test *t, char *const patterns[])
+{
+	for (; *patterns; patterns++) {
+		char pattern[128];
+
+		snprintf(pattern, sizeof(pattern), strpbrk(*patterns, "*?[") ? "%s" : "*%s*",
+			 *patterns);
+		if (fnmatch(pattern, t->name, 0))
+			return false;
+	}
+	return true;
+}
+
+static void clean_up(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nworkers; i++)
+		worker_end(&workers[i], true);
+	nworkers = 0;
+	loader_end(SIGTERM);
+}
+
+static void run_one(const struct test *t)
+{
+	outcome = PASSED;
+	why[0] = '\0';
+	if (!setjmp(leave))
+		t->run();
+	clean_up();
+	why[strcspn(why, "\n")] = '\0';
+}
+
+int tests_run(const struct test *tests, size_t count, char *const patterns[])
+{
+	static const char *const words[] = { "ok", "not ok", "skip" };
+	unsigned int numbers[3] = {};
+	char errors[4096];
+	uint64_t start;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (!wanted(&tests[i], patterns))
+			continue;
+		start = rig_now_ms();
+		run_one(&tests[i]);
+		printf("%s %s%s%s (%.1f s)\n", words[outcome], tests[i].name, *why ? ": " : "", why,
+		       (double)(rig_now_ms() - start) / 1000);
+		numbers[outcome]++;
+		if (outcome != FAILED) {
+			fflush(stdout);
+			continue;
+		}
+		/* What irqgate complained about helps; the next test starts afresh. */
+		read_file(ERRORS, errors, sizeof(errors));
+		printf("%s", errors);
+		fflush(stdout);
+		if (loaded())
+			irqgate("unload", NULL);
+	}
+	printf("%u passed, %u failed, %u skipped\n", numbers[PASSED], numbers[FAILED],
+	       numbers[SKIPPED]);
+	return numbers[FAILED] ? 1 : 0;
+}

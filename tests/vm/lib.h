@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the VM tests are written in. A test is a function that returns when it
+ * passed; test_fail() and test_skip() leave it at once. What it started is ended
+ * by the runner: workers are killed, then irqgate is stopped.
+ */
+#ifndef IRQGATE_TEST_LIB_H
+#define IRQGATE_TEST_LIB_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rig.h"
+#include "worker.h"
+
+#define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define NORETURN __attribute__((noreturn))
+
+void test_fail(const char *fmt, ...) NORETURN PRINTF(1, 2);
+void test_skip(const char *fmt, ...) NORETURN PRINTF(1, 2);
+
+/* GOT is a result of 0 or more or -errno. */
+void expect_is(long got, long want, const char *fmt, ...) PRINTF(3, 4);
+#define expect(condition, ...)                                                                     \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			test_fail(__VA_ARGS__);                                                    \
+	} while (0)
+
+/* Polls CONDITION until it holds; false after MS. */
+#define wait_for(ms, condition)                                                                    \
+	({                                                                                         \
+		uint64_t end_ = rig_now_ms() + (ms);                                               \
+		bool ok_;                                                                          \
+		while (!(ok_ = (condition)) && rig_now_ms() < end_)                                \
+			nap(50);                                                                   \
+		ok_;                                                                               \
+	})
+void nap(unsigned int ms);
+
+struct test {
+	const char *name;
+	void (*run)(void);
+};
+
+/* Runs the tests whose names match all of PATTERNS; returns the exit status. */
+int tests_run(const struct test *tests, size_t count, char *const patterns[]);
+
+/* ---- programs ------------------------------------------------------------ */
+
+struct output {
+	int status; /* exit status, or 128 + signal */
+	char out[65536], err[4096];
+};
+
+/* Runs ARGV to its end; the result is overwritten by the next call. */
+const struct output *run(char *const argv[]);
+
+/* irqgate with these arguments. Words end with NULL. */
+const struct output *irqgate(const char *word, ...) __attribute__((sentinel));
+
+/* The same for a verb that must end with STATUS. */
+void verb(int status, const char *word, ...) __attribute__((sentinel));
+
+/* The loader. It runs with the text of a policy and prints events to a file. */
+void loader_start(const char *policy, ...) PRINTF(1, 2);
+void loader_options(const char *option); /* one more, for the next start only */
+void loader_stop(void); /* SIGTERM; must end with 0 */
+void loader_kill(void); /* SIGKILL */
+pid_t loader_pid(void); /* 0: none runs */
+
+/* Stops the loader if it runs, unloads; nothing of irqgate may remain. */
+void unload(void);
+bool loaded(void);
+
+/* ---- what irqgate says ---------------------------------------------------- */
+
+/* `show WHAT -j`, to be released by the caller. */
+struct json_object *show(const char *what);
+const char *field(struct json_object *row, const char *name); /* "" if null */
+
+struct counts {
+	long passed, dropped, denied, would_drop, leaked, audited;
+};
+
+/* From here on counts and events are new. */
+void mark(void);
+
+/* Since mark(). HANDLE "" stands for what belongs to no device. */
+struct counts counted(const char *handle, unsigned int vector);
+void expect_counts(const char *handle, unsigned int first, unsigned int last, struct counts want);
+
+struct binding {
+	char state[16], verdict[16], reason[16], context[64];
+	long pid;
+};
+
+bool binding_of(const char *handle, unsigned int vector, struct binding *b);
+void expect_state(const char *handle, unsigned int first, unsigned int last, const char *state);
+
+/* An event since mark() with these fields (NULL: any), within 3 s. NULL: none came. */
+struct json_object *event_wait(const char *verdict, const char *reason, const char *level,
+			       const char *handle, unsigned int vector);
+
+/* Elements of a pinned map. */
+long map_count(const char *name);
+
+/* ---- workers ------------------------------------------------------------- */
+
+/* Starts one in CGROUP (NULL: in none of a context). */
+struct worker *worker_new(const char *cgroup);
+struct worker *worker_as(const struct worker_options *options);
+/* One in CGROUP that inherited W's device and the eventfd of VECTOR. */
+struct worker *heir_of(struct worker *w, const char *cgroup, uint32_t vector);
+/* Lets A pass descriptors to B. */
+void make_peers(struct worker *a, struct worker *b);
+void worker_end(struct worker *w, bool kill);
+
+/* A step; no answer is a failure. */
+long ask(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, uint32_t c);
+long ask_text(struct worker *w, enum worker_op op, const char *text);
+
+/* One that must succeed. */
+long must(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, uint32_t c);
+
+/* Letter of proc(5): R, S, T, ... */
+char task_state(pid_t pid);
+
+#endif

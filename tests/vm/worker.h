@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * worker: a process that does what a VMM, a user-space driver or an intruder
+ * does, one step at a call. It is executed, not forked: irqgate takes a process's
+ * identity at exec. Descriptors never pass through the caller, who is of no context:
+ * a worker has an heir or a peer.
+ */
+#ifndef IRQGATE_TEST_WORKER_H
+#define IRQGATE_TEST_WORKER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#define WORKER_TEXT 64
+
+/* Arguments a, b, c; TEXT and FD where it says so. Result: 0 or more, or -errno. */
+enum worker_op {
+	W_OPEN, /* TEXT: the PCI function. Result: its vectors */
+	W_CLOSE, /* the function */
+	W_VM, /* a VM with routes for vectors 0..a-1 */
+	W_EVENTFDS, /* new eventfds for vectors 0..a-1 */
+	W_VFIO, /* VFIO_DEVICE_SET_IRQS, b vectors from a on */
+	W_VFIO_OFF, /* disables the index */
+	W_IRQFD, /* KVM_IRQFD, b vectors from a on; the first error */
+	W_RAISE, /* the device sends b vectors from a on, each c times */
+	W_ARRIVES, /* the same; each must be alone in the IRR each time: else -errno */
+	W_ABSENT, /* the same; none may be in the IRR: else -EEXIST */
+	W_PENDING, /* how many are in the IRR? forgets them */
+	W_WAIT, /* for vector a in the IRR; forgets it */
+	W_TAKE, /* read(2) of the eventfd of vector a: the count */
+	W_WRITE, /* write(2) to the eventfd of vector a */
+	W_MSI, /* KVM_SIGNAL_MSI as vector a */
+	W_LINE, /* KVM_IRQ_LINE as vector a */
+	W_NONE, /* VFIO_DEVICE_SET_IRQS DATA_NONE of vector a */
+	W_BOOL, /* the same with DATA_BOOL */
+	W_COMPAT_VFIO, /* as W_VFIO, by the 32-bit system call */
+	W_COMPAT_IRQFD, /* KVM_IRQFD of vector a, by the 32-bit system call */
+	W_STREAM, /* a child raises vector a every b microseconds */
+	W_STREAM_STOP, /* Result: how many times it did */
+	W_CGROUP, /* moves to TEXT */
+	W_FORK, /* a child goes on in its place. Result: its pid */
+	W_HEIR, /* a child moves to TEXT and executes a worker, which keeps the eventfd of
+		 * vector a and the device and serves on FD. Result: its pid */
+	W_PEER, /* FD: a socket to another worker */
+	W_SEND, /* the eventfd of vector a, b: the device, to the peer */
+	W_RECEIVE, /* as eventfd of vector a. Result: did a descriptor come? */
+	W_NUMBER, /* the eventfd of vector a, b: the device, as the process numbers it */
+	W_STEAL, /* pidfd_getfd(2) of descriptor c of process b as eventfd of vector a */
+};
+
+struct worker {
+	pid_t pid;
+	int sock;
+};
+
+struct worker_options {
+	const char *cgroup; /* below /sys/fs/cgroup; NULL: the caller's */
+	const char *exe; /* NULL: the caller's */
+	uid_t uid;
+};
+
+/* Starts one; it dies with its parent. 0 or -errno. */
+int worker_start(struct worker *w, const struct worker_options *options);
+
+/*
+ * One step. TEXT may be NULL. FD is passed unless -1. -ETIMEDOUT: no answer for
+ * 30 s, -EPIPE: it died.
+ */
+long worker_call(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, uint32_t c,
+		 const char *text, int fd);
+
+/* A worker with what W inherited to it, in CGROUP. 0 or -errno. */
+int worker_heir(struct worker *w, struct worker *heir, const char *cgroup, uint32_t vector);
+
+/* What a worker executes, with the arguments after -w. */
+int worker_main(int argc, char **argv);
+
+#endif
