@@ -96,6 +96,31 @@ static long gate_vector_cb(__u32 i, struct request *rq)
 	return 0;
 }
 
+/* Something of the function itself, not of a vector. */
+static __always_inline int gate_function(__u64 handle, __u8 level)
+{
+	struct attempt a = {};
+
+	a.handle = handle;
+	a.vector = IRQGATE_VECTOR_FUNCTION;
+	a.gd = gd_current();
+	a.level = level;
+	return refusal(gate(&a, decide_vector(handle, IRQGATE_VECTOR_FUNCTION, a.gd)));
+}
+
+/* The only feature that binds an eventfd: a wake-up notification. */
+static __always_inline int gate_feature(__u64 handle, unsigned long arg)
+{
+	struct vfio_device_feature f;
+
+	if (bpf_copy_from_user(&f, sizeof(f), (void *)arg))
+		return -EFAULT;
+	if (!(f.flags & VFIO_DEVICE_FEATURE_SET) ||
+	    (f.flags & VFIO_DEVICE_FEATURE_MASK) != VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP)
+		return 0;
+	return gate_function(handle, IRQGATE_LEVEL_BIND);
+}
+
 SEC("lsm.s/file_ioctl")
 int BPF_PROG(gate_vfio_ioctl, struct file *file, unsigned int cmd, unsigned long arg)
 {
@@ -103,11 +128,14 @@ int BPF_PROG(gate_vfio_ioctl, struct file *file, unsigned int cmd, unsigned long
 	struct request rq = {};
 	__u32 data, count;
 
-	if (cmd != VFIO_DEVICE_SET_IRQS || !file_is(file, vfio_device_fops_addr))
+	if ((cmd != VFIO_DEVICE_SET_IRQS && cmd != VFIO_DEVICE_FEATURE) ||
+	    !file_is(file, vfio_device_fops_addr))
 		return 0;
 	rq.handle = device_handle(BPF_CORE_READ(vfio_file_device(file), dev));
 	if (!rq.handle || current_is_agent())
 		return 0; /* not PCI, or a quarantine */
+	if (cmd == VFIO_DEVICE_FEATURE)
+		return gate_feature(rq.handle, arg);
 	if (bpf_copy_from_user(&set, sizeof(set), (void *)arg))
 		return -EFAULT; /* so would VFIO, unless the caller is playing with its memory */
 	data = set.flags & VFIO_IRQ_SET_DATA_TYPE_MASK;
@@ -151,7 +179,8 @@ static __always_inline int gate_compat(__u64 handle)
 SEC("lsm/file_ioctl_compat")
 int BPF_PROG(gate_vfio_compat, struct file *file, unsigned int cmd, unsigned long arg)
 {
-	if (cmd != VFIO_DEVICE_SET_IRQS || !file_is(file, vfio_device_fops_addr))
+	if ((cmd != VFIO_DEVICE_SET_IRQS && cmd != VFIO_DEVICE_FEATURE) ||
+	    !file_is(file, vfio_device_fops_addr))
 		return 0;
 	return gate_compat(device_handle(BPF_CORE_READ(vfio_file_device(file), dev)));
 }
@@ -337,17 +366,12 @@ int BPF_PROG(gate_file_receive, struct file *file)
 SEC("lsm/file_receive")
 int BPF_PROG(gate_vfio_receive, struct file *file)
 {
-	struct attempt a = {};
+	__u64 handle;
 
 	if (!file_is(file, vfio_device_fops_addr) || current_is_agent())
 		return 0;
-	a.handle = device_handle(BPF_CORE_READ(vfio_file_device(file), dev));
-	if (!a.handle)
-		return 0;
-	a.vector = IRQGATE_VECTOR_FUNCTION;
-	a.gd = gd_current();
-	a.level = IRQGATE_LEVEL_POSSESSION;
-	return refusal(gate(&a, decide_vector(a.handle, a.vector, a.gd)));
+	handle = device_handle(BPF_CORE_READ(vfio_file_device(file), dev));
+	return handle ? gate_function(handle, IRQGATE_LEVEL_POSSESSION) : 0;
 }
 
 /*
