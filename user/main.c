@@ -144,73 +144,73 @@ static int verb_show(struct args *args)
 	return err == -ENOENT ? EXIT_USAGE : err ? EXIT_RUNTIME : EXIT_DONE;
 }
 
-static int parse_vectors(struct args *args, __u64 *handle, struct vector_set *vectors)
-{
-	const char *why;
+/* What `allow` and `revoke` change; the rest they have in common. */
+struct change {
+	struct pins pins;
+	__u64 handle;
+	struct vector_set vectors;
+};
 
-	if (handle_parse(args->word[0], handle))
-		return fail(-EINVAL, "%s: not a handle, expected pci:DDDD:BB:SS.F or zpci:FH",
-			    args->word[0]);
-	if (vectors_parse(args->word[1], vectors, &why))
-		return fail(-EINVAL, "%s: %s", args->word[1], why);
-	return 0;
+/* @change returns 0; -EINVAL for what the operator got wrong; or another errno. */
+static int change_vectors(struct args *args,
+			  int (*change)(struct change *change, const struct args *args))
+{
+	struct change c;
+	const char *why;
+	int lock, err;
+
+	if (handle_parse(args->word[0], &c.handle)) {
+		fail(0, "%s: not a handle, expected pci:DDDD:BB:SS.F or zpci:FH", args->word[0]);
+		return EXIT_USAGE;
+	}
+	if (vectors_parse(args->word[1], &c.vectors, &why)) {
+		fail(0, "%s: %s", args->word[1], why);
+		return EXIT_USAGE;
+	}
+	if (pins_open(&c.pins))
+		return EXIT_RUNTIME;
+	lock = lock_changes();
+	err = lock < 0 ? lock : change(&c, args);
+	if (!err)
+		err = bindings_enforce(&c.pins);
+	if (lock >= 0)
+		close(lock);
+	pins_close(&c.pins);
+	return err == -EINVAL ? EXIT_USAGE : err ? EXIT_RUNTIME : EXIT_DONE;
+}
+
+static int allow(struct change *c, const struct args *args)
+{
+	__u32 gd;
+	int err = table_context(&c->pins, args->to, true, &gd);
+
+	if (err == -ENOENT)
+		return fail(-EINVAL,
+			    "%s: unknown context, 'irqgate show contexts' lists them; or use pid:N",
+			    args->to);
+	if (!err)
+		err = pins_adopt_tasks();
+	return err ?: table_allow(&c->pins, c->handle, &c->vectors, gd);
 }
 
 static int verb_allow(struct args *args)
 {
-	struct vector_set vectors;
-	struct pins pins;
-	int lock, err;
-	__u64 handle;
-	__u32 gd;
-
 	if (!args->to) {
 		fail(0, "allow: --to CONTEXT is missing");
 		return EXIT_USAGE;
 	}
-	if (parse_vectors(args, &handle, &vectors))
-		return EXIT_USAGE;
-	if (pins_open(&pins))
-		return EXIT_RUNTIME;
-	lock = lock_changes();
-	err = lock < 0 ? lock : table_context(&pins, args->to, true, &gd);
-	if (err == -ENOENT) {
-		fail(0, "%s: unknown context, 'irqgate show contexts' lists them; or use pid:N",
-		     args->to);
-		pins_close(&pins);
-		return EXIT_USAGE;
-	}
-	if (!err)
-		err = pins_adopt_tasks();
-	if (!err)
-		err = table_allow(&pins, handle, &vectors, gd);
-	if (!err)
-		err = bindings_enforce(&pins);
-	if (lock >= 0)
-		close(lock);
-	pins_close(&pins);
-	return err ? EXIT_RUNTIME : EXIT_DONE;
+	return change_vectors(args, allow);
+}
+
+static int revoke(struct change *c, const struct args *args)
+{
+	(void)args;
+	return table_revoke(&c->pins, c->handle, &c->vectors);
 }
 
 static int verb_revoke(struct args *args)
 {
-	struct vector_set vectors;
-	struct pins pins;
-	int lock, err;
-	__u64 handle;
-
-	if (parse_vectors(args, &handle, &vectors))
-		return EXIT_USAGE;
-	if (pins_open(&pins))
-		return EXIT_RUNTIME;
-	lock = lock_changes();
-	err = lock < 0 ? lock : table_revoke(&pins, handle, &vectors);
-	if (!err)
-		err = bindings_enforce(&pins);
-	if (lock >= 0)
-		close(lock);
-	pins_close(&pins);
-	return err ? EXIT_RUNTIME : EXIT_DONE;
+	return change_vectors(args, revoke);
 }
 
 struct monitor {

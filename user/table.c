@@ -397,21 +397,40 @@ out:
 	return err;
 }
 
+/* The two maps in force a change of vectors is about. */
+struct rows {
+	int devices, vectors;
+};
+
+static int rows_open(const struct pins *pins, struct rows *rows)
+{
+	rows->devices = table_map(pins, IRQGATE_MAP_DEVICES);
+	rows->vectors = table_map(pins, IRQGATE_MAP_VECTORS);
+	return rows->devices < 0 || rows->vectors < 0 ? fail(-EIO, "cannot open the table") : 0;
+}
+
+/* The change is complete: every cached verdict is stale now. */
+static void rows_close(struct pins *pins, const struct rows *rows)
+{
+	epoch_bump(pins);
+	if (rows->devices >= 0)
+		close(rows->devices);
+	if (rows->vectors >= 0)
+		close(rows->vectors);
+}
+
 int table_allow(struct pins *pins, __u64 handle, const struct vector_set *vectors, __u32 gd)
 {
-	int devices = table_map(pins, IRQGATE_MAP_DEVICES);
-	int rows = table_map(pins, IRQGATE_MAP_VECTORS);
 	struct irqgate_device_key dkey = { .handle = handle };
 	struct irqgate_vector_key vkey = { .handle = handle };
 	struct irqgate_vector_auth vec = { .gd = gd };
 	struct irqgate_registration reg;
-	int err;
+	struct rows rows;
+	int err = rows_open(pins, &rows);
 
-	if (devices < 0 || rows < 0) {
-		err = fail(-EIO, "cannot open the table");
+	if (err)
 		goto out;
-	}
-	if (bpf_map_lookup_elem(devices, &dkey, &reg)) {
+	if (bpf_map_lookup_elem(rows.devices, &dkey, &reg)) {
 		memset(&reg, 0, sizeof(reg));
 		reg.gd = gd;
 		reg.action = IRQGATE_ACTION_DENY;
@@ -422,49 +441,36 @@ int table_allow(struct pins *pins, __u64 handle, const struct vector_set *vector
 	if (vectors->all) {
 		reg.gd = gd;
 		reg.flags |= IRQGATE_REG_ALL_VECTORS;
+		err = add(rows.devices, &dkey, &reg);
+		for (; !err && vkey.vector < IRQGATE_MAX_VECTORS; vkey.vector++)
+			bpf_map_delete_elem(rows.vectors, &vkey);
+		goto out;
 	}
 	/* Rows first: with the registration the vectors it does not name turn unlisted. */
-	if (vectors->all) {
-		err = add(devices, &dkey, &reg);
-		for (; !err && vkey.vector < IRQGATE_MAX_VECTORS; vkey.vector++)
-			bpf_map_delete_elem(rows, &vkey);
-	} else {
-		err = add_vectors(rows, handle, vectors, &vec);
-		if (!err)
-			err = add(devices, &dkey, &reg);
-	}
-	epoch_bump(pins);
+	err = add_vectors(rows.vectors, handle, vectors, &vec);
+	if (!err)
+		err = add(rows.devices, &dkey, &reg);
 out:
-	if (devices >= 0)
-		close(devices);
-	if (rows >= 0)
-		close(rows);
+	rows_close(pins, &rows);
 	return err;
 }
 
 int table_revoke(struct pins *pins, __u64 handle, const struct vector_set *vectors)
 {
-	int devices = table_map(pins, IRQGATE_MAP_DEVICES);
-	int rows = table_map(pins, IRQGATE_MAP_VECTORS);
 	struct irqgate_device_key dkey = { .handle = handle };
 	struct irqgate_vector_auth vec = { .gd = IRQGATE_GD_NONE, .flags = IRQGATE_VEC_REVOKED };
 	struct irqgate_registration reg;
-	int err;
+	struct rows rows;
+	int err = rows_open(pins, &rows);
 
-	if (devices < 0 || rows < 0) {
-		err = fail(-EIO, "cannot open the table");
+	if (err)
 		goto out;
-	}
 	/* An unlisted device keeps running with its vectors swallowed. */
 	vec.action = IRQGATE_ACTION_DROP;
-	if (!bpf_map_lookup_elem(devices, &dkey, &reg) && reg.action == IRQGATE_ACTION_DENY)
+	if (!bpf_map_lookup_elem(rows.devices, &dkey, &reg) && reg.action == IRQGATE_ACTION_DENY)
 		vec.action = IRQGATE_ACTION_DENY;
-	err = add_vectors(rows, handle, vectors, &vec);
-	epoch_bump(pins);
+	err = add_vectors(rows.vectors, handle, vectors, &vec);
 out:
-	if (devices >= 0)
-		close(devices);
-	if (rows >= 0)
-		close(rows);
+	rows_close(pins, &rows);
 	return err;
 }
