@@ -179,7 +179,7 @@ static int change_vectors(struct args *args,
 	return err == -EINVAL ? EXIT_USAGE : err ? EXIT_RUNTIME : EXIT_DONE;
 }
 
-static int allow(struct change *c, const struct args *args)
+static int do_allow(struct change *c, const struct args *args)
 {
 	__u32 gd;
 	int err = table_context(&c->pins, args->to, true, &gd);
@@ -199,10 +199,10 @@ static int verb_allow(struct args *args)
 		fail(0, "allow: --to CONTEXT is missing");
 		return EXIT_USAGE;
 	}
-	return change_vectors(args, allow);
+	return change_vectors(args, do_allow);
 }
 
-static int revoke(struct change *c, const struct args *args)
+static int do_revoke(struct change *c, const struct args *args)
 {
 	(void)args;
 	return table_revoke(&c->pins, c->handle, &c->vectors);
@@ -210,7 +210,7 @@ static int revoke(struct change *c, const struct args *args)
 
 static int verb_revoke(struct args *args)
 {
-	return change_vectors(args, revoke);
+	return change_vectors(args, do_revoke);
 }
 
 struct monitor {
