@@ -40,6 +40,7 @@ struct loader {
 	__u64 sentinel_seen;
 	bool sentinel_alarm;
 	bool check_modules, enforce; /* to be done after the ring was read */
+	__u64 epoch; /* when bindings were last enforced */
 };
 
 /* What makes two policies the same one: the file's text and the mode. */
@@ -181,6 +182,7 @@ static void enforce(struct loader *l)
 	l->enforce = false;
 	if (lock < 0)
 		return;
+	l->epoch = l->pins.state->epoch;
 	bindings_enforce(&l->pins);
 	close(lock);
 }
@@ -228,7 +230,8 @@ static int tick(struct loader *l)
 	__atomic_store_n(&l->pins.state->loader_beat, now_ns(), __ATOMIC_RELAXED);
 	check_sentinel(l);
 	forget_host_irqs(l);
-	if (table_resolve(&l->pins, l->policy) > 0)
+	/* A listener that went may have been what was wrong with a binding. */
+	if (table_resolve(&l->pins, l->policy) > 0 || l->epoch != l->pins.state->epoch)
 		l->enforce = true;
 	/* Without the module's event, which a full ring can lose. */
 	if (!hooks_stage_loaded(STAGE_VFIO) || !hooks_stage_loaded(STAGE_KVM))

@@ -461,15 +461,13 @@ void hook_status(const struct hook *h, struct hook_status *st)
 	}
 	if (fd < 0)
 		return;
-	if (h->kind == HOOK_CALL) {
-		st->variant = "call";
-		st->state = HOOK_LIVE;
-		close(fd);
-		return;
-	}
 	st->state = HOOK_UNVERIFIED;
-	prog_fd =
-		bpf_obj_get_info_by_fd(fd, &link, &len) ? -1 : bpf_prog_get_fd_by_id(link.prog_id);
+	if (h->kind == HOOK_CALL) /* the program itself is pinned, there is no link */
+		prog_fd = dup(fd);
+	else if (bpf_obj_get_info_by_fd(fd, &link, &len))
+		prog_fd = -1;
+	else
+		prog_fd = bpf_prog_get_fd_by_id(link.prog_id);
 	if (kprobe) {
 		st->variant = "kprobe";
 		st->state = kprobe_state(h->function);
@@ -478,6 +476,9 @@ void hook_status(const struct hook *h, struct hook_status *st)
 		st->state = HOOK_LIVE;
 	} else if (h->kind == HOOK_ITER) {
 		st->variant = "iterator";
+		st->state = HOOK_LIVE;
+	} else if (h->kind == HOOK_CALL) {
+		st->variant = "call";
 		st->state = HOOK_LIVE;
 	} else {
 		st->variant = h->kind == HOOK_GATE ? "lsm" : h->on_return ? "fexit" : "fentry";

@@ -204,8 +204,10 @@ static int verb_allow(struct args *args)
 
 static int do_revoke(struct change *c, const struct args *args)
 {
+	int failed = bindings_cut(&c->pins, c->handle, &c->vectors);
+
 	(void)args;
-	return table_revoke(&c->pins, c->handle, &c->vectors);
+	return table_revoke(&c->pins, c->handle, &c->vectors) ?: failed;
 }
 
 static int verb_revoke(struct args *args)

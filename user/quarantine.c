@@ -199,3 +199,21 @@ int bindings_enforce(struct pins *pins)
 		kill(held.tgid[i], SIGCONT);
 	return failed + isolate_review(pins);
 }
+
+int bindings_cut(struct pins *pins, __u64 handle, const struct vector_set *vectors)
+{
+	struct irqgate_irq_key key, next, *prev = NULL;
+	struct irqgate_binding b;
+	int failed = 0;
+
+	while (!bpf_map_get_next_key(pins->bindings, prev, &next)) {
+		key = next;
+		prev = &key;
+		if (binding_find(pins, key.irq, &b) || b.handle != handle)
+			continue;
+		if (b.state == IRQGATE_BINDING_BOUND &&
+		    (vectors->all || vectors_has(vectors, b.vector)))
+			failed += !!quarantine(pins, &b);
+	}
+	return failed;
+}

@@ -12,6 +12,7 @@
 #ifndef IRQGATE_USER_QUARANTINE_H
 #define IRQGATE_USER_QUARANTINE_H
 
+#include "handle.h"
 #include "pins.h"
 
 /*
@@ -25,5 +26,16 @@
  * Says which and why.
  */
 int bindings_enforce(struct pins *pins);
+
+/*
+ * bindings_cut - quarantine the bindings of some vectors, whatever their verdict
+ * @handle: of the device
+ * @vectors: which
+ *
+ * For a revocation: nothing arrives any more when the table changes, so nothing
+ * counts as leaked. Call under lock_changes().
+ * Return: number of bindings that could not be cut. Says which and why.
+ */
+int bindings_cut(struct pins *pins, __u64 handle, const struct vector_set *vectors);
 
 #endif
