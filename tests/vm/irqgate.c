@@ -149,7 +149,8 @@ static void expect_member(struct worker *w, const struct device *d, bool member,
 }
 
 /* Passed, dropped, ... of every vector of a device since mark(). */
-#define COUNTS(d, ...) expect_counts((d)->handle, 0, (d)->vectors - 1, (struct counts){ __VA_ARGS__ })
+#define COUNTS(d, ...)                                                                             \
+	expect_counts((d)->handle, 0, (d)->vectors - 1, (struct counts){ __VA_ARGS__ })
 #define COUNTS_OF(d, first, last, ...)                                                             \
 	expect_counts((d)->handle, first, last, (struct counts){ __VA_ARGS__ })
 
@@ -176,14 +177,27 @@ static void modprobe(const char *option, const char *a, const char *b)
 	expect(!o->status, "modprobe %s %s: %s", option, a, o->err);
 }
 
+static bool try_unload_modules(void)
+{
+	static const char *const names[] = { "vfio_pci", "vfio_pci_core", "kvm_amd", "kvm" };
+	bool here = false;
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char *argv[] = { "/sbin/modprobe", "-r", (char *)names[i], NULL };
+
+		if (module_here(names[i]))
+			run(argv);
+		here |= module_here(names[i]);
+	}
+	return !here;
+}
+
+/* The kernel lets go of a module some time after the last program left it. */
 static void modules_gone(void)
 {
 	unload();
-	if (module_here("vfio_pci"))
-		modprobe("-r", "vfio-pci", NULL);
-	if (module_here("kvm_amd"))
-		modprobe("-r", "kvm-amd", NULL);
-	if (module_here("vfio_pci_core") || module_here("kvm"))
+	if (!wait_for(10000, try_unload_modules()))
 		test_skip("vfio or kvm cannot be unloaded");
 }
 
@@ -606,21 +620,29 @@ static void adopt_bound(void)
 
 /* ---- revoke.* --------------------------------------------------------------- */
 
+/* Under a stream of interrupts; several times, for it is a matter of timing. */
 static void revoke_stream(void)
 {
+	const int rounds = 3;
 	struct worker *w;
 	struct counts c;
 	long raised;
+	int i;
 
 	enforce(&nic, "all", "drop");
 	w = bound_vmm(BLUE, &nic);
 	mark();
-	must(w, W_STREAM, 1, 3000, 0);
-	nap(300);
-	verb(0, "revoke", nic.handle, "1", NULL);
-	must(w, W_PENDING, 0, 0, 0); /* forgets */
-	nap(500);
-	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending after revoke returned");
+	must(w, W_STREAM, 1, 2000, 0);
+	for (i = 0; i < rounds; i++) {
+		verb(0, "revoke", nic.handle, "1", NULL);
+		must(w, W_PENDING, 0, 0, 0); /* forgets */
+		nap(300);
+		expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending after revoke returned");
+		/* To the eventfd the VMM bound, which it has not touched since. */
+		verb(0, "allow", nic.handle, "1", "--to", "blue", NULL);
+		must(w, W_PENDING, 0, 0, 0);
+		must(w, W_WAIT, 1, 0, 0);
+	}
 	raised = must(w, W_STREAM_STOP, 0, 0, 0);
 	nap(50);
 	c = counted(nic.handle, 1);
@@ -631,17 +653,16 @@ static void revoke_stream(void)
 	 * While the vector is retargeted it is masked, and what the device raises
 	 * meanwhile is merged into one by the hardware.
 	 */
-	expect(c.passed + c.dropped <= raised && c.passed + c.dropped >= raised - 3,
+	expect(c.passed + c.dropped <= raised && c.passed + c.dropped >= raised - 6 * rounds,
 	       "passed %ld and dropped %ld of %ld raised", c.passed, c.dropped, raised);
-	must(w, W_ABSENT, 1, 1, 3);
-	must(w, W_ARRIVES, 2, 3, 1);
-	must(w, W_ARRIVES, 0, 1, 1);
-	/* To the eventfd the VMM bound, which it has not touched since. */
-	verb(0, "allow", nic.handle, "1", "--to", "blue", NULL);
-	expect_state(nic.handle, 0, nic.vectors - 1, "bound");
 	mark();
 	must(w, W_ARRIVES, 0, nic.vectors, 2);
 	COUNTS(&nic, .passed = 2);
+	verb(0, "revoke", nic.handle, "1", NULL);
+	must(w, W_ABSENT, 1, 1, 3);
+	must(w, W_ARRIVES, 2, 3, 1);
+	must(w, W_ARRIVES, 0, 1, 1);
+	COUNTS_OF(&nic, 1, 1, .passed = 2, .dropped = 3);
 }
 
 static void revoke_audit(void)
@@ -997,7 +1018,8 @@ static void context_cgroup(void)
 	enforce(&nic, "all", "deny");
 	expect_member(worker_new(BLUE), &nic, true, "a process in the cgroup");
 	expect_member(worker_new(BLUE "/a/b"), &nic, true, "a process in a descendant");
-	expect_member(worker_new("t/bluegreen"), &nic, false, "a process in a cgroup of similar name");
+	expect_member(worker_new("t/bluegreen"), &nic, false,
+		      "a process in a cgroup of similar name");
 	w = worker_new(BLUE);
 	must(w, W_EVENTFDS, 1, 0, 0); /* it runs */
 	expect_is(ask_text(w, W_CGROUP, NOBODY), 0, "moving out");
@@ -1198,20 +1220,6 @@ static long kernel_count(const struct device *d)
 	return sum;
 }
 
-static struct counts counted_all(const struct device *d)
-{
-	struct counts sum = {}, c;
-	unsigned int v;
-
-	for (v = 0; v < d->vectors; v++) {
-		c = counted(d->handle, v);
-		sum.passed += c.passed;
-		sum.leaked += c.leaked;
-		sum.dropped += c.dropped;
-	}
-	return sum;
-}
-
 /* The card sends now and then by itself: compare in a quiet moment. */
 static void expect_host_counts(const struct device *d, long base, bool leak)
 {
@@ -1219,9 +1227,9 @@ static void expect_host_counts(const struct device *d, long base, bool leak)
 	long before, after, got;
 	int i;
 
-	for (i = 0; i < 5; i++) {
+	for (i = 0; i < 10; i++) {
 		before = kernel_count(d);
-		c = counted_all(d);
+		c = counted_all(d->handle);
 		after = kernel_count(d);
 		if (before == after)
 			break;
@@ -1292,7 +1300,8 @@ static void expect_forgotten(const char *after)
 	static const char *const maps[] = { "eventfds", "irqfds", "vms" };
 	size_t i;
 
-	expect(wait_for(3000, !vfio_bindings()), "%ld bindings are left %s", vfio_bindings(), after);
+	expect(wait_for(3000, !vfio_bindings()), "%ld bindings are left %s", vfio_bindings(),
+	       after);
 	for (i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
 		expect(wait_for(3000, !map_count(maps[i])), "%ld %s are left %s",
 		       map_count(maps[i]), maps[i], after);
@@ -1421,8 +1430,8 @@ static long programs(void)
 {
 	char *argv[] = { "/usr/sbin/bpftool", "-j", "prog", NULL };
 	struct json_object *all = json_tokener_parse(run(argv)->out);
-	long n = json_object_is_type(all, json_type_array) ? (long)json_object_array_length(all) :
-							     -1;
+	long n = json_object_is_type(all, json_type_array) ? (long)json_object_array_length(all)
+							   : -1;
 
 	json_object_put(all);
 	return n;
@@ -1493,6 +1502,7 @@ static void hooks_fire(void)
 	missing = hook_missing();
 	expect(!missing, "%s is not live", missing);
 	run(true_argv);
+	mkdir("/sys/fs/cgroup/t", 0755);
 	rmdir("/sys/fs/cgroup/t/hooks");
 	expect(!mkdir("/sys/fs/cgroup/t/hooks", 0755), "mkdir: %s", rig_errname(errno));
 	modprobe("-a", "dummy", NULL);

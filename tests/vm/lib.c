@@ -224,8 +224,8 @@ static bool loader_said(const char *what)
 
 void loader_start(const char *policy, ...)
 {
-	char *argv[] = { irqgate_path(), "run", "-j", "--policy", POLICY, (char *)loader_option,
-			 NULL };
+	char *argv[] = { irqgate_path(),        "run", "-j", "--policy", POLICY,
+			 (char *)loader_option, NULL };
 	uint64_t end = rig_now_ms() + READY_MS;
 	FILE *f = fopen(POLICY, "we");
 	char text[512];
@@ -376,9 +376,32 @@ struct counts counted(const char *handle, unsigned int vector)
 	return delta(rows, n, handle, vector);
 }
 
+struct counts counted_all(const char *handle)
+{
+	static struct row rows[MAX_ROWS];
+	unsigned int n = counts_read(rows), i;
+	struct counts sum = {};
+
+	for (i = 0; i < n; i++) {
+		struct counts c;
+
+		if (strcmp(rows[i].handle, handle))
+			continue;
+		c = delta(rows, n, handle, (unsigned int)rows[i].vector);
+		sum.passed += c.passed;
+		sum.dropped += c.dropped;
+		sum.denied += c.denied;
+		sum.would_drop += c.would_drop;
+		sum.leaked += c.leaked;
+		sum.audited += c.audited;
+	}
+	return sum;
+}
+
 static const char *counts_text(const struct counts *c, char buf[128])
 {
-	snprintf(buf, 128, "passed %ld dropped %ld denied %ld would_drop %ld leaked %ld audited %ld",
+	snprintf(buf, 128,
+		 "passed %ld dropped %ld denied %ld would_drop %ld leaked %ld audited %ld",
 		 c->passed, c->dropped, c->denied, c->would_drop, c->leaked, c->audited);
 	return buf;
 }

@@ -383,8 +383,9 @@ static void keep_at_exec(int fd)
 static long start_heir(uint32_t vector, const char *cgroup, int sock)
 {
 	char number[5][12], self[512];
-	char *argv[] = { "vmtest", "-w", number[0], number[1], number[2], number[3], number[4],
-			 NULL };
+	char *argv[] = {
+		"vmtest", "-w", number[0], number[1], number[2], number[3], number[4], NULL
+	};
 	const int values[] = { sock, (int)vector, eventfds[vector], dev.fd, (int)dev.index };
 	pid_t pid;
 	int i;
