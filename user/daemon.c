@@ -201,6 +201,41 @@ static void forget_host_irqs(struct loader *l)
 	}
 }
 
+static bool eventfd_unused(const struct irqgate_eventfd *e)
+{
+	unsigned int i;
+
+	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++)
+		if (e->source[i])
+			return false;
+	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++)
+		if (e->vm[i])
+			return false;
+	return !e->untracked && (!e->signaller.tgid || kill(e->signaller.tgid, 0));
+}
+
+/*
+ * Entries whose last reference went unseen: two puts at a time each took the
+ * other's for the last (bpf/lifecycle.bpf.c). An unused entry is worth nothing, and
+ * is made anew when its eventfd is bound.
+ */
+static void forget_eventfds(struct loader *l)
+{
+	struct irqgate_ptr_key key, next, *prev = NULL;
+	struct irqgate_eventfd e;
+
+	while (!bpf_map_get_next_key(l->pins.eventfds, prev, &next)) {
+		key = next;
+		prev = &key;
+		if (bpf_map_lookup_elem(l->pins.eventfds, &key, &e) || !eventfd_unused(&e))
+			continue;
+		/* Bound between the two: put it back. */
+		if (!bpf_map_lookup_and_delete_elem(l->pins.eventfds, &key, &e) &&
+		    !eventfd_unused(&e))
+			bpf_map_update_elem(l->pins.eventfds, &key, &e, BPF_NOEXIST);
+	}
+}
+
 /*
  * Proof that the hooks fire: a write of our own must be seen by the injection
  * gate. kernel.ftrace_enabled=0 detaches every trampoline in silence.
@@ -230,6 +265,7 @@ static int tick(struct loader *l)
 	__atomic_store_n(&l->pins.state->loader_beat, now_ns(), __ATOMIC_RELAXED);
 	check_sentinel(l);
 	forget_host_irqs(l);
+	forget_eventfds(l);
 	/* A listener that went may have been what was wrong with a binding. */
 	if (table_resolve(&l->pins, l->policy) > 0 || l->epoch != l->pins.state->epoch)
 		l->enforce = true;
