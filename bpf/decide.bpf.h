@@ -60,6 +60,15 @@ static __always_inline struct irqgate_eventfd *eventfd_entry(__u64 ctx)
 }
 
 /*
+ * The eventfd a binding belongs to: its owner's, also while it is quarantined. The
+ * vector's protection lies there; nobody else can hold a sink.
+ */
+static __always_inline __u64 binding_home(struct irqgate_binding *b)
+{
+	return b->state == IRQGATE_BINDING_QUARANTINED ? b->original : b->trigger;
+}
+
+/*
  * Judge a binding: whoever bound it and every VM that listens to its eventfd
  * must be the context the vector is registered for. Writes the verdict, its
  * reason and the context that receives into the binding.
@@ -81,8 +90,7 @@ SHARED __u64 decide_binding(struct irqgate_binding *b)
 	worst.raw = decide_vector(b->handle, b->vector, gd);
 	e = NULL;
 	if (b->state != IRQGATE_BINDING_HOST)
-		e = eventfd_entry(b->state == IRQGATE_BINDING_QUARANTINED ? b->original
-									  : b->trigger);
+		e = eventfd_entry(binding_home(b));
 	if (e) {
 		for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
 			if (!e->vm[i])

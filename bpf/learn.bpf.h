@@ -18,6 +18,9 @@
 
 #define SIGSTOP 19
 
+/* Loading a stage on a busy machine takes many seconds. */
+#define LOADER_HANGS_NS 60000000000ULL
+
 static __always_inline void lost_binding(void)
 {
 	struct irqgate_state *st = the_state();
@@ -40,13 +43,13 @@ static __always_inline bool loader_alive(void)
 	struct irqgate_state *st = the_state();
 
 	/* A loader that exits is cleared at once; this catches one that hangs. */
-	return st && st->loader_tgid && bpf_ktime_get_ns() - st->loader_beat < 10000000000ULL;
+	return st && st->loader_tgid && bpf_ktime_get_ns() - st->loader_beat < LOADER_HANGS_NS;
 }
 
 /* An irqgate process at work on a binding (user/quarantine.c). */
 static __always_inline struct irqgate_agent *current_agent(void)
 {
-	struct irqgate_agent_key key = { .tgid = bpf_get_current_pid_tgid() >> 32 };
+	struct irqgate_tgid_key key = { .tgid = bpf_get_current_pid_tgid() >> 32 };
 
 	return bpf_map_lookup_elem(&agents, &key);
 }
@@ -137,9 +140,12 @@ static __always_inline void request_quarantine(struct irqgate_binding *b, bool h
 	struct irqgate_event *ev;
 
 	if (hold && loader_alive()) {
-		b->held = bpf_get_current_pid_tgid() >> 32;
-		if (bpf_send_signal(SIGSTOP))
-			b->held = 0;
+		struct irqgate_tgid_key key = { .tgid = bpf_get_current_pid_tgid() >> 32 };
+		__u64 now = bpf_ktime_get_boot_ns();
+
+		/* Known first: whoever is stopped is continued. */
+		if (!bpf_map_update_elem(&held, &key, &now, BPF_ANY))
+			bpf_send_signal(SIGSTOP);
 	}
 	ev = event_new(IRQGATE_EVENT_QUARANTINE);
 	if (!ev)
@@ -147,7 +153,6 @@ static __always_inline void request_quarantine(struct irqgate_binding *b, bool h
 	ev->irq = b->irq;
 	ev->handle = b->handle;
 	ev->vector = b->vector;
-	ev->pid = b->held;
 	bpf_ringbuf_submit(ev, BPF_RB_FORCE_WAKEUP);
 }
 
@@ -236,7 +241,7 @@ static __always_inline void unbind(struct irqgate_vector_key *key, __u32 irq)
 
 	if (b && b->handle == key->handle && b->vector == key->vector) {
 		fold_early(b);
-		eventfd_del_source(b->trigger, irq);
+		eventfd_del_source(binding_home(b), irq);
 		counters_keep(b);
 		bpf_map_delete_elem(&bindings, &ikey);
 	}
@@ -259,7 +264,7 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 	struct irqgate_agent *agent;
 	struct irqgate_eventfd *e;
 	struct irqgate_binding *b;
-	__u64 trigger = 0;
+	__u64 trigger = 0, home = 0;
 
 	key.handle = pci_handle(BPF_CORE_READ(vdev, pdev));
 	vctx = vfio_vector(vdev, vector);
@@ -298,9 +303,9 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 		b->irq = ikey.irq;
 		b->device = device;
 		b->state = IRQGATE_BINDING_BOUND;
-	} else if (b->trigger != trigger) {
-		eventfd_del_source(b->trigger, b->irq);
 	}
+	if (b->trigger)
+		home = binding_home(b);
 
 	agent = current_agent();
 	if (agent && !adopt) {
@@ -309,7 +314,6 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 				b->original = b->trigger;
 			b->state = IRQGATE_BINDING_QUARANTINED;
 			b->sink = trigger;
-			b->held = 0;
 		} else {
 			b->state = IRQGATE_BINDING_BOUND;
 			b->original = 0;
@@ -325,11 +329,13 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 	}
 	b->index = BPF_CORE_READ(vdev, irq_type);
 	b->trigger = trigger;
-	e = eventfd_learn(trigger);
-	if (e) {
-		eventfd_add_source(e, ikey.irq);
-		if (b->state == IRQGATE_BINDING_BOUND)
+	if (home != binding_home(b)) {
+		eventfd_del_source(home, ikey.irq);
+		e = eventfd_learn(binding_home(b));
+		if (e) {
+			eventfd_add_source(e, ikey.irq);
 			b->eventfd_id = e->id;
+		}
 	}
 	judge_bound(b, !adopt);
 	fold_early(b);

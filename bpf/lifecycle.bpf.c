@@ -45,7 +45,7 @@ int BPF_PROG(task_exited, struct task_struct *task)
 {
 	struct irqgate_state *st = the_state();
 	__u32 tgid = BPF_CORE_READ(task, tgid);
-	struct irqgate_agent_key akey = { .tgid = tgid };
+	struct irqgate_tgid_key akey = { .tgid = tgid };
 
 	if (!st || BPF_CORE_READ(task, pid) != tgid)
 		return 0;
@@ -190,10 +190,25 @@ HOOK1(irqfd_ended, "irqfd_shutdown", struct work_struct *, work)
 static __always_inline int eventfd_put(__u64 ctx)
 {
 	struct irqgate_ptr_key key = { .ptr = ctx };
-	struct eventfd_ctx *e = (struct eventfd_ctx *)ctx;
+	struct eventfd_ctx *efd = (struct eventfd_ctx *)ctx;
+	struct irqgate_eventfd *e;
+	__u32 i;
 
-	if (BPF_CORE_READ(e, kref.refcount.refs.counter) == 1)
-		bpf_map_delete_elem(&eventfds, &key);
+	if (BPF_CORE_READ(efd, kref.refcount.refs.counter) != 1)
+		return 0;
+	e = eventfd_entry(ctx);
+	if (!e)
+		return 0;
+	/* A quarantined vector's owner closed it: its address may become another's. */
+	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++) {
+		struct irqgate_irq_key ikey = { .irq = e->source[i] };
+		struct irqgate_binding *b;
+
+		b = ikey.irq ? bpf_map_lookup_elem(&bindings, &ikey) : NULL;
+		if (b && b->original == ctx)
+			b->original = 0;
+	}
+	bpf_map_delete_elem(&eventfds, &key);
 	return 0;
 }
 

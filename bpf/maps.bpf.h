@@ -85,7 +85,8 @@ HASH(irqfds, struct irqgate_ptr_key, struct irqgate_irqfd, IRQGATE_MAX_BINDINGS)
 HASH(vms, struct irqgate_ptr_key, struct irqgate_vm, IRQGATE_MAX_VMS);
 HASH(stats, struct irqgate_vector_key, struct irqgate_counters, 65536);
 HASH(isolated, struct irqgate_device_key, struct irqgate_isolation, 1024);
-HASH(agents, struct irqgate_agent_key, struct irqgate_agent, 64);
+HASH(agents, struct irqgate_tgid_key, struct irqgate_agent, 64);
+HASH(held, struct irqgate_tgid_key, __u64, 1024); /* since: CLOCK_BOOTTIME ns */
 
 /*
  * MSIs that fire between request_irq and the hook that learns the binding, by

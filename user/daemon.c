@@ -82,6 +82,12 @@ static int load_policy(const struct run_options *opts, struct policy **policy, _
 	return 0;
 }
 
+/* A sign of life: without one the gates refuse what only a loader could swallow. */
+static void beat(struct loader *l)
+{
+	__atomic_store_n(&l->pins.state->loader_beat, now_ns(), __ATOMIC_RELAXED);
+}
+
 /* The modules' stages, as far as their modules are there. */
 static int load_stages(struct loader *l)
 {
@@ -262,7 +268,7 @@ static void check_sentinel(struct loader *l)
 /* Once a second: a sign of life, and whatever events may have missed. */
 static int tick(struct loader *l)
 {
-	__atomic_store_n(&l->pins.state->loader_beat, now_ns(), __ATOMIC_RELAXED);
+	beat(l);
 	check_sentinel(l);
 	forget_host_irqs(l);
 	forget_eventfds(l);
@@ -387,6 +393,7 @@ static void loop(struct loader *l)
 			enforce(l);
 		if (l->check_modules)
 			handle_modules(l);
+		beat(l); /* those may have taken long */
 	}
 }
 
@@ -409,7 +416,7 @@ static int bring_up(struct loader *l)
 		return fail(-EBUSY, "irqgate runs already, as process %u", other);
 	l->pins.state->build = hooks_build();
 	if (l->opts->stay) {
-		l->pins.state->loader_beat = now_ns();
+		beat(l);
 		__atomic_store_n(&l->pins.state->loader_tgid, getpid(), __ATOMIC_SEQ_CST);
 	}
 	/* After a crash the table is adopted as it is: revocations stay revoked. */
@@ -455,6 +462,7 @@ int daemon_run(const struct run_options *opts)
 	err = open_loop(&l);
 	if (err)
 		goto out;
+	beat(&l);
 	msg("ready");
 	loop(&l);
 	__atomic_store_n(&l.pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);

@@ -62,6 +62,7 @@ int pins_open(struct pins *pins)
 	pins->vms = get("vms");
 	pins->stats = get("stats");
 	pins->agents = get("agents");
+	pins->held = get("held");
 	pins->isolated = get("isolated");
 	pins->early = get("early");
 	pins->events = get("events");
@@ -73,8 +74,9 @@ int pins_open(struct pins *pins)
 
 void pins_close(struct pins *pins)
 {
-	int fds[] = { pins->bindings, pins->eventfds, pins->irqfds, pins->vms,  pins->stats,
-		      pins->agents,   pins->isolated, pins->early,    pins->events, pins->judge };
+	int fds[] = { pins->bindings, pins->eventfds, pins->irqfds, pins->vms,
+		      pins->stats,    pins->agents,   pins->held,   pins->isolated,
+		      pins->early,    pins->events,   pins->judge };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(fds); i++)

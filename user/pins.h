@@ -21,7 +21,7 @@
 /* Descriptors of what is pinned; -1 where nothing is. */
 struct pins {
 	int outer[IRQGATE_TABLE_MAPS];
-	int bindings, eventfds, irqfds, vms, stats, agents, isolated, early, events;
+	int bindings, eventfds, irqfds, vms, stats, agents, held, isolated, early, events;
 	int judge;
 	struct irqgate_state *state; /* the map, mapped: shared with BPF, use atomics */
 };

@@ -178,7 +178,7 @@ int probe_verb(bool json)
 		if (!strcmp(levels[i].name, "inline"))
 			lack = (struct lack){
 				"the module is not loaded",
-				"optional; kernel-side signals are reported as leaks without it"
+				"optional; without it signals from inside the kernel are only seen, not stopped"
 			};
 		json_object_object_add(o, "level", json_object_new_string(levels[i].name));
 		json_object_object_add(o, "mechanism", json_object_new_string(levels[i].mechanism));

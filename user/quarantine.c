@@ -76,7 +76,7 @@ static int set_vector(int device, __u32 index, __u32 vector, int eventfd)
  */
 static int retrigger(struct pins *pins, const struct irqgate_binding *b, enum irqgate_agent_op op)
 {
-	struct irqgate_agent_key key = { .tgid = getpid() };
+	struct irqgate_tgid_key key = { .tgid = getpid() };
 	struct irqgate_agent agent = { .op = op, .irq = b->irq };
 	int device = -1, target = -1, err;
 
@@ -130,25 +130,19 @@ static int release(struct pins *pins, const struct irqgate_binding *b)
 	return err ? fail_binding(err, b, "released") : 0;
 }
 
-/* Processes that were stopped until their vectors are quarantined. */
-struct held {
-	__u32 tgid[256];
-	unsigned int n;
-};
-
-static void held_add(struct held *held, __u32 tgid)
+/* Processes that were stopped until their vectors are quarantined go on. */
+static void let_go(struct pins *pins)
 {
-	unsigned int i;
+	struct irqgate_tgid_key key;
 
-	for (i = 0; i < held->n; i++)
-		if (held->tgid[i] == tgid)
-			return;
-	if (tgid && held->n < ARRAY_SIZE(held->tgid))
-		held->tgid[held->n++] = tgid;
+	while (!bpf_map_get_next_key(pins->held, NULL, &key)) {
+		bpf_map_delete_elem(pins->held, &key);
+		kill(key.tgid, SIGCONT);
+	}
 }
 
 /* One pass over the bindings; returns how many it changed. */
-static int enforce_pass(struct pins *pins, struct held *held, int *failed)
+static int enforce_pass(struct pins *pins, int *failed)
 {
 	struct irqgate_irq_key key, next, *prev = NULL;
 	struct irqgate_binding b;
@@ -161,7 +155,6 @@ static int enforce_pass(struct pins *pins, struct held *held, int *failed)
 		if (binding_find(pins, key.irq, &b))
 			continue;
 		if (b.state == IRQGATE_BINDING_BOUND && b.verdict >= IRQGATE_VERDICT_DROP) {
-			held_add(held, b.held);
 			err = quarantine(pins, &b);
 		} else if (b.state == IRQGATE_BINDING_QUARANTINED &&
 			   b.verdict <= IRQGATE_VERDICT_AUDIT) {
@@ -181,9 +174,7 @@ static int enforce_pass(struct pins *pins, struct held *held, int *failed)
 
 int bindings_enforce(struct pins *pins)
 {
-	struct held held = {};
 	int failed = 0, err, pass;
-	unsigned int i;
 
 	err = pins_judge(pins);
 	if (err)
@@ -193,10 +184,9 @@ int bindings_enforce(struct pins *pins)
 	 * all are bound, so the first quarantine waits for the rest; they may be
 	 * entries the walk has passed by then.
 	 */
-	for (pass = 0; pass < 16 && enforce_pass(pins, &held, &failed); pass++)
+	for (pass = 0; pass < 16 && enforce_pass(pins, &failed); pass++)
 		;
-	for (i = 0; i < held.n; i++)
-		kill(held.tgid[i], SIGCONT);
+	let_go(pins);
 	return failed + isolate_review(pins);
 }
 

@@ -68,19 +68,18 @@ struct irqgate_binding {
 	__u32 irq;
 	__u64 trigger; /* eventfd_ctx VFIO signals now, 0 for a host driver */
 	__u64 sink; /* eventfd_ctx of the sink, 0: none; set before VFIO is pointed at it */
-	__u64 original; /* QUARANTINED: eventfd_ctx it came from */
+	__u64 original; /* QUARANTINED: eventfd_ctx it came from, 0: that is gone */
 	__u64 device; /* struct vfio_pci_core_device; of a host driver, its struct msi_desc */
 	__u64 epoch; /* state.epoch when verdict was made */
 	__u32 gd; /* context that receives, as judged */
 	__u32 expected; /* context the table names */
-	__u32 held; /* tgid stopped until the quarantine is in place, 0: none */
 	__s32 eventfd_id; /* of the owner's eventfd, as in fdinfo */
 	__u8 state; /* enum irqgate_binding_state */
 	__u8 verdict; /* enum irqgate_verdict */
 	__u8 reason; /* enum irqgate_reason */
 	__u8 index; /* VFIO_PCI_MSI_IRQ_INDEX or VFIO_PCI_MSIX_IRQ_INDEX */
 	__u8 isolate; /* a violation is answered by isolating the device */
-	__u8 pad[3];
+	__u8 pad[7];
 	__u64 since; /* CLOCK_BOOTTIME ns of the bind */
 	struct irqgate_counters count;
 	struct irqgate_ident binder;
@@ -112,14 +111,15 @@ struct irqgate_vm {
 	char comm[16];
 };
 
+/* Key of `held`: a process that is stopped until its vectors are quarantined. */
+struct irqgate_tgid_key {
+	__u32 tgid;
+};
+
 /* A running irqgate that works on a binding, keyed by its tgid. */
 enum irqgate_agent_op {
 	IRQGATE_AGENT_QUARANTINE = 1,
 	IRQGATE_AGENT_RELEASE = 2,
-};
-
-struct irqgate_agent_key {
-	__u32 tgid;
 };
 
 struct irqgate_agent {

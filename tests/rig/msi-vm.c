@@ -4,7 +4,6 @@
  * to a VM of its own, raises them and says which arrived. Every ioctl's outcome
  * is printed, so this is also how an intruder looks from the outside.
  */
-#define _GNU_SOURCE
 #include "rig.h"
 
 #include <errno.h>

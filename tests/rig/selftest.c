@@ -4,7 +4,6 @@
  * where none do, on a kernel without irqgate. What the other tests conclude
  * rests on that.
  */
-#define _GNU_SOURCE
 #include "rig.h"
 
 #include <errno.h>
