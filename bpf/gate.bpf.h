@@ -26,11 +26,8 @@ struct attempt {
 static __always_inline void report_attempt(struct attempt *a, union decision r, __u8 level,
 					   __u64 count)
 {
-	struct irqgate_event *ev;
+	struct irqgate_event *ev = event_new(IRQGATE_EVENT_VERDICT);
 
-	if (!report_due(count))
-		return;
-	ev = event_new(IRQGATE_EVENT_VERDICT);
 	if (!ev)
 		return;
 	event_task(ev);
@@ -57,6 +54,7 @@ SHARED int gate(struct attempt *a, __u64 raw)
 {
 	union decision r = { .raw = raw };
 	struct irqgate_counters *c;
+	__u64 count;
 
 	if (!a || r.d.verdict <= IRQGATE_VERDICT_ALLOW)
 		return 0;
@@ -69,12 +67,17 @@ SHARED int gate(struct attempt *a, __u64 raw)
 		r.d.verdict = IRQGATE_VERDICT_DENY;
 	}
 	c = vector_stats(a->handle, a->vector);
+	if (!c)
+		return r.d.verdict == IRQGATE_VERDICT_DENY ? -EACCES : 0;
 	if (r.d.verdict == IRQGATE_VERDICT_AUDIT) {
-		report_attempt(a, r, IRQGATE_LEVEL_NONE,
-			       c ? counted(a->injects ? &c->would_drop : &c->audited, 1) : 1);
+		count = counted(a->injects ? &c->would_drop : &c->audited, 1);
+		if (report_due(c, count))
+			report_attempt(a, r, IRQGATE_LEVEL_NONE, count);
 		return 0;
 	}
-	report_attempt(a, r, a->level, c ? counted(&c->denied, 1) : 1);
+	count = counted(&c->denied, 1);
+	if (report_due(c, count))
+		report_attempt(a, r, a->level, count);
 	return -EACCES;
 }
 

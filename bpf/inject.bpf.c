@@ -103,7 +103,7 @@ HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 			r.d.verdict = IRQGATE_VERDICT_LEAK;
 			n = counted(&c->leaked, 1);
 		}
-		if (!report_due(n))
+		if (!report_due(c, n))
 			continue;
 		ev = event_new(IRQGATE_EVENT_VERDICT);
 		if (!ev)
@@ -166,7 +166,7 @@ HOOK1(host_irq, "handle_irq_event", struct irq_desc *, desc)
 		return 0;
 	}
 	pending = bpf_map_lookup_elem(&early, &key.irq);
-	if (!pending || !report_due(counted(pending, 1)))
+	if (!pending || !count_due(counted(pending, 1)))
 		return 0;
 	handle = device_handle(BPF_CORE_READ(msi, dev));
 	if (!handle)

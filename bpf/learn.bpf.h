@@ -205,19 +205,19 @@ static __always_inline __u64 count_by_verdict(struct irqgate_binding *b, __u64 n
 static __always_inline void account(struct irqgate_binding *b, __u64 n)
 {
 	n = count_by_verdict(b, n);
+	if (b->verdict <= IRQGATE_VERDICT_ALLOW && b->state != IRQGATE_BINDING_QUARANTINED)
+		return;
+	if (!report_due(&b->count, n))
+		return;
 	if (b->state == IRQGATE_BINDING_QUARANTINED) {
 		report_binding(b, IRQGATE_VERDICT_DROP, IRQGATE_LEVEL_QUARANTINE, n);
-		return;
-	}
-	if (b->verdict <= IRQGATE_VERDICT_ALLOW)
-		return;
-	if (b->verdict == IRQGATE_VERDICT_AUDIT) {
+	} else if (b->verdict == IRQGATE_VERDICT_AUDIT) {
 		report_binding(b, IRQGATE_VERDICT_AUDIT, IRQGATE_LEVEL_NONE, n);
-		return;
+	} else {
+		report_binding(b, IRQGATE_VERDICT_LEAK, IRQGATE_LEVEL_NONE, n);
+		if (b->state == IRQGATE_BINDING_BOUND || b->isolate)
+			request_quarantine(b, false);
 	}
-	report_binding(b, IRQGATE_VERDICT_LEAK, IRQGATE_LEVEL_NONE, n);
-	if ((b->state == IRQGATE_BINDING_BOUND || b->isolate) && report_due(n))
-		request_quarantine(b, false);
 }
 
 /* MSIs that fired before their binding was learned are its own. */

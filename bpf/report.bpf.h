@@ -2,7 +2,7 @@
 /*
  * Counting and reporting. Counters are exact (atomics); events are not needed
  * for anything but telling, and are thinned: the first of a kind in full, then
- * whenever the count reaches a power of two.
+ * whenever the count reaches a power of two, and once a second.
  */
 #ifndef IRQGATE_REPORT_BPF_H
 #define IRQGATE_REPORT_BPF_H
@@ -10,10 +10,22 @@
 #include "maps.bpf.h"
 
 #define REPORT_IN_FULL 8
+#define REPORT_EVERY_NS 1000000000ULL
 
-static __always_inline bool report_due(__u64 count)
+static __always_inline bool count_due(__u64 count)
 {
 	return count <= REPORT_IN_FULL || !(count & (count - 1));
+}
+
+/* Is the @count'th of a kind on a vector to be reported? */
+static __always_inline bool report_due(struct irqgate_counters *c, __u64 count)
+{
+	__u64 now = bpf_ktime_get_boot_ns();
+
+	if (!count_due(count) && now - c->reported < REPORT_EVERY_NS)
+		return false;
+	c->reported = now;
+	return true;
 }
 
 /* Add to a counter and return its new value. */
@@ -72,11 +84,8 @@ static __always_inline void event_task(struct irqgate_event *ev)
 static __always_inline void report_binding(struct irqgate_binding *b, __u8 verdict, __u8 level,
 					   __u64 count)
 {
-	struct irqgate_event *ev;
+	struct irqgate_event *ev = event_new(IRQGATE_EVENT_VERDICT);
 
-	if (!report_due(count))
-		return;
-	ev = event_new(IRQGATE_EVENT_VERDICT);
 	if (!ev)
 		return;
 	ev->handle = b->handle;

@@ -273,7 +273,8 @@ static int tick(struct loader *l)
 	forget_host_irqs(l);
 	forget_eventfds(l);
 	/* A listener that went may have been what was wrong with a binding. */
-	if (table_resolve(&l->pins, l->policy) > 0 || l->epoch != l->pins.state->epoch)
+	if (table_resolve(&l->pins, l->policy) > 0 || l->epoch != l->pins.state->epoch ||
+	    bindings_waiting(&l->pins))
 		l->enforce = true;
 	/* Without the module's event, which a full ring can lose. */
 	if (!hooks_stage_loaded(STAGE_VFIO) || !hooks_stage_loaded(STAGE_KVM))

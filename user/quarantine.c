@@ -130,15 +130,46 @@ static int release(struct pins *pins, const struct irqgate_binding *b)
 	return err ? fail_binding(err, b, "released") : 0;
 }
 
-/* Processes that were stopped until their vectors are quarantined go on. */
-static void let_go(struct pins *pins)
+/* Processes that are stopped until their vectors are quarantined, and since when. */
+struct held {
+	struct irqgate_tgid_key key[256];
+	__u64 since[256];
+	unsigned int n;
+};
+
+static void held_read(const struct pins *pins, struct held *held)
+{
+	struct irqgate_tgid_key key, *prev = NULL;
+
+	held->n = 0;
+	for (; !bpf_map_get_next_key(pins->held, prev, &key); prev = &key) {
+		if (held->n == ARRAY_SIZE(held->key))
+			return;
+		if (!bpf_map_lookup_elem(pins->held, &key, &held->since[held->n]))
+			held->key[held->n++] = key;
+	}
+}
+
+/* Those go on; one that was stopped anew meanwhile waits for its own turn. */
+static void held_let_go(const struct pins *pins, const struct held *held)
+{
+	unsigned int i;
+	__u64 since;
+
+	for (i = 0; i < held->n; i++) {
+		if (bpf_map_lookup_elem(pins->held, &held->key[i], &since) ||
+		    since != held->since[i])
+			continue;
+		bpf_map_delete_elem(pins->held, &held->key[i]);
+		kill(held->key[i].tgid, SIGCONT);
+	}
+}
+
+bool bindings_waiting(const struct pins *pins)
 {
 	struct irqgate_tgid_key key;
 
-	while (!bpf_map_get_next_key(pins->held, NULL, &key)) {
-		bpf_map_delete_elem(pins->held, &key);
-		kill(key.tgid, SIGCONT);
-	}
+	return !bpf_map_get_next_key(pins->held, NULL, &key);
 }
 
 /* One pass over the bindings; returns how many it changed. */
@@ -175,7 +206,9 @@ static int enforce_pass(struct pins *pins, int *failed)
 int bindings_enforce(struct pins *pins)
 {
 	int failed = 0, err, pass;
+	struct held held;
 
+	held_read(pins, &held);
 	err = pins_judge(pins);
 	if (err)
 		return err;
@@ -186,7 +219,7 @@ int bindings_enforce(struct pins *pins)
 	 */
 	for (pass = 0; pass < 16 && enforce_pass(pins, &failed); pass++)
 		;
-	let_go(pins);
+	held_let_go(pins, &held);
 	return failed + isolate_review(pins);
 }
 

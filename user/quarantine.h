@@ -12,6 +12,7 @@
 #ifndef IRQGATE_USER_QUARANTINE_H
 #define IRQGATE_USER_QUARANTINE_H
 
+#include <stdbool.h>
 #include "handle.h"
 #include "pins.h"
 
@@ -26,6 +27,9 @@
  * Says which and why.
  */
 int bindings_enforce(struct pins *pins);
+
+/* bindings_waiting - somebody is stopped until bindings_enforce() ran. */
+bool bindings_waiting(const struct pins *pins);
 
 /*
  * bindings_cut - quarantine the bindings of some vectors, whatever their verdict

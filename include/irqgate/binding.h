@@ -50,6 +50,7 @@ struct irqgate_counters {
 	__u64 would_drop; /* passed, in audit */
 	__u64 leaked; /* passed, though it should have been stopped */
 	__u64 audited; /* no interrupts: what else would have been refused, in audit */
+	__u64 reported; /* CLOCK_BOOTTIME ns of the last event about the vector */
 };
 
 enum irqgate_binding_state {
@@ -157,7 +158,7 @@ struct irqgate_file {
 };
 
 _Static_assert(sizeof(struct irqgate_ident) == 104, "shared layout");
-_Static_assert(sizeof(struct irqgate_binding) == 240, "shared layout");
+_Static_assert(sizeof(struct irqgate_binding) == 248, "shared layout");
 _Static_assert(sizeof(struct irqgate_eventfd) == 208, "shared layout");
 _Static_assert(sizeof(struct irqgate_isolation) == 64, "shared layout");
 _Static_assert(sizeof(struct irqgate_file) == 32, "shared layout");
