@@ -228,17 +228,10 @@ static __always_inline bool sets_event(void *arg)
 	       ev.nmi.injected || ev.nmi.pending || ev.smi.pending;
 }
 
-/*
- * A VMM injects into its own VM without an eventfd: normal, unless its context is
- * strict. What arms a timer or restores state without an interrupt pending in it
- * is no injection.
- */
-SEC("lsm.s/file_ioctl")
-int BPF_PROG(gate_own_injection, struct file *file, unsigned int cmd, unsigned long arg)
+/* The VM a command injects into, 0 when it is no such command on that file. */
+static __always_inline __u64 injected_vm(struct file *file, unsigned int cmd)
 {
-	struct irqgate_ident *id;
 	struct kvm_vcpu *vcpu;
-	struct attempt a = {};
 
 	switch (cmd) {
 	case KVM_SIGNAL_MSI:
@@ -247,8 +240,7 @@ int BPF_PROG(gate_own_injection, struct file *file, unsigned int cmd, unsigned l
 	case KVM_XEN_HVM_EVTCHN_SEND:
 		if (!file_is(file, kvm_vm_fops_addr))
 			return 0;
-		a.vm = (__u64)BPF_CORE_READ(file, private_data);
-		break;
+		return (__u64)BPF_CORE_READ(file, private_data);
 	case KVM_INTERRUPT:
 	case KVM_NMI:
 	case KVM_SMI:
@@ -259,21 +251,50 @@ int BPF_PROG(gate_own_injection, struct file *file, unsigned int cmd, unsigned l
 	case KVM_S390_IRQ:
 		if (!file_is(file, kvm_vcpu_fops_addr))
 			return 0;
-		if (cmd == KVM_SET_LAPIC && !sets_irr((void *)arg))
-			return 0;
-		if (cmd == KVM_SET_VCPU_EVENTS && !sets_event((void *)arg))
-			return 0;
 		vcpu = BPF_CORE_READ(file, private_data);
-		a.vm = (__u64)BPF_CORE_READ(vcpu, kvm);
-		break;
-	default:
-		return 0;
+		return (__u64)BPF_CORE_READ(vcpu, kvm);
 	}
-	id = ident_current();
+	return 0;
+}
+
+/*
+ * A VMM injects into its own VM without an eventfd: normal, unless its context is
+ * strict.
+ */
+static __always_inline int own_injection(__u64 vm)
+{
+	struct irqgate_ident *id = ident_current();
+	struct attempt a = {};
+
+	a.vm = vm;
 	a.gd = ident_gd(id);
 	a.level = IRQGATE_LEVEL_INJECTION;
 	a.injects = 1;
-	return refusal(gate(&a, decide_signal(id, a.vm)));
+	return refusal(gate(&a, decide_signal(id, vm)));
+}
+
+/* What arms a timer or restores state with nothing pending in it is no injection. */
+SEC("lsm.s/file_ioctl")
+int BPF_PROG(gate_own_injection, struct file *file, unsigned int cmd, unsigned long arg)
+{
+	__u64 vm = injected_vm(file, cmd);
+
+	if (!vm)
+		return 0;
+	if (cmd == KVM_SET_LAPIC && !sets_irr((void *)arg))
+		return 0;
+	if (cmd == KVM_SET_VCPU_EVENTS && !sets_event((void *)arg))
+		return 0;
+	return own_injection(vm);
+}
+
+/* From a 32-bit process the arguments cannot be read: what might inject counts as if. */
+SEC("lsm/file_ioctl_compat")
+int BPF_PROG(gate_own_compat, struct file *file, unsigned int cmd, unsigned long arg)
+{
+	__u64 vm = injected_vm(file, cmd);
+
+	return vm ? own_injection(vm) : 0;
 }
 
 char _license[] SEC("license") = "GPL";

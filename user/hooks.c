@@ -45,6 +45,8 @@ const struct hook hooks[] = {
 	{ "gate_kvm_ioctl", "bpf_lsm_file_ioctl", "link_gate_kvm_ioctl", HOOK_GATE, STAGE_KVM, .what = "bind gate: KVM_IRQFD, KVM_IOEVENTFD" },
 	{ "gate_own_injection", "bpf_lsm_file_ioctl", "link_gate_own_injection", HOOK_GATE, STAGE_KVM,
 	  .what = "injection gate: a VMM into its own VM" },
+	{ "gate_own_compat", "bpf_lsm_file_ioctl_compat", "link_gate_own_compat", HOOK_GATE, STAGE_KVM,
+	  .optional = true, .what = "injection gate: 32-bit VMMs" },
 	{ "gate_kvm_compat", "bpf_lsm_file_ioctl_compat", "link_gate_kvm_compat", HOOK_GATE, STAGE_KVM, .optional = true, .what = "bind gate: 32-bit KVM" },
 	{ "vm_created", "kvm_arch_init_vm", "link_vm_created", HOOK_TRACE, STAGE_KVM, .what = "VM -> context" },
 	{ "vm_destroyed", "kvm_destroy_vm", "link_vm_destroyed", HOOK_TRACE, STAGE_KVM, .what = "VM's end" },

@@ -154,9 +154,30 @@ static void put_vm(struct json_object *o, struct pins *pins, __u64 kvm)
 	put_str(o, "vm", name);
 }
 
+/*
+ * Interrupts KVM or the IOMMU may post to a VM pass no software: with APICv or
+ * AVIC in use, what a binding to a VM counts may not be all there is.
+ */
+static bool may_be_direct(void)
+{
+	static const char *const parameters[] = {
+		"/sys/module/kvm_intel/parameters/enable_apicv",
+		"/sys/module/kvm_amd/parameters/avic",
+	};
+	char value[8];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(parameters); i++)
+		if (!read_line(parameters[i], value, sizeof(value)) &&
+		    (value[0] == 'Y' || value[0] == '1'))
+			return true;
+	return false;
+}
+
 static int show_bindings(struct pins *pins, struct json_object *rows)
 {
 	struct irqgate_irq_key key, *prev = NULL;
+	bool direct = may_be_direct();
 	struct irqgate_binding b;
 
 	for (; !bpf_map_get_next_key(pins->bindings, prev, &key); prev = &key) {
@@ -178,7 +199,7 @@ static int show_bindings(struct pins *pins, struct json_object *rows)
 		json_object_object_add(o, "gsi", vm ? json_object_new_int64(irqfd.gsi) : NULL);
 		put_gd(o, pins, b.gd);
 		put_str(o, "state", name_of(&names_binding, b.state));
-		json_object_object_add(o, "direct", json_object_new_boolean(false));
+		json_object_object_add(o, "direct", json_object_new_boolean(vm && direct));
 		put_str(o, "verdict", name_of(&names_verdict, b.verdict));
 		put_str(o, "reason", name_of(&names_reason, b.reason));
 		put_num(o, "pid", b.binder.tgid);
