@@ -37,7 +37,6 @@ struct loader {
 	bool gates; /* the bpf LSM is enabled */
 	struct ring_buffer *ring;
 	int epoll, signals, timer, listener, sentinel;
-	__u64 sentinel_seen;
 	bool sentinel_alarm;
 	bool check_modules, enforce; /* to be done after the ring was read */
 	__u64 epoch; /* when bindings were last enforced */
@@ -266,7 +265,7 @@ static void check_sentinel(struct loader *l)
 }
 
 /* Once a second: a sign of life, and whatever events may have missed. */
-static int tick(struct loader *l)
+static void tick(struct loader *l)
 {
 	beat(l);
 	check_sentinel(l);
@@ -279,7 +278,6 @@ static int tick(struct loader *l)
 	/* Without the module's event, which a full ring can lose. */
 	if (!hooks_stage_loaded(STAGE_VFIO) || !hooks_stage_loaded(STAGE_KVM))
 		l->check_modules = true;
-	return 0;
 }
 
 static void handle_modules(struct loader *l)

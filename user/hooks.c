@@ -164,6 +164,7 @@ static enum hook_state kprobe_state(const char *function)
 	return state;
 }
 
+/* Once pinned, the attachment outlives the link object. */
 static int pin_link(struct bpf_link *link, const char *pin)
 {
 	char path[PIN_LEN];
@@ -172,12 +173,6 @@ static int pin_link(struct bpf_link *link, const char *pin)
 	unlink(pin_path(path, pin));
 	err = bpf_link__pin(link, path);
 	return err ? fail(err, "%s: cannot pin: %s", path, strerror(-err)) : 0;
-}
-
-/* Pinned, the attachment outlives the link object. */
-static void drop_link(struct bpf_link *link)
-{
-	bpf_link__destroy(link);
 }
 
 static bool pinned(const char *pin)
@@ -321,8 +316,8 @@ out:
 			   strerror(errno));
 	if (err)
 		unpin_hook(h);
-	drop_link(enter);
-	drop_link(link);
+	bpf_link__destroy(enter);
+	bpf_link__destroy(link);
 	irqgate_bpf__destroy(skel);
 	return err;
 }
@@ -365,14 +360,14 @@ static int attach_hook(struct irqgate_bpf *skel, const struct hook *h)
 			    strerror(errno));
 	if ((h->kind == HOOK_TRACE || h->kind == HOOK_GATE) &&
 	    trampoline_state(bpf_program__fd(prog)) == HOOK_SILENT) {
-		drop_link(link);
+		bpf_link__destroy(link);
 		if (h->kind == HOOK_TRACE)
 			return use_kprobe(h);
 		return fail(-ENOTSUP, "%s is attached to %s, but ftrace does not call it", h->name,
 			    h->function);
 	}
 	err = pin_link(link, h->pin);
-	drop_link(link);
+	bpf_link__destroy(link);
 	return err;
 }
 
