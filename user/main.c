@@ -113,7 +113,7 @@ static int verb_unload(struct args *args)
 			close(lock);
 		pins_close(&pins);
 	}
-	return pins_remove() || err ? EXIT_RUNTIME : EXIT_DONE;
+	return pins_remove(PIN_DIR) || err ? EXIT_RUNTIME : EXIT_DONE;
 }
 
 static int verb_check(struct args *args)
