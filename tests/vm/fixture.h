@@ -83,4 +83,7 @@ long vfio_bindings(void);
 /* Within 3 s no binding is left, and none of what belonged to one. */
 void expect_forgotten(const char *after);
 
+/* Lists of other files. */
+extern const struct test evade_tests[];
+
 #endif

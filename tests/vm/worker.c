@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "worker.h"
 #include "rig.h"
+#include "worker-evade.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +38,7 @@ static struct rig_dev dev;
 static struct rig_vm vm;
 static int32_t eventfds[RIG_MAX_VECTORS];
 static int peer = -1;
+static int server; /* the socket steps come from */
 static struct stream *stream;
 static pid_t streamer;
 
@@ -281,7 +283,7 @@ static long await(uint32_t vector)
 }
 
 /* int 0x80 takes its pointers in 32 bits. */
-static long ioctl32(int fd, unsigned int cmd, const void *data, size_t len)
+long worker_ioctl32(int fd, unsigned int cmd, const void *data, size_t len)
 {
 	long ret = -ENOSYS;
 #ifdef __x86_64__
@@ -314,14 +316,14 @@ static long compat_vfio(uint32_t start, uint32_t count)
 
 	memcpy(buf, &set, sizeof(set));
 	memcpy(buf + sizeof(set), &eventfds[start], count * sizeof(int32_t));
-	return ioctl32(dev.fd, VFIO_DEVICE_SET_IRQS, buf, set.argsz);
+	return worker_ioctl32(dev.fd, VFIO_DEVICE_SET_IRQS, buf, set.argsz);
 }
 
 static long compat_irqfd(uint32_t vector)
 {
 	struct kvm_irqfd irqfd = { .fd = (uint32_t)eventfds[vector], .gsi = RIG_GSI(vector) };
 
-	return ioctl32(vm.fd, KVM_IRQFD, &irqfd, sizeof(irqfd));
+	return worker_ioctl32(vm.fd, KVM_IRQFD, &irqfd, sizeof(irqfd));
 }
 
 static long stream_start(uint32_t vector, uint32_t gap)
@@ -380,21 +382,15 @@ static void keep_at_exec(int fd)
 		fcntl(fd, F_SETFD, 0);
 }
 
-static long start_heir(uint32_t vector, const char *cgroup, int sock)
+void worker_become(uint32_t vector, const char *cgroup, int sock)
 {
 	char number[5][12], self[512];
 	char *argv[] = {
 		"vmtest", "-w", number[0], number[1], number[2], number[3], number[4], NULL
 	};
 	const int values[] = { sock, (int)vector, eventfds[vector], dev.fd, (int)dev.index };
-	pid_t pid;
 	int i;
 
-	if (sock < 0)
-		return -EBADF;
-	pid = fork();
-	if (pid)
-		return pid < 0 ? -errno : pid;
 	for (i = 0; i < 5; i++)
 		snprintf(number[i], sizeof(number[i]), "%d", values[i]);
 	keep_at_exec(sock);
@@ -403,6 +399,18 @@ static long start_heir(uint32_t vector, const char *cgroup, int sock)
 	if (!rig_cgroup_enter(cgroup) && !prctl(PR_SET_PDEATHSIG, SIGKILL))
 		execv(own_path(self, sizeof(self)), argv);
 	_exit(127);
+}
+
+static long start_heir(uint32_t vector, const char *cgroup, int sock)
+{
+	pid_t pid;
+
+	if (sock < 0)
+		return -EBADF;
+	pid = fork();
+	if (!pid)
+		worker_become(vector, cgroup, sock);
+	return pid < 0 ? -errno : pid;
 }
 
 static long receive(uint32_t vector)
@@ -499,26 +507,37 @@ static long serve(const struct call *c, int fd)
 	case W_STEAL:
 		return steal(c->a, c->b, c->c);
 	}
-	return -EOPNOTSUPP;
+	return evade_serve(&(struct evade_call){
+		.op = c->op,
+		.a = c->a,
+		.b = c->b,
+		.c = c->c,
+		.text = c->text,
+		.dev = &dev,
+		.vm = &vm,
+		.eventfds = eventfds,
+		.sock = server,
+	});
 }
 
 int worker_main(int argc, char **argv)
 {
-	int sock = atoi(argv[0]), fd;
 	struct call call;
 	int64_t result;
+	int fd;
 
+	server = atoi(argv[0]);
 	dev.fd = -1;
 	if (argc == 5) {
 		eventfds[atoi(argv[1])] = atoi(argv[2]);
 		dev.fd = atoi(argv[3]);
 		dev.index = (uint32_t)atoi(argv[4]);
 	}
-	while (recv_fd(sock, &call, sizeof(call), &fd) == sizeof(call)) {
+	while (recv_fd(server, &call, sizeof(call), &fd) == sizeof(call)) {
 		result = serve(&call, fd);
 		if (fd >= 0)
 			close(fd);
-		if (send_fd(sock, &result, sizeof(result), -1) != sizeof(result))
+		if (send_fd(server, &result, sizeof(result), -1) != sizeof(result))
 			return 1;
 	}
 	return 0;

@@ -72,6 +72,12 @@ long worker_call(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, ui
 /* A worker with what W inherited to it, in CGROUP. 0 or -errno. */
 int worker_heir(struct worker *w, struct worker *heir, const char *cgroup, uint32_t vector);
 
+/* Within a worker: moves to CGROUP and executes one that serves on SOCK, as for W_HEIR. */
+void worker_become(uint32_t vector, const char *cgroup, int sock) __attribute__((noreturn));
+
+/* ioctl(2) by the 32-bit system call. -ENOSYS where there is none. */
+long worker_ioctl32(int fd, unsigned int cmd, const void *data, size_t len);
+
 /* What a worker executes, with the arguments after -w. */
 int worker_main(int argc, char **argv);
 
