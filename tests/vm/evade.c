@@ -1012,7 +1012,7 @@ static void loss_storm(void)
 	       storm);
 }
 
-const struct test evade_tests[] = {
+static const struct test tests[] = {
 	{ "evade.swap_vector_deny", evade_swap_vector_deny },
 	{ "evade.swap_vector_drop", evade_swap_vector_drop },
 	{ "evade.swap_fd", evade_swap_fd },
@@ -1044,5 +1044,9 @@ const struct test evade_tests[] = {
 	{ "race.stream", race_stream },
 	{ "loss.events", loss_events },
 	{ "loss.storm", loss_storm },
-	{},
 };
+
+struct test_set evade_tests(void)
+{
+	return (struct test_set){ tests, sizeof(tests) / sizeof(tests[0]), false };
+}

@@ -6,16 +6,7 @@
 #ifndef IRQGATE_TEST_FIXTURE_H
 #define IRQGATE_TEST_FIXTURE_H
 
-#include "lib.h"
-
-struct device {
-	char bdf[RIG_BDF_LEN];
-	char handle[RIG_BDF_LEN + 4];
-	unsigned int vectors; /* 0: this machine has none */
-};
-
-extern struct device edu, edu2; /* MSI */
-extern struct device nic, igb; /* MSI-X */
+#include "tests.h"
 
 /* Must be called first. False: not a machine of tests/vm/boot. */
 bool find_devices(void);
@@ -36,9 +27,6 @@ void write_text(const char *path, const char *text);
 	"contexts:\n"                                                                              \
 	"  - { name: blue, match: { cgroup: /t/blue } }\n"                                         \
 	"  - { name: red, match: { cgroup: /t/red } }\n"
-#define ENFORCE "version: 1\nmode: enforce\n"
-#define AUDIT "version: 1\nmode: audit\n"
-#define ROW "  - { handle: \"%s\", context: %s, vectors: %s, on_violation: %s }\n"
 
 /* One device, registered for blue. */
 void enforce(const struct device *d, const char *vectors, const char *action);
@@ -82,8 +70,5 @@ long vfio_bindings(void);
 
 /* Within 3 s no binding is left, and none of what belonged to one. */
 void expect_forgotten(const char *after);
-
-/* Lists of other files. */
-extern const struct test evade_tests[];
 
 #endif

@@ -22,20 +22,20 @@
 
 /* ---- modules.* -------------------------------------------------------------- */
 
+void modprobe(const char *option, const char *a, const char *b)
+{
+	char *argv[] = { "/sbin/modprobe", (char *)option, (char *)a, (char *)b, NULL };
+	const struct output *o = run(argv);
+
+	expect(!o->status, "modprobe %s %s: %s", option, a, o->err);
+}
+
 static bool module_here(const char *name)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/sys/module/%s", name);
 	return !access(path, F_OK);
-}
-
-static void modprobe(const char *option, const char *a, const char *b)
-{
-	char *argv[] = { "/sbin/modprobe", (char *)option, (char *)a, (char *)b, NULL };
-	const struct output *o = run(argv);
-
-	expect(!o->status, "modprobe %s %s: %s", option, a, o->err);
 }
 
 static bool try_unload_modules(void)
@@ -1524,7 +1524,6 @@ static const struct test tests[] = {
 	{ "reload.bound", reload_bound },
 	{ "persist.kill", persist_kill },
 	{ "persist.lossless", persist_lossless },
-	{},
 };
 
 static const struct test last_tests[] = {
@@ -1536,12 +1535,11 @@ static const struct test last_tests[] = {
 	{ "without.lsm", without_lsm },
 	{ "without.remapping", without_remapping },
 	{ "errors.lockdown", errors_lockdown },
-	{},
 };
 
 int main(int argc, char **argv)
 {
-	const struct test *const lists[] = { tests, evade_tests, last_tests, NULL };
+	struct test_set sets[4];
 
 	if (argc > 2 && !strcmp(argv[1], "-w"))
 		return worker_main(argc - 2, argv + 2);
@@ -1551,5 +1549,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "vmtest: not a machine of tests/vm/boot\n");
 		return 2;
 	}
-	return tests_run(lists, argv + 1);
+	sets[0] = (struct test_set){ tests, sizeof(tests) / sizeof(tests[0]), false };
+	sets[1] = evade_tests();
+	sets[2] = matrix_tests();
+	sets[3] = (struct test_set){ last_tests, sizeof(last_tests) / sizeof(last_tests[0]), false };
+	return tests_run(sets, 4, argv + 1);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "worker-evade.h"
 #include "lib.h"
+#include "worker-impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -187,21 +188,21 @@ static void trap_init(struct trap *t, int file, unsigned long cmd, size_t split)
 }
 
 /* The caller closes what trap_dup made. */
-static void trap_vfio(struct trap *t, const struct evade_call *c)
+static void trap_vfio(struct trap *t, const struct call *c)
 {
 	uint32_t count = c->c >> 8 ? c->c >> 8 : 1, i;
 	union argument *shown = &t->shown, *wanted = &t->wanted;
 
-	trap_init(t, c->dev->fd, VFIO_DEVICE_SET_IRQS, sizeof(struct vfio_irq_set));
+	trap_init(t, worker_dev.fd, VFIO_DEVICE_SET_IRQS, sizeof(struct vfio_irq_set));
 	shown->vfio.set = (struct vfio_irq_set){
 		.argsz = sizeof(shown->vfio),
 		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-		.index = c->dev->index,
+		.index = worker_dev.index,
 		.start = c->a,
 		.count = 1,
 	};
 	for (i = 0; i < count; i++)
-		shown->vfio.fd[i] = c->eventfds[c->b + i];
+		shown->vfio.fd[i] = worker_eventfds[c->b + i];
 	*wanted = *shown;
 	switch (c->c & 0x7f) {
 	case SWAP_VECTOR:
@@ -209,10 +210,10 @@ static void trap_vfio(struct trap *t, const struct evade_call *c)
 		wanted->vfio.set.count = count;
 		break;
 	case SWAP_FD:
-		shown->vfio.fd[0] = c->eventfds[c->a];
+		shown->vfio.fd[0] = worker_eventfds[c->a];
 		break;
 	case SWAP_DUP:
-		trap_dup(t, c->eventfds[c->a], c->eventfds[c->b]);
+		trap_dup(t, worker_eventfds[c->a], worker_eventfds[c->b]);
 		shown->vfio.fd[0] = wanted->vfio.fd[0] = t->dup_to;
 		break;
 	case SWAP_INJECT:
@@ -227,20 +228,20 @@ static void trap_vfio(struct trap *t, const struct evade_call *c)
 	}
 }
 
-static void trap_irqfd(struct trap *t, const struct evade_call *c, int unbound)
+static void trap_irqfd(struct trap *t, const struct call *c, int unbound)
 {
 	struct kvm_irqfd *shown = &t->shown.irqfd, *wanted = &t->wanted.irqfd;
 
 	/* Multiples of 8: a load that needs both pages would be repeated. */
-	trap_init(t, c->vm->fd, KVM_IRQFD, offsetof(struct kvm_irqfd, flags));
-	*wanted = (struct kvm_irqfd){ .fd = (uint32_t)c->eventfds[c->b], .gsi = RIG_GSI(c->a) };
+	trap_init(t, worker_vm.fd, KVM_IRQFD, offsetof(struct kvm_irqfd, flags));
+	*wanted = (struct kvm_irqfd){ .fd = (uint32_t)worker_eventfds[c->b], .gsi = RIG_GSI(c->a) };
 	*shown = *wanted;
 	switch (c->c) {
 	case SWAP_FD:
 		shown->fd = (uint32_t)unbound;
 		break;
 	case SWAP_DUP:
-		trap_dup(t, unbound, c->eventfds[c->b]);
+		trap_dup(t, unbound, worker_eventfds[c->b]);
 		shown->fd = wanted->fd = (uint32_t)t->dup_to;
 		break;
 	case SWAP_FLAGS:
@@ -250,7 +251,7 @@ static void trap_irqfd(struct trap *t, const struct evade_call *c, int unbound)
 	}
 }
 
-static long swap_vfio(const struct evade_call *c)
+static long swap_vfio(const struct call *c)
 {
 	struct trap t;
 	long ret;
@@ -262,7 +263,7 @@ static long swap_vfio(const struct evade_call *c)
 	return ret;
 }
 
-static long swap_irqfd(const struct evade_call *c)
+static long swap_irqfd(const struct call *c)
 {
 	int unbound = rig_eventfd();
 	struct trap t;
@@ -280,7 +281,7 @@ static long swap_irqfd(const struct evade_call *c)
 
 static struct trap stalled;
 
-static long stall(const struct evade_call *c)
+static long stall(const struct call *c)
 {
 	eventfd_t n;
 	long ret;
@@ -325,7 +326,7 @@ static void *flip(void *arg)
 	return NULL;
 }
 
-static long race(const struct evade_call *c)
+static long race(const struct call *c)
 {
 	union argument arg = {};
 	struct flipper f = { .set = &arg.vfio.set, .a = c->a, .b = c->b };
@@ -337,22 +338,22 @@ static long race(const struct evade_call *c)
 	arg.vfio.set = (struct vfio_irq_set){
 		.argsz = sizeof(arg.vfio.set) + sizeof(int32_t),
 		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-		.index = c->dev->index,
+		.index = worker_dev.index,
 		.start = c->a,
 		.count = 1,
 	};
-	arg.vfio.fd[0] = c->eventfds[c->b];
+	arg.vfio.fd[0] = worker_eventfds[c->b];
 	ret = -pthread_create(&thread, NULL, flip, &f);
 	if (ret)
 		return ret;
 	for (i = 0; i < c->c && !ret; i++) {
-		if (ioctl(c->dev->fd, VFIO_DEVICE_SET_IRQS, &arg))
+		if (ioctl(worker_dev.fd, VFIO_DEVICE_SET_IRQS, &arg))
 			continue;
-		ret = rig_dev_raise(c->dev, c->b);
-		got = rig_eventfd_take(c->eventfds[c->b]);
+		ret = rig_dev_raise(&worker_dev, c->b);
+		got = rig_eventfd_take(worker_eventfds[c->b]);
 		arrived += got > 0 ? got : 0;
 		if (!ret)
-			ret = rig_irq_disable(c->dev->fd, c->dev->index);
+			ret = rig_irq_disable(worker_dev.fd, worker_dev.index);
 	}
 	__atomic_store_n(&f.stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
@@ -361,16 +362,16 @@ static long race(const struct evade_call *c)
 
 /* ---- odd arguments ------------------------------------------------------------ */
 
-static long compat_msi(const struct evade_call *c)
+static long compat_msi(const struct call *c)
 {
 	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = RIG_LAPIC(c->a) };
 
-	return worker_ioctl32(c->vm->fd, KVM_SIGNAL_MSI, &msi, sizeof(msi));
+	return worker_ioctl32(worker_vm.fd, KVM_SIGNAL_MSI, &msi, sizeof(msi));
 }
 
-static long vhost_call(const struct evade_call *c)
+static long vhost_call(const struct call *c)
 {
-	struct vhost_vring_file file = { .fd = c->eventfds[c->a] };
+	struct vhost_vring_file file = { .fd = worker_eventfds[c->a] };
 	int vhost = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
 	long ret;
 
@@ -385,63 +386,63 @@ static long vhost_call(const struct evade_call *c)
 	return ret;
 }
 
-static long set_irqs(const struct evade_call *c)
+static long set_irqs(const struct call *c)
 {
 	union argument arg;
 
 	arg.vfio.set = (struct vfio_irq_set){
 		.argsz = sizeof(arg.vfio),
 		.flags = c->c,
-		.index = c->dev->index,
+		.index = worker_dev.index,
 		.start = c->a,
 		.count = c->b,
 	};
-	memcpy(arg.vfio.fd, c->eventfds, sizeof(arg.vfio.fd));
-	return ioctl(c->dev->fd, VFIO_DEVICE_SET_IRQS, &arg) ? -errno : 0;
+	memcpy(arg.vfio.fd, worker_eventfds, sizeof(arg.vfio.fd));
+	return ioctl(worker_dev.fd, VFIO_DEVICE_SET_IRQS, &arg) ? -errno : 0;
 }
 
-static long share(const struct evade_call *c)
+static long share(const struct call *c)
 {
 	int32_t fds[RIG_MAX_VECTORS];
 	uint32_t i;
 
 	for (i = 0; i < c->b; i++)
-		fds[i] = c->eventfds[c->c];
-	return rig_irq_eventfds(c->dev->fd, c->dev->index, c->a, c->b, fds);
+		fds[i] = worker_eventfds[c->c];
+	return rig_irq_eventfds(worker_dev.fd, worker_dev.index, c->a, c->b, fds);
 }
 
-static long sparse(const struct evade_call *c)
+static long sparse(const struct call *c)
 {
 	int32_t fds[RIG_MAX_VECTORS];
 	uint32_t i;
 
 	for (i = 0; i < c->b; i++)
-		fds[i] = i < c->a ? c->eventfds[i] : -1;
-	return rig_irq_eventfds(c->dev->fd, c->dev->index, 0, c->b, fds);
+		fds[i] = i < c->a ? worker_eventfds[i] : -1;
+	return rig_irq_eventfds(worker_dev.fd, worker_dev.index, 0, c->b, fds);
 }
 
 /* ---- other processes ---------------------------------------------------------- */
 
 struct clone {
-	const struct evade_call *call;
+	const struct call *call;
 	long result;
 };
 
 static int clone_main(void *arg)
 {
 	struct clone *clone = arg;
-	const struct evade_call *c = clone->call;
-	int fd = c->eventfds[c->b];
+	const struct call *c = clone->call;
+	int fd = worker_eventfds[c->b];
 
 	clone->result = rig_cgroup_enter(c->text);
 	if (clone->result)
 		return 0;
 	switch (c->a) {
 	case W_VFIO:
-		clone->result = rig_irq_eventfds(c->dev->fd, c->dev->index, c->b, 1, &fd);
+		clone->result = rig_irq_eventfds(worker_dev.fd, worker_dev.index, c->b, 1, &fd);
 		break;
 	case W_IRQFD:
-		clone->result = rig_vm_irqfd(c->vm, fd, RIG_GSI(c->b));
+		clone->result = rig_vm_irqfd(&worker_vm, fd, RIG_GSI(c->b));
 		break;
 	case W_WRITE:
 		clone->result = rig_eventfd_signal(fd);
@@ -452,7 +453,7 @@ static int clone_main(void *arg)
 	return 0;
 }
 
-static long clone_vm(const struct evade_call *c)
+static long clone_vm(const struct call *c)
 {
 	struct clone result = { .call = c };
 	size_t size = 256 * 1024;
@@ -471,14 +472,14 @@ static long clone_vm(const struct evade_call *c)
 	return result.result;
 }
 
-static long become(const struct evade_call *c)
+static long become(const struct call *c)
 {
 	const int64_t ok = 0;
 
 	/* The next step waits in the socket. */
-	if (send(c->sock, &ok, sizeof(ok), MSG_NOSIGNAL) != sizeof(ok))
+	if (send(worker_sock, &ok, sizeof(ok), MSG_NOSIGNAL) != sizeof(ok))
 		return -errno;
-	worker_become(c->a, c->text, c->sock);
+	worker_become(c->a, c->text);
 }
 
 /* ---- io_uring ------------------------------------------------------------------ */
@@ -524,7 +525,7 @@ static void prepare_send(struct io_uring_sqe *sqe, void *target)
 	sqe->msg_ring_flags = IORING_MSG_RING_CQE_SKIP;
 }
 
-static long ring_send(const struct evade_call *c)
+static long ring_send(const struct call *c)
 {
 	int pidfd = (int)syscall(SYS_pidfd_open, c->b, 0), target;
 	struct io_uring own;
@@ -538,7 +539,7 @@ static long ring_send(const struct evade_call *c)
 		return -errno;
 	ret = io_uring_queue_init(4, &own, 0);
 	if (!ret) {
-		ret = io_uring_register_files(&own, &c->eventfds[c->a], 1);
+		ret = io_uring_register_files(&own, &worker_eventfds[c->a], 1);
 		if (!ret)
 			ret = ring_do(&own, prepare_send, &target);
 		io_uring_queue_exit(&own);
@@ -570,12 +571,12 @@ static void prepare_install(struct io_uring_sqe *sqe, void *arg)
 	sqe->flags |= IOSQE_FIXED_FILE;
 }
 
-static long ring_install(const struct evade_call *c)
+static long ring_install(const struct call *c)
 {
 	long ret = ring_do(&ring, prepare_install, NULL);
 
 	if (ret >= 0)
-		c->eventfds[c->a] = (int32_t)ret;
+		worker_eventfds[c->a] = (int32_t)ret;
 	return ret < 0 ? ret : 0;
 }
 
@@ -597,48 +598,48 @@ static void order_of(uint32_t n, enum part order[PARTS])
 	}
 }
 
-static long churn_make(const struct evade_call *c, uint32_t round)
+static long churn_make(const struct call *c, uint32_t round)
 {
 	long ret;
 
-	c->eventfds[0] = rig_eventfd();
-	if (c->eventfds[0] < 0)
-		return c->eventfds[0];
-	ret = rig_vm_create(c->vm);
+	worker_eventfds[0] = rig_eventfd();
+	if (worker_eventfds[0] < 0)
+		return worker_eventfds[0];
+	ret = rig_vm_create(&worker_vm);
 	if (!ret)
-		ret = rig_vm_route_range(c->vm, 0, 1);
+		ret = rig_vm_route_range(&worker_vm, 0, 1);
 	if (!ret && round & 1)
-		ret = rig_vm_irqfd(c->vm, c->eventfds[0], RIG_GSI(0));
+		ret = rig_vm_irqfd(&worker_vm, worker_eventfds[0], RIG_GSI(0));
 	if (!ret)
-		ret = rig_irq_eventfds(c->dev->fd, c->dev->index, 0, 1, c->eventfds);
+		ret = rig_irq_eventfds(worker_dev.fd, worker_dev.index, 0, 1, worker_eventfds);
 	if (!ret && !(round & 1))
-		ret = rig_vm_irqfd(c->vm, c->eventfds[0], RIG_GSI(0));
+		ret = rig_vm_irqfd(&worker_vm, worker_eventfds[0], RIG_GSI(0));
 	if (!ret)
-		ret = rig_dev_raise(c->dev, 0);
+		ret = rig_dev_raise(&worker_dev, 0);
 	if (ret)
 		return ret;
-	ret = rig_vm_wait_vector(c->vm, RIG_LAPIC(0), c->c ? 1 : ARRIVE_MS);
+	ret = rig_vm_wait_vector(&worker_vm, RIG_LAPIC(0), c->c ? 1 : ARRIVE_MS);
 	if (c->c)
 		return ret == -ETIMEDOUT ? 0 : ret ? ret : -EEXIST;
 	return ret;
 }
 
-static long churn_end(const struct evade_call *c, enum part part)
+static long churn_end(enum part part)
 {
 	switch (part) {
 	case PART_EVENTFD:
-		close(c->eventfds[0]);
-		c->eventfds[0] = -1;
+		close(worker_eventfds[0]);
+		worker_eventfds[0] = -1;
 		break;
 	case PART_IRQFD:
 		/* By its number: without one, or a VM, it has ended or will with the VM. */
-		if (c->eventfds[0] >= 0 && c->vm->fd >= 0)
-			return rig_vm_irqfd_off(c->vm, c->eventfds[0], RIG_GSI(0));
+		if (worker_eventfds[0] >= 0 && worker_vm.fd >= 0)
+			return rig_vm_irqfd_off(&worker_vm, worker_eventfds[0], RIG_GSI(0));
 		break;
 	case PART_DEVICE:
-		return rig_irq_disable(c->dev->fd, c->dev->index);
+		return rig_irq_disable(worker_dev.fd, worker_dev.index);
 	case PART_VM:
-		rig_vm_destroy(c->vm);
+		rig_vm_destroy(&worker_vm);
 		break;
 	case PARTS:
 		break;
@@ -646,7 +647,7 @@ static long churn_end(const struct evade_call *c, enum part part)
 	return 0;
 }
 
-static long churn(const struct evade_call *c)
+static long churn(const struct call *c)
 {
 	enum part order[PARTS];
 	uint32_t i, k;
@@ -657,19 +658,19 @@ static long churn(const struct evade_call *c)
 		/* Half of the orders with either order of binding. */
 		order_of(i / 2, order);
 		for (k = 0; k < PARTS && !ret; k++)
-			ret = churn_end(c, order[k]);
+			ret = churn_end(order[k]);
 	}
 	return ret;
 }
 
-static long counted_stream(const struct evade_call *c)
+static long counted_stream(const struct call *c)
 {
-	int fd = c->eventfds[c->a];
+	int fd = worker_eventfds[c->a];
 	uint32_t i;
 	long ret;
 
 	for (i = 0; i < c->b; i++) {
-		ret = rig_dev_raise(c->dev, c->a);
+		ret = rig_dev_raise(&worker_dev, c->a);
 		if (!ret)
 			ret = rig_eventfd_wait(fd, ARRIVE_MS);
 		if (!ret)
@@ -680,20 +681,20 @@ static long counted_stream(const struct evade_call *c)
 	return i;
 }
 
-static long burst(const struct evade_call *c)
+static long burst(const struct call *c)
 {
 	uint32_t i, t;
 	int ret = 0;
 
 	for (t = 0; t < c->c; t++)
 		for (i = c->a; i < c->a + c->b && !ret; i++)
-			ret = rig_dev_raise(c->dev, i);
+			ret = rig_dev_raise(&worker_dev, i);
 	return ret;
 }
 
 /* ---- loops ----------------------------------------------------------------------- */
 
-static struct evade_call loop_call;
+static struct call loop_call;
 static char loop_text[WORKER_TEXT];
 static pthread_t loop_thread;
 static bool loop_stop;
@@ -715,13 +716,13 @@ static long run_irqgate(const char *verb)
 	return status ? -EIO : 0;
 }
 
-static long loop_round(const struct evade_call *c)
+static long loop_round(const struct call *c)
 {
 	long ret;
 
 	switch ((enum loop)c->a) {
 	case LOOP_BIND:
-		ret = rig_irq_eventfds(c->dev->fd, c->dev->index, c->b, 1, &c->eventfds[c->b]);
+		ret = rig_irq_eventfds(worker_dev.fd, worker_dev.index, c->b, 1, &worker_eventfds[c->b]);
 		return ret == -EACCES ? 0 : ret;
 	case LOOP_HANGUP:
 		usleep(c->c);
@@ -745,7 +746,7 @@ static void *loop_run(void *arg)
 	return (void *)(ret ? ret : rounds);
 }
 
-static long loop_start(const struct evade_call *c)
+static long loop_start(const struct call *c)
 {
 	snprintf(loop_text, sizeof(loop_text), "%s", c->text);
 	loop_call = *c;
@@ -762,7 +763,7 @@ static long loop_end(void)
 	return (long)result;
 }
 
-long evade_serve(const struct evade_call *c)
+long serve_evade(const struct call *c)
 {
 	switch ((enum evade_op)c->op) {
 	case E_SWAP_VFIO:
@@ -786,7 +787,7 @@ long evade_serve(const struct evade_call *c)
 	case E_SPARSE:
 		return sparse(c);
 	case E_ROUTE:
-		return rig_vm_route(c->vm, RIG_GSI(c->a), RIG_LAPIC(c->b));
+		return rig_vm_route(&worker_vm, RIG_GSI(c->a), RIG_LAPIC(c->b));
 	case E_CLONE:
 		return clone_vm(c);
 	case E_EXEC:
@@ -794,11 +795,11 @@ long evade_serve(const struct evade_call *c)
 	case E_SETUID:
 		return setresuid(c->a, c->a, c->a) ? -errno : 0;
 	case E_CLOSE:
-		return close(c->eventfds[c->a]) ? -errno : 0;
+		return close(worker_eventfds[c->a]) ? -errno : 0;
 	case E_DEASSIGN:
-		return rig_vm_irqfd_off(c->vm, c->eventfds[c->a], RIG_GSI(c->a));
+		return rig_vm_irqfd_off(&worker_vm, worker_eventfds[c->a], RIG_GSI(c->a));
 	case E_VM_END:
-		rig_vm_destroy(c->vm);
+		rig_vm_destroy(&worker_vm);
 		return 0;
 	case E_RING:
 		return ring_new();

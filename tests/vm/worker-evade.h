@@ -6,7 +6,6 @@
 #ifndef IRQGATE_TEST_WORKER_EVADE_H
 #define IRQGATE_TEST_WORKER_EVADE_H
 
-#include "rig.h"
 #include "worker.h"
 
 /* Arguments and results as in worker.h. */
@@ -75,17 +74,5 @@ enum loop {
 	LOOP_HANGUP, /* SIGHUP to process b every c microseconds */
 	LOOP_FLAP, /* irqgate revoke and allow of vector b of TEXT for blue */
 };
-
-/* A call, and what the worker has: worker.c. */
-struct evade_call {
-	uint32_t op, a, b, c;
-	const char *text;
-	struct rig_dev *dev;
-	struct rig_vm *vm;
-	int32_t *eventfds;
-	int sock;
-};
-
-long evade_serve(const struct evade_call *c);
 
 #endif
