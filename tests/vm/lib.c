@@ -37,7 +37,6 @@ static pid_t loader;
 static const char *loader_option;
 static long events_from; /* offset in EVENTS */
 static struct worker workers[MAX_WORKERS];
-static unsigned int nworkers;
 
 struct row {
 	char handle[32];
@@ -172,7 +171,7 @@ const struct output *run(char *const argv[])
 }
 
 /* Beside the directory of this program. */
-static char *irqgate_path(void)
+char *irqgate_path(void)
 {
 	static char path[512];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
@@ -364,7 +363,7 @@ const char *field(struct json_object *row, const char *name)
 	return value ? json_object_get_string(value) : "";
 }
 
-static long number(struct json_object *row, const char *name)
+long number(struct json_object *row, const char *name)
 {
 	return json_object_get_int64(json_object_object_get(row, name));
 }
@@ -534,20 +533,53 @@ void expect_state(const char *handle, unsigned int first, unsigned int last, con
 	       *b.state ? b.state : "not bound", b.verdict, b.reason, state);
 }
 
-struct json_object *event_find(const char *verdict, const char *reason, const char *level,
-				      const char *handle, unsigned int vector)
+/* The next event in a file; NULL at its end. */
+static struct json_object *next_event(FILE *f)
 {
-	FILE *f = fopen(EVENTS, "re");
-	struct json_object *found = NULL, *o;
+	struct json_object *o = NULL;
 	char *line = NULL;
 	size_t size = 0;
 
+	while (!o && getline(&line, &size, f) > 0)
+		o = strchr(line, '\n') ? json_tokener_parse(line) : NULL;
+	free(line);
+	return o;
+}
+
+static FILE *open_events(void)
+{
+	FILE *f = fopen(EVENTS, "re");
+
+	if (f)
+		fseek(f, events_from, SEEK_SET);
+	return f;
+}
+
+long events_of(const char *verdict, const char *handle)
+{
+	struct json_object *o;
+	FILE *f = open_events();
+	long n = 0;
+
+	while (f && (o = next_event(f))) {
+		n += !strcmp(field(o, "verdict"), verdict) && !strcmp(field(o, "handle"), handle);
+		json_object_put(o);
+	}
+	if (f)
+		fclose(f);
+	return n;
+}
+
+struct json_object *event_find(const char *verdict, const char *reason, const char *level,
+			       const char *handle, unsigned int vector)
+{
+	struct json_object *found = NULL, *o;
+	FILE *f = open_events();
+
 	if (!f)
 		return NULL;
-	fseek(f, events_from, SEEK_SET);
-	while (!found && getline(&line, &size, f) > 0) {
-		o = strchr(line, '\n') ? json_tokener_parse(line) : NULL;
-		if (o && (!verdict || !strcmp(field(o, "verdict"), verdict)) &&
+	while (!found && (o = next_event(f))) {
+		if ((!verdict || !strcmp(field(o, "verdict"), verdict)) &&
 		    (!reason || !strcmp(field(o, "reason"), reason)) &&
 		    (!level || !strcmp(field(o, "level"), level)) &&
 		    (!handle || !strcmp(field(o, "handle"), handle)) &&
@@ -556,7 +588,6 @@ struct json_object *event_find(const char *verdict, const char *reason, const ch
 		else
 			json_object_put(o);
 	}
-	free(line);
 	fclose(f);
 	return found;
 }
@@ -570,37 +601,69 @@ struct json_object *event_wait(const char *verdict, const char *reason, const ch
 	return event;
 }
 
-long map_count(const char *name)
+struct json_object *map_dump(const char *name)
 {
 	char path[128];
 	char *argv[] = { BPFTOOL, "-j", "map", "dump", "pinned", path, NULL };
 	struct json_object *all;
 	const struct output *o;
-	long n;
 
 	snprintf(path, sizeof(path), PINS "/%s", name);
 	o = run(argv);
 	expect(!o->status, "bpftool map dump %s: %s%s", path, o->out, o->err);
 	all = json_tokener_parse(o->out);
 	expect(json_object_is_type(all, json_type_array), "bpftool map dump %s: no JSON", path);
-	n = (long)json_object_array_length(all);
+	return all;
+}
+
+long map_count(const char *name)
+{
+	struct json_object *all = map_dump(name);
+	long n = (long)json_object_array_length(all);
+
+	json_object_put(all);
+	return n;
+}
+
+long state_of(const char *name)
+{
+	struct json_object *all = map_dump("state"), *o;
+	long n;
+
+	o = json_object_array_get_idx(all, 0);
+	o = json_object_object_get(json_object_object_get(o, "formatted"), "value");
+	expect(json_object_object_get(o, name), "the map 'state' has no %s", name);
+	n = number(o, name);
 	json_object_put(all);
 	return n;
 }
 
 /* ---- workers ------------------------------------------------------------- */
 
+/* An entry that is unused, or whose worker was ended. */
+static struct worker *new_entry(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < MAX_WORKERS && workers[i].pid; i++)
+		;
+	expect(i < MAX_WORKERS, "too many workers");
+	return &workers[i];
+}
+
+static struct worker *started(struct worker *w, int ret)
+{
+	if (ret)
+		w->pid = 0;
+	expect(!ret, "a worker does not start: %s", rig_errname(ret));
+	return w;
+}
+
 struct worker *worker_as(const struct worker_options *options)
 {
-	struct worker *w;
-	int ret;
+	struct worker *w = new_entry();
 
-	expect(nworkers < MAX_WORKERS, "too many workers");
-	w = &workers[nworkers];
-	ret = worker_start(w, options);
-	expect(!ret, "a worker does not start: %s", rig_errname(ret));
-	nworkers++;
-	return w;
+	return started(w, worker_start(w, options));
 }
 
 struct worker *worker_new(const char *cgroup)
@@ -624,8 +687,8 @@ void worker_end(struct worker *w, bool violently)
 	w->pid = 0;
 }
 
-static long ask_all(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, uint32_t c,
-		    const char *text, int fd)
+long ask_all(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, uint32_t c,
+	     const char *text, int fd)
 {
 	long ret = worker_call(w, op, a, b, c, text, fd);
 
@@ -648,15 +711,9 @@ long ask_text(struct worker *w, enum worker_op op, const char *text)
 
 struct worker *heir_of(struct worker *w, const char *cgroup, uint32_t vector)
 {
-	struct worker *heir;
-	int ret;
+	struct worker *heir = new_entry();
 
-	expect(nworkers < MAX_WORKERS, "too many workers");
-	heir = &workers[nworkers];
-	ret = worker_heir(w, heir, cgroup, vector);
-	expect(!ret, "an heir does not start: %s", rig_errname(ret));
-	nworkers++;
-	return heir;
+	return started(heir, worker_heir(w, heir, cgroup, vector));
 }
 
 void make_peers(struct worker *a, struct worker *b)
@@ -722,9 +779,8 @@ void shared_end(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < nworkers; i++)
+	for (i = 0; i < MAX_WORKERS; i++)
 		worker_end(&workers[i], true);
-	nworkers = 0;
 	loader_end(SIGTERM);
 }
 

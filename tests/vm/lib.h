@@ -40,7 +40,7 @@ void expect_is(long got, long want, const char *fmt, ...) PRINTF(3, 4);
 void nap(unsigned int ms);
 
 struct test {
-	const char *name;
+	const char *name; /* NULL ends a list */
 	void (*run)(void);
 };
 
@@ -78,6 +78,9 @@ const struct output *irqgate(const char *word, ...) __attribute__((sentinel));
 /* The same for a verb that must end with STATUS. */
 void verb(int status, const char *word, ...) __attribute__((sentinel));
 
+/* The irqgate these tests are of. */
+char *irqgate_path(void);
+
 /* The loader. It runs with the text of a policy and prints events to a file. */
 void loader_start(const char *policy, ...) PRINTF(1, 2);
 void loader_options(const char *option); /* one more, for the next start only */
@@ -95,6 +98,7 @@ bool loaded(void);
 /* `show WHAT -j`, to be released by the caller. */
 struct json_object *show(const char *what);
 const char *field(struct json_object *row, const char *name); /* "" if null */
+long number(struct json_object *row, const char *name);
 
 struct counts {
 	long passed, dropped, denied, would_drop, leaked, audited;
@@ -134,8 +138,13 @@ struct json_object *event_wait(const char *verdict, const char *reason, const ch
 struct json_object *event_find(const char *verdict, const char *reason, const char *level,
 			       const char *handle, unsigned int vector);
 
-/* Elements of a pinned map. */
+/* How many events since mark() have this verdict and handle. */
+long events_of(const char *verdict, const char *handle);
+
+/* A pinned map as bpftool prints it, to be released; its elements; a field of `state`. */
+struct json_object *map_dump(const char *name);
 long map_count(const char *name);
+long state_of(const char *name);
 
 /* ---- workers ------------------------------------------------------------- */
 
@@ -150,6 +159,8 @@ void worker_end(struct worker *w, bool kill);
 
 /* A step; no answer is a failure. */
 long ask(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, uint32_t c);
+long ask_all(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, uint32_t c,
+	     const char *text, int fd);
 long ask_text(struct worker *w, enum worker_op op, const char *text);
 
 /* One that must succeed. */

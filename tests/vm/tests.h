@@ -24,4 +24,7 @@ void modprobe(const char *option, const char *a, const char *b);
 /* matrix.c: paths x states x modes. */
 struct test_set matrix_tests(void);
 
+/* evade.c: ways around irqgate, churn, races, loss. */
+struct test_set evade_tests(void);
+
 #endif
