@@ -1539,7 +1539,7 @@ static const struct test last_tests[] = {
 
 int main(int argc, char **argv)
 {
-	struct test_set sets[5];
+	struct test_set sets[6];
 
 	if (argc > 2 && !strcmp(argv[1], "-w"))
 		return worker_main(argc - 2, argv + 2);
@@ -1553,6 +1553,7 @@ int main(int argc, char **argv)
 	sets[1] = evade_tests();
 	sets[2] = matrix_tests();
 	sets[3] = adopt_tests();
-	sets[4] = (struct test_set){ last_tests, sizeof(last_tests) / sizeof(last_tests[0]), false };
-	return tests_run(sets, 5, argv + 1);
+	sets[4] = upgrade_tests();
+	sets[5] = (struct test_set){ last_tests, sizeof(last_tests) / sizeof(last_tests[0]), false };
+	return tests_run(sets, 6, argv + 1);
 }

@@ -81,6 +81,9 @@ void verb(int status, const char *word, ...) __attribute__((sentinel));
 /* The irqgate these tests are of. */
 char *irqgate_path(void);
 
+/* Until the end of the test, another build of it: "other" or "next" (Makefile). */
+void irqgate_build(const char *name);
+
 /* The loader. It runs with the text of a policy and prints events to a file. */
 void loader_start(const char *policy, ...) PRINTF(1, 2);
 void loader_options(const char *option); /* one more, for the next start only */
