@@ -1549,9 +1549,12 @@ int main(int argc, char **argv)
 		fprintf(stderr, "vmtest: not a machine of tests/vm/boot\n");
 		return 2;
 	}
-	sets[0] = (struct test_set){ tests, sizeof(tests) / sizeof(tests[0]), false };
+	sets[0] = (struct test_set){ .tests = tests, .count = sizeof(tests) / sizeof(tests[0]) };
 	sets[1] = evade_tests();
 	sets[2] = matrix_tests();
-	sets[3] = (struct test_set){ last_tests, sizeof(last_tests) / sizeof(last_tests[0]), false };
+	sets[3] = (struct test_set){
+		.tests = last_tests,
+		.count = sizeof(last_tests) / sizeof(last_tests[0]),
+	};
 	return tests_run(sets, 4, argv + 1);
 }
