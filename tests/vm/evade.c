@@ -235,6 +235,37 @@ static void evade_race(void)
 	COUNTS_OF(&nic, 2, 4, .passed = 0);
 }
 
+/*
+ * Whoever binds what must be dropped is held until it is quarantined. An accomplice
+ * that makes it go on wins the time the loader takes, which is told.
+ */
+static void evade_continued(void)
+{
+	struct worker *w, *accomplice;
+	struct json_object *ev;
+
+	enforce(&nic, "all", "drop");
+	w = vmm(NOBODY, &nic);
+	must(w, W_IRQFD, 0, nic.vectors, 0);
+	accomplice = worker_new(NOBODY);
+	tried(accomplice, E_LOOP, LOOP_CONTINUE, (uint32_t)w->pid, 10000);
+	mark();
+	kill(loader_pid(), SIGSTOP);
+	must(w, W_VFIO, 0, nic.vectors, 0);
+	must(w, W_ARRIVES, 0, nic.vectors, 2);
+	kill(loader_pid(), SIGCONT);
+	expect(wait_for(5000, (ev = event_find("leak", NULL, "quarantine", nic.handle, 0))),
+	       "no event of the quarantine");
+	expect(number(ev, "lived_us") > 0 && number(ev, "count") == 2,
+	       "the event says it lived %ld us and leaked %ld", number(ev, "lived_us"),
+	       number(ev, "count"));
+	json_object_put(ev);
+	tried(accomplice, E_LOOP_END, 0, 0, 0);
+	expect_state(nic.handle, 0, nic.vectors - 1, "quarantined");
+	must(w, W_ABSENT, 0, nic.vectors, 3);
+	COUNTS(&nic, .leaked = 2, .dropped = 3);
+}
+
 /* ---- evade.*: many at one eventfd ------------------------------------------------ */
 
 static void evade_shared_vectors(void)
@@ -559,6 +590,31 @@ static void evade_pid(void)
 	must(w, W_ARRIVES, 0, nic.vectors, 1);
 	worker_end(w, true);
 	expect_member(worker_with_pid(pid), &nic, false, "a process that got the same pid");
+}
+
+/* What descends from a process a pid row named is not of who gets the pid next. */
+static void evade_pid_heirs(void)
+{
+	struct worker *w, *heir;
+	pid_t pid;
+
+#define POLICY(pid)                                                                                \
+	ENFORCE "contexts:\n  - { name: blue, match: { pid: %d } }\ndevices:\n" ROW, pid, nic.handle, \
+		"blue", "all", "deny"
+	w = driver(NOBODY, &nic);
+	pid = w->pid;
+	loader_with(POLICY(pid));
+	heir = heir_of(w, NOBODY, 0);
+	must(heir, W_VFIO, 0, 1, 0);
+	must(heir, W_VFIO_OFF, 0, 0, 0);
+	/* Other credentials: it no longer dies with its parent. */
+	tried(heir, E_SETUID, 12345, 0, 0);
+	worker_end(w, true);
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW, nic.handle, "blue", "all", "deny");
+	worker_with_pid(pid);
+	loader_with(POLICY(pid));
+#undef POLICY
+	expect_is(ask(heir, W_VFIO, 0, 1, 0), -EACCES, "binding by an heir of the pid's first");
 }
 
 /* ---- evade.*: routes and ranges ----------------------------------------------------- */
@@ -1048,6 +1104,7 @@ static const struct test tests[] = {
 	{ "evade.swap_irqfd", evade_swap_irqfd },
 	{ "evade.stalled", evade_stalled },
 	{ "evade.race", evade_race },
+	{ "evade.continued", evade_continued },
 	{ "evade.shared_vectors", evade_shared_vectors },
 	{ "evade.shared_devices", evade_shared_devices },
 	{ "evade.many_sources", evade_many_sources },
@@ -1060,6 +1117,7 @@ static const struct test tests[] = {
 	{ "evade.exec", evade_exec },
 	{ "evade.setuid", evade_setuid },
 	{ "evade.pid", evade_pid },
+	{ "evade.pid_heirs", evade_pid_heirs },
 	{ "evade.routing", evade_routing },
 	{ "evade.ranges", evade_ranges },
 	{ "evade.ftrace", evade_ftrace },
