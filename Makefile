@@ -59,6 +59,16 @@ $(OUT)/irqgate: $(USER_OBJS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
+# Two more builds to be taken over from and by: with another program, and with maps of
+# another layout.
+$(OUT)/%/irqgate: tests/vm/builds/%.sed $(OUT)/irqgate
+	$(call say,BUILD,$@)
+	$(Q)rm -rf $(OUT)/$*
+	$(Q)mkdir -p $(OUT)/$*/src
+	$(Q)cp -r bpf include user vmlinux $(OUT)/$*/src
+	$(Q)sed -i -f $< $(OUT)/$*/src/bpf/*.h $(OUT)/$*/src/include/irqgate/*.h
+	$(Q)$(MAKE) --no-print-directory -C $(OUT)/$*/src -f ../../../Makefile OUT=.. all >/dev/null
+
 $(OUT)/tests/%: tests/rig/%.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) -D_GNU_SOURCE -Itests/rig $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@
@@ -73,7 +83,7 @@ $(OUT)/tests/unit/%: tests/unit/%.c $(addprefix $(OUT)/user/,handle.o names.o po
 
 unit: $(UNIT_PROGS)
 
-rig: $(RIG_PROGS)
+rig: $(RIG_PROGS) $(OUT)/other/irqgate $(OUT)/next/irqgate
 
 deps:
 	@tests/vm/deps

@@ -1134,9 +1134,5 @@ static const struct test tests[] = {
 
 struct test_set evade_tests(void)
 {
-	return (struct test_set){
-		.tests = tests,
-		.count = sizeof(tests) / sizeof(tests[0]),
-		.loader_stays = true,
-	};
+	return TEST_SET(tests, .loader_stays = true);
 }

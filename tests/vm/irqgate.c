@@ -1539,7 +1539,7 @@ static const struct test last_tests[] = {
 
 int main(int argc, char **argv)
 {
-	struct test_set sets[4];
+	struct test_set sets[6];
 
 	if (argc > 2 && !strcmp(argv[1], "-w"))
 		return worker_main(argc - 2, argv + 2);
@@ -1549,12 +1549,11 @@ int main(int argc, char **argv)
 		fprintf(stderr, "vmtest: not a machine of tests/vm/boot\n");
 		return 2;
 	}
-	sets[0] = (struct test_set){ .tests = tests, .count = sizeof(tests) / sizeof(tests[0]) };
+	sets[0] = TEST_SET(tests);
 	sets[1] = evade_tests();
 	sets[2] = matrix_tests();
-	sets[3] = (struct test_set){
-		.tests = last_tests,
-		.count = sizeof(last_tests) / sizeof(last_tests[0]),
-	};
-	return tests_run(sets, 4, argv + 1);
+	sets[3] = adopt_tests();
+	sets[4] = upgrade_tests();
+	sets[5] = TEST_SET(last_tests);
+	return tests_run(sets, 6, argv + 1);
 }

@@ -170,6 +170,13 @@ const struct output *run(char *const argv[])
 	return &o;
 }
 
+static const char *build = "";
+
+void irqgate_build(const char *name)
+{
+	build = name;
+}
+
 /* Beside the directory of this program. */
 char *irqgate_path(void)
 {
@@ -178,12 +185,13 @@ char *irqgate_path(void)
 	char *slash;
 	int i;
 
-	for (i = 0; i < 2 && n > 0; i++) {
+	path[n > 0 ? n : 0] = '\0';
+	for (i = 0; i < 2; i++) {
 		slash = strrchr(path, '/');
 		if (slash)
 			*slash = '\0';
 	}
-	strcat(path, "/irqgate");
+	snprintf(path + strlen(path), 32, "%s%s/irqgate", *build ? "/" : "", build);
 	return path;
 }
 
@@ -808,6 +816,7 @@ void shared_end(void)
 {
 	workers_end();
 	loader_end(SIGTERM);
+	irqgate_build("");
 }
 
 static void run_one(const struct test *t, const struct test_set *set)

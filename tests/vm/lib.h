@@ -51,6 +51,13 @@ struct test_set {
 	bool loader_stays; /* only the loader does */
 };
 
+/* All of an array, with the members named after it. */
+#define TEST_SET(array, ...)                                                                       \
+	(struct test_set)                                                                          \
+	{                                                                                          \
+		.tests = (array), .count = sizeof(array) / sizeof((array)[0]), ##__VA_ARGS__       \
+	}
+
 /* In a shared set: ends what those before started. */
 void shared_end(void);
 
@@ -81,6 +88,9 @@ void verb(int status, const char *word, ...) __attribute__((sentinel));
 
 /* The irqgate these tests are of. */
 char *irqgate_path(void);
+
+/* Until the end of the test, another build of it: "other" or "next" (Makefile). */
+void irqgate_build(const char *name);
 
 /* The loader. It runs with the text of a policy and prints events to a file. */
 void loader_start(const char *policy, ...) PRINTF(1, 2);
