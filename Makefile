@@ -4,6 +4,8 @@
 #   make demo     install what is missing, build, show it working in a VM
 #   make test     install what is missing, build, run all tests
 #   make test-unit | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
+#   make churn    10,000 rounds of VM, VFIO bindings and irqfds [KERNEL=...]
+#   make stream   1,000,000 interrupts under reloads, none lost [KERNEL=...]
 
 OUT := build
 ARCH ?= $(shell uname -m | sed 's/x86_64/x86/; s/s390x/s390/; s/aarch64/arm64/')
@@ -102,10 +104,18 @@ test-vm: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(KERNEL)' TEST='$(TEST)' tests/run vm
 
+churn: deps
+	@$(MAKE) --no-print-directory all rig
+	@KERNEL='$(or $(KERNEL),6.12)' TEST=churn.rounds CHURN_ROUNDS=10000 LIMIT=7200 tests/run vm
+
+stream: deps
+	@$(MAKE) --no-print-directory all rig
+	@KERNEL='$(or $(KERNEL),6.12)' TEST=race.stream STREAM_INTERRUPTS=1000000 LIMIT=7200 tests/run vm
+
 clean:
 	$(call say,CLEAN,$(OUT))
 	$(Q)rm -rf $(OUT)
 
-.PHONY: all rig unit deps demo test test-unit test-vm clean
+.PHONY: all rig unit deps demo test test-unit test-vm churn stream clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -151,5 +151,5 @@ struct test_set adopt_tests(void)
 		{ "adopt.unresolved", adopt_unresolved },
 	};
 
-	return (struct test_set){ tests, sizeof(tests) / sizeof(tests[0]), false };
+	return TEST_SET(tests);
 }

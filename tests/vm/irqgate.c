@@ -1549,11 +1549,11 @@ int main(int argc, char **argv)
 		fprintf(stderr, "vmtest: not a machine of tests/vm/boot\n");
 		return 2;
 	}
-	sets[0] = (struct test_set){ tests, sizeof(tests) / sizeof(tests[0]), false };
+	sets[0] = TEST_SET(tests);
 	sets[1] = evade_tests();
 	sets[2] = matrix_tests();
 	sets[3] = adopt_tests();
 	sets[4] = upgrade_tests();
-	sets[5] = (struct test_set){ last_tests, sizeof(last_tests) / sizeof(last_tests[0]), false };
+	sets[5] = TEST_SET(last_tests);
 	return tests_run(sets, 6, argv + 1);
 }

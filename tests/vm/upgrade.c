@@ -92,5 +92,5 @@ struct test_set upgrade_tests(void)
 		{ "upgrade.layout", upgrade_layout },
 	};
 
-	return (struct test_set){ tests, sizeof(tests) / sizeof(tests[0]), false };
+	return TEST_SET(tests);
 }
