@@ -248,6 +248,29 @@ static __always_inline void fold_early(struct irqgate_binding *b)
 		account(b, pending);
 }
 
+/*
+ * INTx is recognized by its eventfd, which in quarantine is the sink: the hooks must
+ * know that one as well, beside the owner's.
+ */
+static __always_inline bool has_sink(struct irqgate_binding *b)
+{
+	return b->irq & IRQGATE_IRQ_INTX && b->state == IRQGATE_BINDING_QUARANTINED;
+}
+
+static __always_inline void sink_learn(struct irqgate_binding *b)
+{
+	struct irqgate_eventfd *e = has_sink(b) ? eventfd_learn(b->trigger) : NULL;
+
+	if (e)
+		eventfd_add_source(e, b->irq);
+}
+
+static __always_inline void sink_forget(struct irqgate_binding *b)
+{
+	if (has_sink(b))
+		eventfd_del_source(b->trigger, b->irq);
+}
+
 static __always_inline void unbind(struct irqgate_vector_key *key, __u32 irq)
 {
 	struct irqgate_irq_key ikey = { .irq = irq };
@@ -255,6 +278,7 @@ static __always_inline void unbind(struct irqgate_vector_key *key, __u32 irq)
 
 	if (b && b->handle == key->handle && b->vector == key->vector) {
 		fold_early(b);
+		sink_forget(b);
 		eventfd_del_source(binding_home(b), irq);
 		counters_keep(b);
 		bpf_map_delete_elem(&bindings, &ikey);
@@ -311,6 +335,10 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 	}
 	if (b && adopt && b->trigger == trigger) {
 		b->seen = adoption();
+		e = eventfd_learn(binding_home(b));
+		if (e)
+			eventfd_add_source(e, ikey.irq);
+		sink_learn(b);
 		if (binder && !ident_known(&b->binder)) {
 			b->binder = *binder;
 			decide_binding(b);
@@ -339,6 +367,7 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 	b->seen = adoption();
 	if (b->trigger)
 		home = binding_home(b);
+	sink_forget(b);
 
 	agent = current_agent();
 	if (agent && !adopt) {
@@ -367,6 +396,7 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 		if (e)
 			eventfd_add_source(e, ikey.irq);
 	}
+	sink_learn(b);
 	judge_bound(b, !adopt);
 	fold_early(b);
 	return 0;

@@ -144,19 +144,24 @@ static int adopt_vfio(void)
 	return err;
 }
 
-/* Find what the hooks did not see being made, and act on what is not in order. */
+/* Find what the hooks did not see being made, forget what they did not see ending. */
+static int search(struct loader *l)
+{
+	int err;
+
+	__atomic_add_fetch(&l->pins.state->adoption, 1, __ATOMIC_SEQ_CST);
+	err = pins_iterate("iter_kvm", NULL, NULL) ?: pins_call("prog_vms") ?: adopt_vfio();
+	return err ?: pins_call("prog_sweep");
+}
+
+/* The same, and act on what is not in order. */
 static int adopt(struct loader *l)
 {
 	int lock = lock_changes(), err;
 
 	if (lock < 0)
 		return lock;
-	__atomic_add_fetch(&l->pins.state->adoption, 1, __ATOMIC_SEQ_CST);
-	err = pins_iterate("iter_kvm", NULL, NULL) ?: pins_call("prog_vms");
-	if (!err)
-		err = adopt_vfio() ?: pins_call("prog_sweep");
-	if (!err)
-		err = bindings_enforce(&l->pins);
+	err = search(l) ?: bindings_enforce(&l->pins);
 	close(lock);
 	return err < 0 ? err : 0;
 }
@@ -495,7 +500,7 @@ static int bring_up(struct loader *l)
 	if (!err)
 		err = load_stages(l);
 	if (!err && upgrade == UPGRADE_LAYOUT)
-		err = upgrade_finish();
+		err = upgrade_take() ?: search(l) ?: upgrade_finish();
 	if (!err) {
 		l->pins.state->build = hooks_build();
 		l->replacing = false;
