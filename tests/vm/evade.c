@@ -786,7 +786,7 @@ static void churn_of(const char *cgroup, const struct device *d, long rounds)
 
 static void churn_rounds(void)
 {
-	long rounds = from_environment("CHURN_ROUNDS", 192), before[OBJECT_MAPS], lost, unknown, i;
+	long rounds = from_environment("CHURN_ROUNDS", 96), before[OBJECT_MAPS], lost, unknown, i;
 	const long turn = 480;
 	struct counts good, bad;
 
@@ -923,7 +923,8 @@ static void churn_reused_vm(void)
 		COUNTS_OF(card, 0, 0, .passed = 1, .denied = 1);
 		tried(red, E_VM_END, 0, 0, 0);
 	}
-	expect(reused, "no address was used again in %d rounds: nothing was tested", i);
+	expect(reused, "no address was used again in %d rounds: nothing was tested (%s, %s)", i,
+	       old, now);
 }
 
 /* ---- race.* ------------------------------------------------------------------------------ */
@@ -962,7 +963,7 @@ static void race(const char *action, bool rebind)
 	evade_text(flapper, E_LOOP, LOOP_FLAP, 4, 0, card->handle);
 	if (rebind)
 		tried(binder, E_LOOP, LOOP_BIND, 1, 0);
-	for (i = 0; i < 5; i++) {
+	for (i = 0; i < 3; i++) {
 		verb(0, "allow", card->handle, "1", "--to", "blue", NULL);
 		nap(20);
 		verb(0, "revoke", card->handle, "1", NULL);
@@ -971,7 +972,7 @@ static void race(const char *action, bool rebind)
 		nap(200);
 		arrived = must(reader, W_TAKE, 1, 0, 0);
 		c = counted(card->handle, 1);
-		/* Where a new bind is not refused it connects for a moment: a leak, and told. */
+		/* Where it is bound anew it may be connected for a moment: a leak, and told. */
 		expect(rebind ? arrived <= c.leaked - before : !arrived,
 		       "%ld arrived after revoke returned, %ld leaked", arrived,
 		       c.leaked - before);
@@ -1006,7 +1007,7 @@ static void race_revoke(void)
 
 static void race_rebind_deny(void)
 {
-	race("deny", false);
+	race("deny", true);
 }
 
 static void race_rebind_drop(void)
