@@ -197,7 +197,7 @@ static void evade_stalled(void)
 	struct worker *w, *other;
 
 	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW, card->handle, "blue", "all", "deny",
-		     edu.handle, "blue", "all", "deny");
+		    edu.handle, "blue", "all", "deny");
 	w = vmm(BLUE, card);
 	must(w, W_IRQFD, 0, card->vectors, 0);
 	other = bound_vmm(BLUE, &edu);
@@ -316,7 +316,7 @@ static void evade_shared_devices(void)
 	struct worker *w, *friend;
 
 	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW, card->handle, "blue", "all", "drop",
-		     edu.handle, "red", "all", "drop");
+		    edu.handle, "red", "all", "drop");
 	w = bound_vmm(BLUE, card);
 	friend = partner(w, &edu);
 	mark();
@@ -343,8 +343,8 @@ static void evade_many_sources(void)
 
 	with(&igb);
 	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW ROW ROW, nic.handle, "blue", "all",
-		     "drop", igb.handle, "blue", "all", "drop", edu.handle, "blue", "all", "drop",
-		     edu2.handle, "blue", "all", "drop");
+		    "drop", igb.handle, "blue", "all", "drop", edu.handle, "blue", "all", "drop",
+		    edu2.handle, "blue", "all", "drop");
 	w[0] = driver(BLUE, &nic);
 	for (i = 0; i < 4; i++) {
 		if (i)
@@ -438,7 +438,7 @@ static void evade_io_uring(void)
 	friend = worker_new(BLUE);
 	red = worker_new(RED);
 	ring = (uint32_t)tried(friend, E_RING, 0, 0, 0);
-	expect_is(evade(w, E_RING_SEND, 0, (uint32_t)friend->pid, ring), 0, "sending to a friend");
+	expect_is(evade(w, E_RING_SEND, 0, (uint32_t) friend->pid, ring), 0, "sending to a friend");
 	expect_is(evade(friend, E_RING_WRITE, 0, 0, 0), 8, "a write by a friend");
 	must(w, W_WAIT, 0, 0, 0);
 	ring = (uint32_t)tried(red, E_RING, 0, 0, 0);
@@ -495,10 +495,10 @@ static void evade_compat(void)
 
 	modprobe_vhost();
 	loader_with(ENFORCE "contexts:\n"
-			     "  - { name: blue, match: { cgroup: /t/blue }, strict: true }\n"
-			     "  - { name: red, match: { cgroup: /t/red } }\n"
-			     "devices:\n" ROW,
-		     card->handle, "blue", "all", "drop");
+			    "  - { name: blue, match: { cgroup: /t/blue }, strict: true }\n"
+			    "  - { name: red, match: { cgroup: /t/red } }\n"
+			    "devices:\n" ROW,
+		    card->handle, "blue", "all", "drop");
 	w = bound_vmm(BLUE, card);
 	red = heir_of(w, RED, 0);
 	ret = evade(w, E_COMPAT_MSI, 1, 0, 0);
@@ -520,7 +520,7 @@ static void evade_clone_vm(void)
 	struct worker *w, *out, *red;
 
 	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW, card->handle, "blue", "all", "deny",
-		     edu.handle, "blue", "all", "deny");
+		    edu.handle, "blue", "all", "deny");
 	w = vmm(BLUE, card);
 	/* Out of its cgroup, one that shares blue's memory is blue ... */
 	expect_is(evade_text(w, E_CLONE, W_VFIO, 0, 0, RED), 0, "binding by blue's child");
@@ -572,8 +572,8 @@ static void evade_setuid(void)
 	struct worker *w;
 
 	loader_with(ENFORCE "contexts:\n  - { name: blue, match: { uid: 12345 } }\n"
-			     "devices:\n" ROW,
-		     card->handle, "blue", "all", "deny");
+			    "devices:\n" ROW,
+		    card->handle, "blue", "all", "deny");
 	w = vmm(NOBODY, card);
 	tried(w, E_SETUID, 12345, 0, 0);
 	expect_is(bind_all(w, card, IRQFD_FIRST), -EACCES, "binding after setuid");
@@ -605,8 +605,8 @@ static void evade_pid_heirs(void)
 	pid_t pid;
 
 #define POLICY(pid)                                                                                \
-	ENFORCE "contexts:\n  - { name: blue, match: { pid: %d } }\ndevices:\n" ROW, pid, card->handle, \
-		"blue", "all", "deny"
+	ENFORCE "contexts:\n  - { name: blue, match: { pid: %d } }\ndevices:\n" ROW, pid,          \
+		card->handle, "blue", "all", "deny"
 	w = driver(NOBODY, card);
 	pid = w->pid;
 	loader_with(POLICY(pid));
@@ -654,10 +654,22 @@ static void evade_ranges(void)
 	static const struct {
 		uint32_t start, count;
 	} bad[] = {
-		{ 0, 2 },	    { 2, 2 },		 { 0, 5 },	      { 1, 2048 },
-		{ 1, 2049 },	    { 1, 0x7fffffff },	 { 1, 0xffffffff },   { 3, 0xffffffff },
-		{ 0xffffffff, 1 },  { 0xffffffff, 2 },	 { 0xffffffff, 3 },   { 0x80000000, 1 },
-		{ 0xfffff801, 2049 }, { 0x10001, 1 },	 { 0xffff, 1 },	      { 2048, 1 },
+		{ 0, 2 },
+		{ 2, 2 },
+		{ 0, 5 },
+		{ 1, 2048 },
+		{ 1, 2049 },
+		{ 1, 0x7fffffff },
+		{ 1, 0xffffffff },
+		{ 3, 0xffffffff },
+		{ 0xffffffff, 1 },
+		{ 0xffffffff, 2 },
+		{ 0xffffffff, 3 },
+		{ 0x80000000, 1 },
+		{ 0xfffff801, 2049 },
+		{ 0x10001, 1 },
+		{ 0xffff, 1 },
+		{ 2048, 1 },
 	};
 	const uint32_t bind = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
 	const uint32_t inject = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
@@ -671,8 +683,8 @@ static void evade_ranges(void)
 	must(w, W_IRQFD, 0, card->vectors, 0);
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		ret = evade(w, E_SET_IRQS, bad[i].start, bad[i].count, bind);
-		expect(ret == -EACCES || ret == -EINVAL || ret == -EFAULT, "start %u count %u: %s", bad[i].start,
-		       bad[i].count, rig_errname((int)ret));
+		expect(ret == -EACCES || ret == -EINVAL || ret == -EFAULT, "start %u count %u: %s",
+		       bad[i].start, bad[i].count, rig_errname((int)ret));
 	}
 	expect_is(vfio_bindings(), 0, "bindings");
 	/* A caller must not fill the map with what no device has: all five and the function. */
@@ -723,7 +735,8 @@ static void evade_ftrace(void)
 	if (ev)
 		expect_is(irqgate("status", NULL)->status, 1, "irqgate status, silent");
 	if (ev)
-		expect_is(bind_all(out, card, IRQFD_FIRST), 0, "binding while the hooks are silent");
+		expect_is(bind_all(out, card, IRQFD_FIRST), 0,
+			  "binding while the hooks are silent");
 	mark();
 	ftrace("1");
 	expect(ev, "no alarm within 10 s");
@@ -741,7 +754,7 @@ static void evade_ftrace(void)
 /* ---- churn.* --------------------------------------------------------------------------- */
 
 static const char *const object_maps[] = { "bindings", "bound", "eventfds", "irqfds",
-					   "vms",      "held",	"agents",   "stats" };
+					   "vms",      "held",  "agents",   "stats" };
 #define OBJECT_MAPS (sizeof(object_maps) / sizeof(object_maps[0]))
 
 static void count_maps(long counts[OBJECT_MAPS])
@@ -758,8 +771,8 @@ static void expect_maps(const long before[OBJECT_MAPS])
 
 	for (i = 0; i < OBJECT_MAPS; i++)
 		expect(wait_for(3000, map_count(object_maps[i]) == before[i]),
-		       "%s has %ld elements, %ld before", object_maps[i],
-		       map_count(object_maps[i]), before[i]);
+		       "%s has %ld elements, %ld before", object_maps[i], map_count(object_maps[i]),
+		       before[i]);
 }
 
 #define ORDERS 48 /* 4! of ending, times 2 of beginning */
@@ -791,7 +804,7 @@ static void churn_rounds(void)
 	struct counts good, bad;
 
 	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW, card->handle, "blue", "all", "drop",
-		     edu.handle, "blue", "all", "drop");
+		    edu.handle, "blue", "all", "drop");
 	churn_of(BLUE, card, 1);
 	churn_of(NOBODY, &edu, 1);
 	expect_forgotten("before");
@@ -930,8 +943,8 @@ static void churn_reused_vm(void)
 /* ---- race.* ------------------------------------------------------------------------------ */
 
 #define RACE_POLICY(action)                                                                        \
-	ENFORCE CONTEXTS "devices:\n" ROW ROW, card->handle, "blue", "[0,2-4]", action, edu.handle,  \
-		"blue", "all", "drop"
+	ENFORCE CONTEXTS "devices:\n" ROW ROW, card->handle, "blue", "[0,2-4]", action,            \
+		edu.handle, "blue", "all", "drop"
 
 /*
  * Everything at once, under streams of interrupts: vector 1 is allowed and revoked by
@@ -974,8 +987,7 @@ static void race(const char *action, bool rebind)
 		c = counted(card->handle, 1);
 		/* Where it is bound anew it may be connected for a moment: a leak, and told. */
 		expect(rebind ? arrived <= c.leaked - before : !arrived,
-		       "%ld arrived after revoke returned, %ld leaked", arrived,
-		       c.leaked - before);
+		       "%ld arrived after revoke returned, %ld leaked", arrived, c.leaked - before);
 	}
 	if (rebind)
 		tried(binder, E_LOOP_END, 0, 0, 0);

@@ -701,8 +701,8 @@ static bool loop_stop;
 
 static long run_irqgate(const char *verb)
 {
-	char vector[12], *argv[] = { irqgate_path(), (char *)verb, loop_text, vector, NULL, NULL,
-				     NULL };
+	char vector[12],
+		*argv[] = { irqgate_path(), (char *)verb, loop_text, vector, NULL, NULL, NULL };
 	pid_t pid;
 	int status;
 
@@ -722,7 +722,8 @@ static long loop_round(const struct call *c)
 
 	switch ((enum loop)c->a) {
 	case LOOP_BIND:
-		ret = rig_irq_eventfds(worker_dev.fd, worker_dev.index, c->b, 1, &worker_eventfds[c->b]);
+		ret = rig_irq_eventfds(worker_dev.fd, worker_dev.index, c->b, 1,
+				       &worker_eventfds[c->b]);
 		return ret == -EACCES ? 0 : ret;
 	case LOOP_WRITE:
 		ret = rig_eventfd_signal(worker_eventfds[c->b]);
