@@ -241,6 +241,21 @@ static void evade_race(void)
 	COUNTS_OF(card, 2, 4, .passed = 0);
 }
 
+/* Whoever binds what must be dropped is not quicker than the loader, ever so quick. */
+static void evade_dash(void)
+{
+	struct worker *w;
+	uint32_t i;
+
+	enforce(card, "all", "drop");
+	w = driver(NOBODY, card);
+	mark();
+	for (i = 0; i < card->vectors; i++)
+		expect_is(evade(w, E_DASH, i, 0, 0), 0, "arrivals right after vector %u was bound",
+			  i);
+	COUNTS(card, .dropped = 1);
+}
+
 /*
  * Whoever binds what must be dropped is held until it is quarantined. An accomplice
  * that makes it go on wins the time the loader takes, which is told.
@@ -1123,6 +1138,7 @@ static const struct test tests[] = {
 	{ "evade.swap_irqfd", evade_swap_irqfd },
 	{ "evade.stalled", evade_stalled },
 	{ "evade.race", evade_race },
+	{ "evade.dash", evade_dash },
 	{ "evade.continued", evade_continued },
 	{ "evade.shared_vectors", evade_shared_vectors },
 	{ "evade.shared_devices", evade_shared_devices },

@@ -360,6 +360,18 @@ static long race(const struct call *c)
 	return ret ? ret : arrived;
 }
 
+static long dash(const struct call *c)
+{
+	long ret = rig_irq_eventfds(worker_dev.fd, worker_dev.index, c->a, 1,
+				    &worker_eventfds[c->a]);
+
+	if (!ret)
+		ret = rig_dev_raise(&worker_dev, c->a);
+	if (!ret)
+		usleep(10000);
+	return ret ? ret : rig_eventfd_take(worker_eventfds[c->a]);
+}
+
 /* ---- odd arguments ------------------------------------------------------------ */
 
 static long compat_msi(const struct call *c)
@@ -781,6 +793,8 @@ long serve_evade(const struct call *c)
 		return stall_end();
 	case E_RACE:
 		return race(c);
+	case E_DASH:
+		return dash(c);
 	case E_COMPAT_MSI:
 		return compat_msi(c);
 	case E_VHOST:
