@@ -3,6 +3,7 @@
 #   make          build build/irqgate
 #   make demo     install what is missing, build, show it working in a VM
 #   make test     install what is missing, build, run all tests
+#   make docs-paths  write into docs/paths.md what the last test-vm found
 #   make test-unit | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
 
 OUT := build
@@ -92,10 +93,13 @@ test-vm: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(KERNEL)' TEST='$(TEST)' tests/run vm
 
+docs-paths:
+	@tests/vm/matrix write
+
 clean:
 	$(call say,CLEAN,$(OUT))
 	$(Q)rm -rf $(OUT)
 
-.PHONY: all rig unit deps demo test test-unit test-vm clean
+.PHONY: all rig unit deps demo test test-unit test-vm docs-paths clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -47,7 +47,8 @@ struct test {
 struct test_set {
 	const struct test *tests;
 	size_t count;
-	bool shared; /* what one starts goes on for the next, unless it failed */
+	bool shared; /* what one starts goes on for the next, unless it failed; it
+		      * cannot harm the next so much that all must be unloaded */
 };
 
 /* In a shared set: ends what those before started. */
@@ -111,7 +112,7 @@ void expect_counts(const char *handle, unsigned int first, unsigned int last, st
 
 struct counts_step {
 	struct counts now; /* of the vector, from the start */
-	struct counts row, all; /* of the vector, of all: since mark() */
+	struct counts row, all; /* of the vector, of all but the host's: since mark() */
 };
 
 /* What was counted since mark() or the last step, from which the next counts. */

@@ -13,6 +13,7 @@
 
 #include <irqgate/table.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -22,6 +23,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#define PCI_DEVICES "/sys/bus/pci/devices"
 #define ARRIVE_MS 2000
 #define ABSENT_MS 60
 
@@ -83,6 +85,32 @@ static const struct {
 	[REVOKED] = { "t/friend", "t/blue", "t/iron/own" },
 };
 
+/* What else in this machine sends MSIs is the host's. */
+static size_t host_rows(char *text, size_t len)
+{
+	const struct device *const others[] = { &edu, &edu2, &nic, &igb };
+	struct dirent *d;
+	char path[300];
+	size_t at = 0, i;
+	DIR *dir;
+
+	dir = opendir(PCI_DEVICES);
+	while (dir && (d = readdir(dir))) {
+		for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+			if (!strcmp(d->d_name, others[i]->bdf))
+				break;
+		snprintf(path, sizeof(path), PCI_DEVICES "/%s/msi_irqs", d->d_name);
+		if (i < sizeof(others) / sizeof(others[0]) || access(path, F_OK))
+			continue;
+		at += (size_t)snprintf(text + at, len - at,
+				       "  - { handle: \"pci:%s\", context: host, vectors: all }\n",
+				       d->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	return at;
+}
+
 /* The igb is blue's in all states: what varies is who else holds it. */
 static char *policy(enum mode mode, enum state state, bool sources)
 {
@@ -92,6 +120,7 @@ static char *policy(enum mode mode, enum state state, bool sources)
 
 	at = (size_t)snprintf(text, sizeof(text), "%s" CONTEXTS DEFAULTS "devices:\n",
 			      mode == ENFORCED ? ENFORCE : AUDIT);
+	at += host_rows(text + at, sizeof(text) - at);
 	if (igb.vectors)
 		at += (size_t)snprintf(text + at, sizeof(text) - at, ROW, igb.handle, "blue", "all",
 				       "deny");
@@ -695,7 +724,7 @@ static const struct path paths[] = {
 	  .fire = raise_intx,
 	  .arrived = intx_taken,
 	  .device = &edu2,
-	  .spread = true },
+	  .vector = IRQGATE_VECTOR_FUNCTION },
 	NOTICE("vfio.err", "VFIO's ERR index", prepare_index, fire_index, VFIO_PCI_ERR_IRQ_INDEX),
 	NOTICE("vfio.req", "VFIO's REQ index", prepare_index, fire_index, VFIO_PCI_REQ_IRQ_INDEX),
 	NOTICE("vfio.wakeup", "wake-up from low power (VFIO_DEVICE_FEATURE)", prepare_wakeup,
