@@ -9,7 +9,7 @@
  * All paths of a mode and a state share a policy, a loader and its processes: the
  * cast. Each has an eventfd, vector or pin of its own there.
  */
-#include "tests.h"
+#include "matrix.h"
 
 #include <irqgate/table.h>
 
@@ -27,12 +27,8 @@
 #define ARRIVE_MS 2000
 #define ABSENT_MS 60
 
-enum mode { ENFORCED, AUDITED, MODES };
-enum state { AUTHORIZED, UNAUTHORIZED, WRONG, REVOKED, STATES };
-
-static const char *const mode_names[] = { "enforce", "audit" };
-static const char *const state_names[] = { "authorized", "unauthorized", "wrong_context",
-					   "revoked" };
+const char *const mode_names[] = { "enforce", "audit" };
+const char *const state_names[] = { "authorized", "unauthorized", "wrong_context", "revoked" };
 
 #define IN(state) (1U << (state))
 #define BAD (IN(UNAUTHORIZED) | IN(WRONG) | IN(REVOKED))
@@ -61,12 +57,6 @@ struct cell {
 /* ---- policy and cast ------------------------------------------------------ */
 
 /* What each state makes of the devices, and of who signals. */
-#define CONTEXTS                                                                                   \
-	"contexts:\n"                                                                              \
-	"  - { name: blue, match: { cgroup: /t/blue } }\n"                                         \
-	"  - { name: red, match: { cgroup: /t/red } }\n"                                           \
-	"  - { name: iron, match: { cgroup: /t/iron }, strict: true }\n"
-#define DEFAULTS "defaults: { unlisted_device: deny, unlisted_source: deny }\n"
 #define OF_RED                                                                                     \
 	"  - { handle: \"soft:other\", match: { cgroup: /t/other }, context: red }\n"              \
 	"  - { handle: \"soft:other-own\", match: { cgroup: /t/iron/other }, context: red }\n"
@@ -85,8 +75,7 @@ static const struct {
 	[REVOKED] = { "t/friend", "t/blue", "t/iron/own" },
 };
 
-/* What else in this machine sends MSIs is the host's. */
-static size_t host_rows(char *text, size_t len)
+size_t host_rows(char *text, size_t len)
 {
 	const struct device *const others[] = { &edu, &edu2, &nic, &igb };
 	struct dirent *d;
@@ -118,7 +107,7 @@ static char *policy(enum mode mode, enum state state, bool sources)
 	const char *context = state == WRONG ? "red" : "blue";
 	size_t at;
 
-	at = (size_t)snprintf(text, sizeof(text), "%s" CONTEXTS DEFAULTS "devices:\n",
+	at = (size_t)snprintf(text, sizeof(text), "%s" MATRIX_CONTEXTS MATRIX_DEFAULTS "devices:\n",
 			      mode == ENFORCED ? ENFORCE : AUDIT);
 	at += host_rows(text + at, sizeof(text) - at);
 	if (igb.vectors)
