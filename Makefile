@@ -3,6 +3,7 @@
 #   make          build build/irqgate
 #   make demo     install what is missing, build, show it working in a VM
 #   make test     install what is missing, build, run all tests
+#   make docs-paths  write into docs/paths.md what the last test-vm found
 #   make test-unit | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
 #   make churn    10,000 rounds of VM, VFIO bindings and irqfds [KERNEL=...]
 #   make stream   1,000,000 interrupts under reloads, none lost [KERNEL=...]
@@ -104,6 +105,9 @@ test-vm: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(KERNEL)' TEST='$(TEST)' tests/run vm
 
+docs-paths:
+	@tests/vm/matrix write
+
 churn: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(or $(KERNEL),6.12)' TEST=churn.rounds CHURN_ROUNDS=10000 LIMIT=7200 tests/run vm
@@ -116,6 +120,6 @@ clean:
 	$(call say,CLEAN,$(OUT))
 	$(Q)rm -rf $(OUT)
 
-.PHONY: all rig unit deps demo test test-unit test-vm churn stream clean
+.PHONY: all rig unit deps demo test test-unit test-vm docs-paths churn stream clean
 .DELETE_ON_ERROR:
 .SECONDARY:

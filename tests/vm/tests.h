@@ -27,8 +27,9 @@ struct test_set adopt_tests(void);
 /* upgrade.c: another irqgate takes over. */
 struct test_set upgrade_tests(void);
 
-/* matrix.c: paths x states x modes. */
+/* matrix.c, host.c: paths x states x modes. */
 struct test_set matrix_tests(void);
+struct test_set host_tests(void);
 
 /* evade.c: ways around irqgate, churn, races, loss. */
 struct test_set evade_tests(void);
