@@ -24,6 +24,7 @@ BPF_OBJS := $(patsubst bpf/%.bpf.c,$(OUT)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 USER_OBJS := $(patsubst user/%.c,$(OUT)/user/%.o,$(wildcard user/*.c))
 RIG_PROGS := $(addprefix $(OUT)/tests/,msi-vm selftest vmtest)
 UNIT_PROGS := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+UNIT_OBJS := $(addprefix $(OUT)/user/,handle.o names.o policy.o policy_write.o resolve.o util.o)
 HEADERS := $(wildcard include/irqgate/*.h)
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
@@ -63,7 +64,7 @@ $(OUT)/tests/vmtest: $(wildcard tests/vm/*.c tests/vm/*.h) tests/rig/rig.c tests
 	$(call say,CC,$@)
 	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) -ljson-c -o $@
 
-$(OUT)/tests/unit/%: tests/unit/%.c $(addprefix $(OUT)/user/,handle.o names.o policy.o) | $(OUT)/tests/unit
+$(OUT)/tests/unit/%: tests/unit/%.c $(UNIT_OBJS) | $(OUT)/tests/unit
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ -lyaml -lcmocka -o $@
 
