@@ -32,7 +32,7 @@ static __always_inline __u32 named_forebear(struct task_struct *t)
 		tgid = BPF_CORE_READ(t, tgid);
 		if (tgid <= 1)
 			return 0;
-		if (pid_row(rows, 0, tgid, BPF_CORE_READ(t, group_leader, start_boottime)))
+		if (irqgate_match_pid(rows, 0, tgid, BPF_CORE_READ(t, group_leader, start_boottime)))
 			return tgid;
 	}
 	return 0;

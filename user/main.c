@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apply.h"
 #include "daemon.h"
 #include "events.h"
 #include "handle.h"
@@ -32,7 +33,7 @@ const char *argp_program_version = "irqgate " IRQGATE_VERSION;
 /* What any verb may be given; each lists the options it takes. */
 struct args {
 	struct run_options run;
-	bool json;
+	bool json, dry_run;
 	const char *to;
 	const char *word[MAX_ARGS];
 	int nwords;
@@ -48,7 +49,7 @@ struct verb {
 	int (*run)(struct args *args);
 };
 
-enum { KEY_POLICY = 256, KEY_MODE, KEY_UNSAFE, KEY_TO };
+enum { KEY_POLICY = 256, KEY_MODE, KEY_UNSAFE, KEY_TO, KEY_DRY_RUN };
 
 #define OPTION_JSON                                                                                \
 	{                                                                                          \
@@ -59,11 +60,22 @@ enum { KEY_POLICY = 256, KEY_MODE, KEY_UNSAFE, KEY_TO };
 		"verbose", 'v', NULL, 0, "Show libbpf's messages", 0                               \
 	}
 
+#define OPTION_MODE                                                                                \
+	{                                                                                          \
+		"mode", KEY_MODE, "audit|enforce", 0, "Instead of what the policy says", 0         \
+	}
+#define OPTION_UNSAFE                                                                              \
+	{                                                                                          \
+		"allow-unsafe-interrupts", KEY_UNSAFE, NULL, 0,                                    \
+			"Enforce without interrupt remapping, where a device can forge any "       \
+			"interrupt",                                                               \
+			0                                                                          \
+	}
+
 static const struct argp_option options_run[] = {
 	{ "policy", KEY_POLICY, "FILE", 0, "Policy (default " DEFAULT_POLICY ")", 0 },
-	{ "mode", KEY_MODE, "audit|enforce", 0, "Instead of what the policy says", 0 },
-	{ "allow-unsafe-interrupts", KEY_UNSAFE, NULL, 0,
-	  "Enforce without interrupt remapping, where a device can forge any interrupt", 0 },
+	OPTION_MODE,
+	OPTION_UNSAFE,
 	OPTION_JSON,
 	OPTION_VERBOSE,
 	{},
@@ -71,6 +83,13 @@ static const struct argp_option options_run[] = {
 static const struct argp_option options_json[] = { OPTION_JSON, {} };
 static const struct argp_option options_allow[] = {
 	{ "to", KEY_TO, "CONTEXT", 0, "A context of the policy, host, or pid:N", 0 },
+	{},
+};
+static const struct argp_option options_apply[] = {
+	{ "dry-run", KEY_DRY_RUN, NULL, 0, "Only print what would change", 0 },
+	OPTION_MODE,
+	OPTION_UNSAFE,
+	OPTION_JSON,
 	{},
 };
 static const struct argp_option options_none[] = { {} };
@@ -112,7 +131,21 @@ static int verb_unload(struct args *args)
 			close(lock);
 		pins_close(&pins);
 	}
+	unlink(POLICY_IN_FORCE);
 	return pins_remove() || err ? EXIT_RUNTIME : EXIT_DONE;
+}
+
+static int verb_apply(struct args *args)
+{
+	const struct apply_options opts = {
+		.file = args->word[0],
+		.mode = args->run.mode,
+		.dry_run = args->dry_run,
+		.unsafe_interrupts = args->run.unsafe_interrupts,
+		.json = args->json,
+	};
+
+	return apply_verb(&opts);
 }
 
 static int verb_check(struct args *args)
@@ -267,6 +300,8 @@ static const struct verb verbs[] = {
 	{ "run", "", "Load, attach, stay and report", options_run, 0, 0, verb_run },
 	{ "load", "", "Load, attach, leave everything pinned", options_run, 0, 0, verb_load },
 	{ "unload", "", "Release and remove everything", options_none, 0, 0, verb_unload },
+	{ "apply", "FILE", "Put a policy in force, all of it at once", options_apply, 1, 1,
+	  verb_apply },
 	{ "check", "FILE", "Check a policy", options_none, 1, 1, verb_check },
 	{ "show", "WHAT", "Show " SHOW_KINDS, options_json, 1, 1, verb_show },
 	{ "allow", "HANDLE VECTORS", "Register vectors for a context", options_allow, 2, 2,
@@ -296,6 +331,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 		break;
 	case KEY_UNSAFE:
 		args->run.unsafe_interrupts = true;
+		break;
+	case KEY_DRY_RUN:
+		args->dry_run = true;
 		break;
 	case KEY_TO:
 		args->to = value;

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <yaml.h>
+#include "cgroup.h"
 #include "names.h"
 
 #define MAX_ERRORS 20
@@ -31,7 +32,6 @@
 #define MAX_MACHINE 64 /* as systemd-machined has it */
 #define MAX_PID 4194304 /* PID_MAX_LIMIT of 64-bit kernels */
 #define MAX_UID 4294967294LL /* (uid_t)-1 means none */
-#define CGROUP_ROOT "/sys/fs/cgroup/"
 
 struct error {
 	unsigned int file, line;
@@ -619,9 +619,9 @@ static bool load_match(struct loader *l, yaml_node_t *node, struct policy_match 
 	if (!check_path(l, match_keys[found].name, &values[found]))
 		return false;
 	if (found == MATCH_CGROUP &&
-	    !strncmp(values[found].text, CGROUP_ROOT, strlen(CGROUP_ROOT))) {
+	    !strncmp(values[found].text, CGROUP_ROOT "/", strlen(CGROUP_ROOT "/"))) {
 		complain(l, node_line(values[found].node),
-			 "'cgroup' starts with " CGROUP_ROOT ", expected a path below it");
+			 "'cgroup' starts with " CGROUP_ROOT "/, expected a path below it");
 		return false;
 	}
 	match->text = strdup(values[found].text);

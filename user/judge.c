@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <bpf/bpf.h>
+
+#include "judge.h"
+
+bool judge_vm(const struct pins *pins, __u64 kvm, struct irqgate_vm *vm)
+{
+	struct irqgate_ptr_key key = { .ptr = kvm };
+
+	return !bpf_map_lookup_elem(pins->vms, &key, vm);
+}
+
+bool binding_eventfd(const struct pins *pins, const struct irqgate_binding *b,
+		     struct irqgate_eventfd *e)
+{
+	struct irqgate_ptr_key key = {
+		.ptr = b->state == IRQGATE_BINDING_QUARANTINED ? b->original : b->trigger,
+	};
+
+	return b->state != IRQGATE_BINDING_HOST && key.ptr &&
+	       !bpf_map_lookup_elem(pins->eventfds, &key, e);
+}
+
+void judge_binding(const struct rows *rows, const struct pins *pins,
+		   const struct irqgate_binding *b, struct judgement *out)
+{
+	struct irqgate_eventfd e;
+	struct irqgate_decision d;
+	struct irqgate_vm vm;
+	unsigned int i;
+	__u32 gd;
+
+	out->vm = 0;
+	out->gd = b->state == IRQGATE_BINDING_HOST ? IRQGATE_GD_HOST : rows_gd(rows, &b->binder);
+	out->d = rows_decide(rows, b->handle, b->vector, out->gd);
+	if (!binding_eventfd(pins, b, &e))
+		return;
+	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
+		if (!e.vm[i])
+			continue;
+		gd = judge_vm(pins, e.vm[i], &vm) ? rows_gd(rows, &vm.creator) : IRQGATE_GD_NONE;
+		d = rows_decide(rows, b->handle, b->vector, gd);
+		if (d.verdict > out->d.verdict)
+			*out = (struct judgement){ d, gd, e.vm[i] };
+	}
+	if (e.untracked && out->d.verdict == IRQGATE_VERDICT_ALLOW &&
+	    out->d.reason == IRQGATE_REASON_REGISTERED)
+		out->d = irqgate_act(&rows->defaults, IRQGATE_ACTION_DENY, IRQGATE_REASON_SHARED,
+				     out->d.gd);
+}
