@@ -41,6 +41,7 @@ struct loader {
 	bool sentinel_alarm;
 	bool check_modules, enforce; /* to be done after the ring was read */
 	__u64 epoch; /* when bindings were last enforced */
+	__u64 unprinted; /* events, for nobody read */
 };
 
 static const char *policy_path(const struct run_options *opts)
@@ -136,7 +137,10 @@ static int on_event(void *arg, void *data, size_t len)
 		return 0;
 	switch (ev->type) {
 	case IRQGATE_EVENT_VERDICT:
-		event_print(stdout, &l->pins, ev, l->opts->json);
+		if (may_write(stdout))
+			event_print(stdout, &l->pins, ev, l->opts->json);
+		else
+			l->unprinted++;
 		monitor_send(ev);
 		break;
 	case IRQGATE_EVENT_QUARANTINE:
@@ -340,6 +344,10 @@ static void tick(struct loader *l)
 {
 	beat(l);
 	check_sentinel(l);
+	if (l->unprinted && may_write(stdout)) {
+		msg("%llu events were not printed, for nobody read standard output", l->unprinted);
+		l->unprinted = 0;
+	}
 	forget_host_irqs(l);
 	forget_eventfds(l);
 	follow(l);
@@ -488,6 +496,7 @@ int daemon_run(const struct run_options *opts)
 	if (err)
 		goto out;
 	beat(&l);
+	never_block();
 	msg("ready");
 	loop(&l);
 	__atomic_store_n(&l.pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);

@@ -12,8 +12,10 @@
 #include "apply.h"
 #include "daemon.h"
 #include "events.h"
+#include "explain.h"
 #include "handle.h"
 #include "hooks.h"
+#include "learn.h"
 #include "pins.h"
 #include "policy.h"
 #include "probe.h"
@@ -33,6 +35,7 @@ const char *argp_program_version = "irqgate " IRQGATE_VERSION;
 /* What any verb may be given; each lists the options it takes. */
 struct args {
 	struct run_options run;
+	struct learn_options learn;
 	bool json, dry_run;
 	const char *to;
 	const char *word[MAX_ARGS];
@@ -49,7 +52,7 @@ struct verb {
 	int (*run)(struct args *args);
 };
 
-enum { KEY_POLICY = 256, KEY_MODE, KEY_UNSAFE, KEY_TO, KEY_DRY_RUN };
+enum { KEY_POLICY = 256, KEY_MODE, KEY_UNSAFE, KEY_TO, KEY_DRY_RUN, KEY_FOR };
 
 #define OPTION_JSON                                                                                \
 	{                                                                                          \
@@ -89,6 +92,16 @@ static const struct argp_option options_apply[] = {
 	{ "dry-run", KEY_DRY_RUN, NULL, 0, "Only print what would change", 0 },
 	OPTION_MODE,
 	OPTION_UNSAFE,
+	OPTION_JSON,
+	{},
+};
+static const struct argp_option options_learn[] = {
+	{ "for", KEY_FOR, "SECONDS", 0, "How long (default: until interrupted; 0: what is now)", 0 },
+	{ "output", 'o', "FILE", 0, "Write there, all at once (default: standard output)", 0 },
+	{},
+};
+static const struct argp_option options_explain[] = {
+	{ "to", KEY_TO, "CONTEXT", 0, "As if that context had it", 0 },
 	OPTION_JSON,
 	{},
 };
@@ -248,6 +261,43 @@ static int verb_revoke(struct args *args)
 	return change_vectors(args, do_revoke);
 }
 
+static int verb_explain(struct args *args)
+{
+	struct vector_set set;
+	struct pins pins;
+	const char *why;
+	__u64 handle;
+	int err;
+
+	if (handle_parse(args->word[0], &handle)) {
+		fail(0, "%s: not a handle, expected pci:DDDD:BB:SS.F or zpci:FH", args->word[0]);
+		return EXIT_USAGE;
+	}
+	if (vectors_parse(args->word[1], &set, &why) || set.all || vectors_count(&set) != 1) {
+		fail(0, "%s: not a vector, expected a number from 0 to 2047", args->word[1]);
+		return EXIT_USAGE;
+	}
+	if (pins_open(&pins))
+		return EXIT_RUNTIME;
+	err = explain(&pins, handle, vectors_noi(&set) - 1, args->to, args->json);
+	pins_close(&pins);
+	return err == -ENOENT ? EXIT_USAGE : err ? EXIT_RUNTIME : EXIT_DONE;
+}
+
+static int verb_learn(struct args *args)
+{
+	return learn_verb(&args->learn);
+}
+
+/* What s390 firmware holds; other machines have none to compare with. */
+static int verb_verify(struct args *args)
+{
+	(void)args;
+	fail(0, "verify: this machine has no firmware table of interrupts to compare the policy "
+		"with; only s390 has");
+	return EXIT_KERNEL;
+}
+
 struct monitor {
 	struct pins pins;
 	bool json;
@@ -308,6 +358,12 @@ static const struct verb verbs[] = {
 	  verb_allow },
 	{ "revoke", "HANDLE VECTORS", "Take vectors away; none arrives once this returned",
 	  options_none, 2, 2, verb_revoke },
+	{ "explain", "HANDLE VECTOR", "Why a vector has its verdict, and what would change it",
+	  options_explain, 2, 2, verb_explain },
+	{ "learn", "", "Watch, and write the smallest policy that allows what was seen",
+	  options_learn, 0, 0, verb_learn },
+	{ "verify", "", "Compare the policy with the firmware's table (s390)", options_none, 0, 0,
+	  verb_verify },
 	{ "monitor", "", "Print events as they happen", options_json, 0, 0, verb_monitor },
 	{ "probe", "", "What this kernel and machine can honour", options_json, 0, 0, verb_probe },
 };
@@ -334,6 +390,12 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 		break;
 	case KEY_DRY_RUN:
 		args->dry_run = true;
+		break;
+	case KEY_FOR:
+		args->learn.seconds = value;
+		break;
+	case 'o':
+		args->learn.output = value;
 		break;
 	case KEY_TO:
 		args->to = value;

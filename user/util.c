@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +16,25 @@
 
 #define LOCK_PATH "/run/irqgate.lock"
 
+static bool blocks = true;
+
+void never_block(void)
+{
+	blocks = false;
+}
+
+bool may_write(FILE *out)
+{
+	struct pollfd p = { .fd = fileno(out), .events = POLLOUT };
+
+	/* A pipe that is ready takes a line at once; a broken one says so. */
+	return blocks || poll(&p, 1, 0) > 0;
+}
+
 static void vmsg(const char *fmt, va_list ap)
 {
+	if (!may_write(stderr))
+		return;
 	fputs("irqgate: ", stderr);
 	vfprintf(stderr, fmt, ap);
 	fputc('\n', stderr);

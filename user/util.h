@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <linux/types.h>
 
 /* Exit status of the command (design: fixed for those who script it). */
@@ -22,6 +23,15 @@ void msg(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* As msg(), and returns @error, so that an error path is one statement. */
 int fail(int error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * never_block - from now on messages are left out while nobody reads them
+ * may_write - a line can be written without waiting; always true before
+ *
+ * For the loader: whoever does not read its output must not keep it from its work.
+ */
+void never_block(void);
+bool may_write(FILE *out);
 
 /*
  * read_line - first line of a small file, without its newline
