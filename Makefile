@@ -15,7 +15,7 @@ BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Werror
 CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(OUT)
-LIBS := -lbpf -lelf -lz -ljson-c -lyaml
+LIBS := -lbpf -lelf -lz -ljson-c -lyaml -lmicrohttpd -lsystemd
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s%s\n' $(1) $(2))

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The command line: verbs, each with its own options. */
 #include <argp.h>
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,11 +9,12 @@
 
 #include "apply.h"
 #include "daemon.h"
-#include "events.h"
 #include "explain.h"
 #include "handle.h"
 #include "hooks.h"
 #include "learn.h"
+#include "metrics.h"
+#include "monitor.h"
 #include "pins.h"
 #include "policy.h"
 #include "probe.h"
@@ -30,15 +29,17 @@
 
 const char *argp_program_version = "irqgate " IRQGATE_VERSION;
 
-#define MAX_ARGS 2
+#define MAX_ARGS 12
 
 /* What any verb may be given; each lists the options it takes. */
 struct args {
 	struct run_options run;
 	struct learn_options learn;
+	struct monitor_options monitor;
+	struct metrics_options metrics;
 	bool json, dry_run;
 	const char *to;
-	const char *word[MAX_ARGS];
+	char *word[MAX_ARGS];
 	int nwords;
 	const struct verb *verb;
 };
@@ -52,7 +53,8 @@ struct verb {
 	int (*run)(struct args *args);
 };
 
-enum { KEY_POLICY = 256, KEY_MODE, KEY_UNSAFE, KEY_TO, KEY_DRY_RUN, KEY_FOR };
+enum { KEY_POLICY = 256, KEY_MODE, KEY_UNSAFE, KEY_TO, KEY_DRY_RUN, KEY_FOR, KEY_SINCE,
+       KEY_JOURNAL, KEY_LISTEN, KEY_TEXTFILE, KEY_EVERY };
 
 #define OPTION_JSON                                                                                \
 	{                                                                                          \
@@ -103,6 +105,21 @@ static const struct argp_option options_learn[] = {
 static const struct argp_option options_explain[] = {
 	{ "to", KEY_TO, "CONTEXT", 0, "As if that context had it", 0 },
 	OPTION_JSON,
+	{},
+};
+static const struct argp_option options_monitor[] = {
+	{ "since", KEY_SINCE, "TIME", 0,
+	  "First what was counted and last reported since then: boot, 90s, 10m, 2h, 1d or "
+	  "2026-11-22T12:00:00Z",
+	  0 },
+	{ "journal", KEY_JOURNAL, NULL, 0, "Into systemd's journal, with structured fields", 0 },
+	OPTION_JSON,
+	{},
+};
+static const struct argp_option options_metrics[] = {
+	{ "listen", KEY_LISTEN, "[ADDRESS:]PORT", 0, "Serve them by HTTP on loopback", 0 },
+	{ "textfile", KEY_TEXTFILE, "FILE", 0, "Write them there, all at once", 0 },
+	{ "every", KEY_EVERY, "SECONDS", 0, "Write them again and again", 0 },
 	{},
 };
 static const struct argp_option options_none[] = { {} };
@@ -180,12 +197,12 @@ static int verb_show(struct args *args)
 	int err;
 
 	if (!strcmp(args->word[0], "hooks")) {
-		err = show(NULL, "hooks", args->json);
+		err = show(NULL, "hooks", args->word + 1, args->nwords - 1, args->json);
 		return err ? EXIT_RUNTIME : EXIT_DONE;
 	}
 	if (pins_open(&pins))
 		return EXIT_RUNTIME;
-	err = show(&pins, args->word[0], args->json);
+	err = show(&pins, args->word[0], args->word + 1, args->nwords - 1, args->json);
 	pins_close(&pins);
 	return err == -ENOENT ? EXIT_USAGE : err ? EXIT_RUNTIME : EXIT_DONE;
 }
@@ -298,47 +315,15 @@ static int verb_verify(struct args *args)
 	return EXIT_KERNEL;
 }
 
-struct monitor {
-	struct pins pins;
-	bool json;
-};
-
-static int monitor_event(void *arg, void *data, size_t len)
-{
-	struct monitor *m = arg;
-	struct irqgate_event *ev = data;
-
-	if (len >= sizeof(*ev) && ev->type == IRQGATE_EVENT_VERDICT)
-		event_print(stdout, &m->pins, ev, m->json);
-	return 0;
-}
-
-/* From the loader where one runs, else straight from the ring buffer. */
 static int verb_monitor(struct args *args)
 {
-	struct monitor m = { .json = args->json };
-	struct irqgate_event ev;
-	struct ring_buffer *ring;
-	int fd;
+	args->monitor.json = args->json;
+	return monitor_verb(&args->monitor);
+}
 
-	if (pins_open(&m.pins))
-		return EXIT_RUNTIME;
-	fd = monitor_connect();
-	if (fd >= 0) {
-		while (read(fd, &ev, sizeof(ev)) == sizeof(ev))
-			monitor_event(&m, &ev, sizeof(ev));
-		close(fd);
-		return EXIT_DONE;
-	}
-	ring = ring_buffer__new(m.pins.events, monitor_event, &m, NULL);
-	if (!ring) {
-		fail(0, "cannot read the ring buffer: %s", strerror(errno));
-		return EXIT_RUNTIME;
-	}
-	while (ring_buffer__poll(ring, -1) >= 0)
-		;
-	ring_buffer__free(ring);
-	return EXIT_DONE;
+static int verb_metrics(struct args *args)
+{
+	return metrics_verb(&args->metrics);
 }
 
 static int verb_probe(struct args *args)
@@ -353,7 +338,8 @@ static const struct verb verbs[] = {
 	{ "apply", "FILE", "Put a policy in force, all of it at once", options_apply, 1, 1,
 	  verb_apply },
 	{ "check", "FILE", "Check a policy", options_none, 1, 1, verb_check },
-	{ "show", "WHAT", "Show " SHOW_KINDS, options_json, 1, 1, verb_show },
+	{ "show", "WHAT [FIELD=VALUE...]", "Show " SHOW_KINDS, options_json, 1, MAX_ARGS,
+	  verb_show },
 	{ "allow", "HANDLE VECTORS", "Register vectors for a context", options_allow, 2, 2,
 	  verb_allow },
 	{ "revoke", "HANDLE VECTORS", "Take vectors away; none arrives once this returned",
@@ -364,7 +350,9 @@ static const struct verb verbs[] = {
 	  options_learn, 0, 0, verb_learn },
 	{ "verify", "", "Compare the policy with the firmware's table (s390)", options_none, 0, 0,
 	  verb_verify },
-	{ "monitor", "", "Print events as they happen", options_json, 0, 0, verb_monitor },
+	{ "monitor", "", "Print events as they happen", options_monitor, 0, 0, verb_monitor },
+	{ "metrics", "", "Counters and state as Prometheus text", options_metrics, 0, 0,
+	  verb_metrics },
 	{ "probe", "", "What this kernel and machine can honour", options_json, 0, 0, verb_probe },
 };
 
@@ -390,6 +378,21 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 		break;
 	case KEY_DRY_RUN:
 		args->dry_run = true;
+		break;
+	case KEY_SINCE:
+		args->monitor.since = value;
+		break;
+	case KEY_JOURNAL:
+		args->monitor.journal = true;
+		break;
+	case KEY_LISTEN:
+		args->metrics.listen = value;
+		break;
+	case KEY_TEXTFILE:
+		args->metrics.textfile = value;
+		break;
+	case KEY_EVERY:
+		args->metrics.every = value;
 		break;
 	case KEY_FOR:
 		args->learn.seconds = value;
@@ -422,7 +425,7 @@ static int usage(FILE *out, int status)
 
 	fprintf(out, "Usage: irqgate VERB [OPTION...] [ARGUMENT...]\n\n");
 	for (i = 0; i < ARRAY_SIZE(verbs); i++)
-		fprintf(out, "  %-8s %-15s %s\n", verbs[i].name, verbs[i].usage, verbs[i].doc);
+		fprintf(out, "  %-8s %-21s %s\n", verbs[i].name, verbs[i].usage, verbs[i].doc);
 	fprintf(out, "\n'irqgate VERB --help' shows a verb's options.\n");
 	return status;
 }
