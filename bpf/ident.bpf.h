@@ -79,10 +79,16 @@ static __always_inline struct irqgate_match *ident_row(struct irqgate_ident *id,
 	return rows ? irqgate_match_ident(rows, id, source) : NULL;
 }
 
+/* Is it somebody's at all? One that was never captured matches nothing. */
+static __always_inline bool ident_known(struct irqgate_ident *id)
+{
+	return id && (id->tgid || id->start);
+}
+
 /* GD of an identity, IRQGATE_GD_NONE when no context claims it. */
 SHARED __u32 ident_gd(struct irqgate_ident *id)
 {
-	struct irqgate_match *row = ident_row(id, 0);
+	struct irqgate_match *row = ident_known(id) ? ident_row(id, 0) : NULL;
 
 	return row ? row->gd : IRQGATE_GD_NONE;
 }

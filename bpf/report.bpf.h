@@ -98,7 +98,7 @@ static __always_inline void report_binding(struct irqgate_binding *b, __u8 verdi
 		return;
 	ev->handle = b->handle;
 	ev->vector = b->vector;
-	ev->irq = b->irq;
+	ev->irq = b->line;
 	ev->eventfd = b->trigger;
 	ev->verdict = verdict;
 	ev->reason = b->reason;

@@ -271,7 +271,7 @@ static struct json_object *cut_json(const struct plan *plan, const struct cut *c
 
 	put(o, "handle", handle_format(c->binding.handle, handle));
 	json_object_object_add(o, "vector", json_object_new_int64(c->binding.vector));
-	json_object_object_add(o, "irq", json_object_new_int64(c->binding.irq));
+	json_object_object_add(o, "irq", json_object_new_int64(c->binding.line));
 	json_object_object_add(o, "pid", json_object_new_int64(c->binding.binder.tgid));
 	put(o, "context", rows_context(&plan->to, c->gd, name));
 	put(o, "verdict", name_of(&names_verdict, c->verdict));

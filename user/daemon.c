@@ -6,7 +6,9 @@
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,7 +40,6 @@ struct loader {
 	bool gates; /* the bpf LSM is enabled */
 	struct ring_buffer *ring;
 	int epoll, signals, timer, listener, sentinel, files;
-	bool sentinel_alarm;
 	bool check_modules, enforce; /* to be done after the ring was read */
 	__u64 epoch; /* when bindings were last enforced */
 	__u64 unprinted; /* events, for nobody read */
@@ -77,6 +78,43 @@ static int load_stages(struct loader *l)
 	return 0;
 }
 
+/*
+ * Open the sysfs directories of PCI functions that belong to VFIO, for the iterator
+ * to find (bpf/adopt.bpf.c). Return: how many, less than @max at the end of @dir.
+ */
+static int open_vfio_functions(DIR *dir, int fds[], int max)
+{
+	struct dirent *d;
+	char path[300];
+	int n = 0;
+
+	while (n < max && (d = readdir(dir))) {
+		snprintf(path, sizeof(path), "%s/vfio-dev", d->d_name);
+		if (d->d_name[0] == '.' || faccessat(dirfd(dir), path, F_OK, 0))
+			continue;
+		fds[n] = openat(dirfd(dir), d->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		n += fds[n] >= 0;
+	}
+	return n;
+}
+
+static int adopt_vfio(void)
+{
+	DIR *dir = opendir("/sys/bus/pci/devices");
+	int fds[256], err, i, n = 0;
+
+	do {
+		if (dir)
+			n = open_vfio_functions(dir, fds, ARRAY_SIZE(fds));
+		err = pins_iterate("iter_vfio", NULL, NULL);
+		for (i = 0; i < n; i++)
+			close(fds[i]);
+	} while (!err && n == ARRAY_SIZE(fds));
+	if (dir)
+		closedir(dir);
+	return err;
+}
+
 /* Find what the hooks did not see being made, and act on what is not in order. */
 static int adopt(struct loader *l)
 {
@@ -84,9 +122,9 @@ static int adopt(struct loader *l)
 
 	if (lock < 0)
 		return lock;
-	err = pins_iterate("iter_kvm", NULL, NULL);
+	err = pins_iterate("iter_kvm", NULL, NULL) ?: pins_call("prog_vms");
 	if (!err)
-		err = pins_iterate("iter_vfio", NULL, NULL);
+		err = adopt_vfio();
 	if (!err)
 		err = bindings_enforce(&l->pins);
 	close(lock);
@@ -128,6 +166,15 @@ static void learn_host_irq(struct loader *l, const struct irqgate_event *ev)
 	l->enforce = true; /* judges it, with the interrupts it had until now */
 }
 
+static void tell(struct loader *l, const struct irqgate_event *ev)
+{
+	if (may_write(stdout))
+		event_print(stdout, &l->pins, ev, l->opts->json);
+	else
+		l->unprinted++;
+	monitor_send(ev);
+}
+
 static int on_event(void *arg, void *data, size_t len)
 {
 	const struct irqgate_event *ev = data;
@@ -137,11 +184,7 @@ static int on_event(void *arg, void *data, size_t len)
 		return 0;
 	switch (ev->type) {
 	case IRQGATE_EVENT_VERDICT:
-		if (may_write(stdout))
-			event_print(stdout, &l->pins, ev, l->opts->json);
-		else
-			l->unprinted++;
-		monitor_send(ev);
+		tell(l, ev);
 		break;
 	case IRQGATE_EVENT_QUARANTINE:
 		l->enforce = true;
@@ -224,6 +267,13 @@ static void forget_eventfds(struct loader *l)
 static void check_sentinel(struct loader *l)
 {
 	__u64 one = 1, seen = __atomic_load_n(&l->pins.state->sentinel, __ATOMIC_RELAXED);
+	struct irqgate_event ev = {
+		.type = IRQGATE_EVENT_VERDICT,
+		.verdict = IRQGATE_VERDICT_ALARM,
+		.gd_expected = IRQGATE_GD_NONE,
+		.gd_actual = IRQGATE_GD_NONE,
+		.count = 1,
+	};
 	bool alive;
 
 	if (!l->gates)
@@ -232,9 +282,12 @@ static void check_sentinel(struct loader *l)
 	    read(l->sentinel, &one, sizeof(one)) > 0 && write(l->sentinel, &one, sizeof(one)) < 0)
 		return;
 	alive = __atomic_load_n(&l->pins.state->sentinel, __ATOMIC_RELAXED) != seen;
-	if (alive == !l->sentinel_alarm)
+	if (alive == !l->pins.state->alarm)
 		return;
-	l->sentinel_alarm = !alive;
+	ev.time = boottime_ns();
+	ev.reason = alive ? IRQGATE_REASON_RECOVERED : IRQGATE_REASON_SILENT;
+	l->pins.state->alarm = alive ? 0 : ev.time;
+	tell(l, &ev);
 	msg(alive ? "the hooks fire again"
 		  : "ALARM: the hooks do not fire, nothing is enforced; is kernel.ftrace_enabled "
 		    "0?");
@@ -439,6 +492,8 @@ static void loop(struct loader *l)
  */
 static int bring_up(struct loader *l)
 {
+	static const struct irqgate_vector_key nobody;
+	static const struct irqgate_counters none;
 	bool fresh = !hooks_stage_loaded(STAGE_CORE);
 	__u32 other;
 	int err = hooks_load(STAGE_CORE, l->gates);
@@ -451,6 +506,8 @@ static int bring_up(struct loader *l)
 	if (other && !kill(other, 0))
 		return fail(-EBUSY, "irqgate runs already, as process %u", other);
 	l->pins.state->build = hooks_build();
+	/* No row can be made where kernel-side signals are counted. */
+	bpf_map_update_elem(l->pins.stats, &nobody, &none, BPF_NOEXIST);
 	if (l->opts->stay) {
 		beat(l);
 		__atomic_store_n(&l->pins.state->loader_tgid, getpid(), __ATOMIC_SEQ_CST);

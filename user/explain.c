@@ -157,19 +157,21 @@ static bool find_binding(const struct question *q, struct irqgate_binding *b)
 
 static void explain_binding(struct question *q, const struct irqgate_binding *b)
 {
-	struct irqgate_eventfd e;
+	struct irqgate_eventfd e = {};
 	struct irqgate_vm vm;
 	unsigned int i;
 
 	if (b->state == IRQGATE_BINDING_HOST) {
-		step(q, "binding", 0, "irq %u, handled by a host driver", b->irq);
+		step(q, "binding", 0, "irq %u, handled by a host driver", b->line);
 		return;
 	}
-	step(q, "binding", 0, "irq %u, eventfd %d, %s", b->irq, b->eventfd_id,
+	binding_eventfd(q->pins, b, &e);
+	step(q, "binding", 0, "irq %u, eventfd %d, %s", b->line, e.id,
 	     name_of(&names_binding, b->state));
-	explain_ident(q, "bound by", &b->binder, NULL);
-	if (!binding_eventfd(q->pins, b, &e))
-		return;
+	if (b->binder.tgid)
+		explain_ident(q, "bound by", &b->binder, NULL);
+	else
+		step(q, "bound by", 0, "nobody known: it was found bound, and nobody holds it");
 	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
 		if (!e.vm[i])
 			continue;

@@ -21,28 +21,44 @@ bool binding_eventfd(const struct pins *pins, const struct irqgate_binding *b,
 	       !bpf_map_lookup_elem(pins->eventfds, &key, e);
 }
 
-void judge_binding(const struct rows *rows, const struct pins *pins,
-		   const struct irqgate_binding *b, struct judgement *out)
+/* The VM that weighs most among those that listen; vm 0: none does. */
+static void judge_listeners(const struct rows *rows, const struct pins *pins,
+			    const struct irqgate_binding *b, const struct irqgate_eventfd *e,
+			    struct judgement *worst)
 {
-	struct irqgate_eventfd e;
 	struct irqgate_decision d;
 	struct irqgate_vm vm;
 	unsigned int i;
 	__u32 gd;
 
+	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
+		if (!e->vm[i])
+			continue;
+		gd = judge_vm(pins, e->vm[i], &vm) ? rows_gd(rows, &vm.creator) : IRQGATE_GD_NONE;
+		d = rows_decide(rows, b->handle, b->vector, gd);
+		if (d.verdict > worst->d.verdict)
+			*worst = (struct judgement){ d, gd, e->vm[i] };
+	}
+}
+
+void judge_binding(const struct rows *rows, const struct pins *pins,
+		   const struct irqgate_binding *b, struct judgement *out)
+{
+	bool unresolved = !b->binder.tgid && !b->binder.start;
+	struct judgement listener = {};
+	struct irqgate_eventfd e = {};
+
 	out->vm = 0;
 	out->gd = b->state == IRQGATE_BINDING_HOST ? IRQGATE_GD_HOST : rows_gd(rows, &b->binder);
 	out->d = rows_decide(rows, b->handle, b->vector, out->gd);
-	if (!binding_eventfd(pins, b, &e))
+	if (b->state == IRQGATE_BINDING_HOST)
 		return;
-	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
-		if (!e.vm[i])
-			continue;
-		gd = judge_vm(pins, e.vm[i], &vm) ? rows_gd(rows, &vm.creator) : IRQGATE_GD_NONE;
-		d = rows_decide(rows, b->handle, b->vector, gd);
-		if (d.verdict > out->d.verdict)
-			*out = (struct judgement){ d, gd, e.vm[i] };
-	}
+	if (binding_eventfd(pins, b, &e))
+		judge_listeners(rows, pins, b, &e, &listener);
+	if (listener.d.verdict > out->d.verdict || (unresolved && listener.vm))
+		*out = listener;
+	else if (unresolved && out->d.reason == IRQGATE_REASON_CONTEXT)
+		out->d.reason = IRQGATE_REASON_UNRESOLVED;
 	if (e.untracked && out->d.verdict == IRQGATE_VERDICT_ALLOW &&
 	    out->d.reason == IRQGATE_REASON_REGISTERED)
 		out->d = irqgate_act(&rows->defaults, IRQGATE_ACTION_DENY, IRQGATE_REASON_SHARED,

@@ -27,12 +27,13 @@
 #include "learn.h"
 #include "judge.h"
 #include "names.h"
-#include "stats.h"
+#include "snapshot.h"
 #include "table.h"
 #include "util.h"
 
 #define LOOK_MS 100
 #define NOBODY (-1) /* the host */
+#define UNKNOWN (-2)
 
 /* A process that bound something, created a VM or signalled one. */
 struct owner {
@@ -65,7 +66,7 @@ struct learner {
 	struct seen *seen;
 	struct signaller *signaller;
 	size_t nowners, nseen, nsignallers;
-	struct stats before, after;
+	struct snapshot before, after;
 	__u64 start;
 	/* Comments of the rows of out, each for free(3). */
 	char **context_note, **device_note, **source_note;
@@ -175,6 +176,21 @@ static __u64 foreign_vm(const struct learner *l, const struct irqgate_binding *b
 	return 0;
 }
 
+/* Of a binding that was found bound, and held by nobody, a VM that listens tells. */
+static int find_binder(struct learner *l, const struct irqgate_binding *b)
+{
+	struct irqgate_eventfd e;
+	struct irqgate_vm vm;
+	unsigned int i;
+
+	if (b->binder.tgid)
+		return find_owner(l, &b->binder);
+	for (i = 0; binding_eventfd(&l->pins, b, &e) && i < IRQGATE_EVENTFD_VMS; i++)
+		if (e.vm[i] && judge_vm(&l->pins, e.vm[i], &vm))
+			return find_owner(l, &vm.creator);
+	return UNKNOWN;
+}
+
 static void see(struct learner *l, const struct irqgate_binding *b)
 {
 	__u64 now = boot_ns(), count;
@@ -182,7 +198,9 @@ static void see(struct learner *l, const struct irqgate_binding *b)
 	size_t i;
 	int owner;
 
-	owner = b->state == IRQGATE_BINDING_HOST ? NOBODY : find_owner(l, &b->binder);
+	owner = b->state == IRQGATE_BINDING_HOST ? NOBODY : find_binder(l, b);
+	if (owner == UNKNOWN)
+		return; /* print_unseen() tells */
 	for (i = 0; i < l->nseen && !s; i++)
 		if (l->seen[i].handle == b->handle && l->seen[i].vector == b->vector &&
 		    l->seen[i].owner == owner)
@@ -512,11 +530,13 @@ static int compare_seen(const void *a, const void *b)
 	return (x->vector > y->vector) - (x->vector < y->vector);
 }
 
-static __u64 counted(const struct stats *stats, __u64 handle, __u32 vector)
+static __u64 counted(const struct snapshot *snap, __u64 handle, __u32 vector)
 {
-	const struct irqgate_counters *c = stats_find(stats, handle, vector);
+	const struct snapshot_row key = { .handle = handle, .vector = vector }, *row;
 
-	return c ? c->passed + c->dropped + c->would_drop + c->leaked : 0;
+	row = snap->n ? bsearch(&key, snap->row, snap->n, sizeof(key), snapshot_order) : NULL;
+	return row ? row->count.passed + row->count.dropped + row->count.would_drop +
+			     row->count.leaked : 0;
 }
 
 static int seen_context(const struct learner *l, const struct seen *s)
@@ -594,7 +614,13 @@ static void add_device(struct learner *l, __u64 handle, const struct seen *s, si
 			fprintf(f, "  # vector %u was not allowed (%s, reason %s)\n", s[i].vector,
 				name_of(&names_verdict, s[i].verdict),
 				name_of(&names_reason, s[i].reason));
-		vectors_fill(&d->vectors, s[i].vector, s[i].vector);
+		if (s[i].vector == IRQGATE_VECTOR_FUNCTION) {
+			/* INTx is the context's that has the device; a row needs a vector. */
+			fprintf(f, "  # INTx, for which any vector would do\n");
+			vectors_fill(&d->vectors, 0, 0);
+		} else {
+			vectors_fill(&d->vectors, s[i].vector, s[i].vector);
+		}
 		from = !from || s[i].first < from ? s[i].first : from;
 		to = s[i].last > to ? s[i].last : to;
 	}
@@ -777,7 +803,7 @@ static void print_unseen(const struct learner *l, FILE *out)
 	size_t i, j;
 
 	for (i = 0; i < l->after.n; i++) {
-		const struct irqgate_vector_key *key = &l->after.row[i].key;
+		const struct snapshot_row *key = &l->after.row[i];
 		__u64 n = counted(&l->after, key->handle, key->vector) -
 			  counted(&l->before, key->handle, key->vector);
 
@@ -871,13 +897,13 @@ int learn_verb(const struct learn_options *opts)
 	sigaction(SIGTERM, &act, NULL);
 	l.in_force = policy_in_force();
 	err = table_read(&l.pins, &l.rows) ?: policy_empty(&l.out) ?:
-	      stats_read(&l.pins, &l.before);
+	      snapshot_take(&l.pins, &l.before);
 	if (err)
 		goto out;
 	if (l.rows.defaults.unlisted_source == IRQGATE_ACTION_ALLOW)
 		msg("learn: sources cannot be learned, the table in force allows unlisted ones");
 	watch(&l, opts->seconds ? l.start + seconds * 1000000000ULL : 0);
-	err = stats_read(&l.pins, &l.after);
+	err = snapshot_take(&l.pins, &l.after);
 	if (err)
 		goto out;
 	build(&l);
@@ -892,8 +918,8 @@ out:
 	policy_free(l.out);
 	policy_free(l.in_force);
 	rows_free(&l.rows);
-	stats_free(&l.before);
-	stats_free(&l.after);
+	snapshot_free(&l.before);
+	snapshot_free(&l.after);
 	free(l.owner);
 	free(l.seen);
 	free(l.signaller);

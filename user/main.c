@@ -20,6 +20,7 @@
 #include "probe.h"
 #include "quarantine.h"
 #include "show.h"
+#include "status.h"
 #include "table.h"
 #include "util.h"
 
@@ -331,6 +332,18 @@ static int verb_probe(struct args *args)
 	return probe_verb(args->json);
 }
 
+static int verb_status(struct args *args)
+{
+	struct pins pins;
+	int err = pins_open(&pins);
+
+	if (!err) {
+		err = status(&pins, args->json);
+		pins_close(&pins);
+	}
+	return err ? EXIT_RUNTIME : EXIT_DONE;
+}
+
 static const struct verb verbs[] = {
 	{ "run", "", "Load, attach, stay and report", options_run, 0, 0, verb_run },
 	{ "load", "", "Load, attach, leave everything pinned", options_run, 0, 0, verb_load },
@@ -353,6 +366,8 @@ static const struct verb verbs[] = {
 	{ "monitor", "", "Print events as they happen", options_monitor, 0, 0, verb_monitor },
 	{ "metrics", "", "Counters and state as Prometheus text", options_metrics, 0, 0,
 	  verb_metrics },
+	{ "status", "", "Is everything in force? Exit status 1 if not", options_json, 0, 0,
+	  verb_status },
 	{ "probe", "", "What this kernel and machine can honour", options_json, 0, 0, verb_probe },
 };
 

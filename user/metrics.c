@@ -22,7 +22,7 @@
 #include "metrics.h"
 #include "names.h"
 #include "pins.h"
-#include "stats.h"
+#include "snapshot.h"
 #include "table.h"
 #include "util.h"
 
@@ -44,15 +44,12 @@ struct labels {
 	char handle[HANDLE_STRLEN], context[IRQGATE_NAME_LEN], vector[16];
 };
 
-static void labels_of(const struct rows *rows, const struct irqgate_vector_key *key,
-		      struct labels *l)
+static void labels_of(const struct rows *rows, const struct snapshot_row *row, struct labels *l)
 {
-	__u32 gd = rows_decide(rows, key->handle, key->vector, IRQGATE_GD_NONE).gd;
-
-	handle_format(key->handle, l->handle);
-	rows_context(rows, gd, l->context);
+	handle_format(row->handle, l->handle);
+	rows_context(rows, row->owner, l->context);
 	snprintf(l->vector, sizeof(l->vector),
-		 key->vector == IRQGATE_VECTOR_FUNCTION ? "function" : "%u", key->vector);
+		 row->vector == IRQGATE_VECTOR_FUNCTION ? "function" : "%u", row->vector);
 }
 
 static void sample(FILE *f, const char *name, const struct labels *l, const char *label,
@@ -62,7 +59,7 @@ static void sample(FILE *f, const char *name, const struct labels *l, const char
 		l->handle, l->vector, l->context, label, value, count);
 }
 
-static void put_counters(FILE *f, const struct stats *stats, const struct rows *rows)
+static void put_counters(FILE *f, const struct snapshot *snap, const struct rows *rows)
 {
 	struct labels l;
 	unsigned int r;
@@ -71,10 +68,10 @@ static void put_counters(FILE *f, const struct stats *stats, const struct rows *
 	family(f, "interrupts_total", "counter",
 	       "Interrupts of a vector by verdict: allow passed, drop was stopped, audit and leak "
 	       "passed.");
-	for (i = 0; i < stats->n; i++) {
-		const struct irqgate_counters *c = &stats->row[i].count;
+	for (i = 0; i < snap->n; i++) {
+		const struct irqgate_counters *c = &snap->row[i].count;
 
-		labels_of(rows, &stats->row[i].key, &l);
+		labels_of(rows, &snap->row[i], &l);
 		sample(f, "interrupts_total", &l, "verdict", "allow", c->passed);
 		sample(f, "interrupts_total", &l, "verdict", "drop", c->dropped);
 		sample(f, "interrupts_total", &l, "verdict", "audit", c->would_drop);
@@ -82,19 +79,19 @@ static void put_counters(FILE *f, const struct stats *stats, const struct rows *
 	}
 	family(f, "attempts_total", "counter",
 	       "Binds, injections and receptions by verdict: deny was refused, audit went on.");
-	for (i = 0; i < stats->n; i++) {
-		labels_of(rows, &stats->row[i].key, &l);
-		sample(f, "attempts_total", &l, "verdict", "deny", stats->row[i].count.denied);
-		sample(f, "attempts_total", &l, "verdict", "audit", stats->row[i].count.audited);
+	for (i = 0; i < snap->n; i++) {
+		labels_of(rows, &snap->row[i], &l);
+		sample(f, "attempts_total", &l, "verdict", "deny", snap->row[i].count.denied);
+		sample(f, "attempts_total", &l, "verdict", "audit", snap->row[i].count.audited);
 	}
 	family(f, "violations_total", "counter",
 	       "Interrupts and attempts that the table does not allow, by reason.");
-	for (i = 0; i < stats->n; i++) {
-		labels_of(rows, &stats->row[i].key, &l);
+	for (i = 0; i < snap->n; i++) {
+		labels_of(rows, &snap->row[i], &l);
 		for (r = 0; r < IRQGATE_MAX_REASONS; r++)
-			if (stats->row[i].count.reason[r])
+			if (snap->row[i].count.reason[r])
 				sample(f, "violations_total", &l, "reason",
-				       name_of(&names_reason, r), stats->row[i].count.reason[r]);
+				       name_of(&names_reason, r), snap->row[i].count.reason[r]);
 	}
 }
 
@@ -158,6 +155,7 @@ static void put_state(FILE *f, const struct pins *pins, const struct rows *rows)
 	       "Bindings for which a map had no room.");
 	single(f, "unknown_msis_total", "counter", st->unknown_msis,
 	       "MSIs through VFIO of which no binding is known.");
+	single(f, "alarm", "gauge", !!st->alarm, "1 while the hooks do not fire.");
 	single(f, "sentinel_total", "counter", st->sentinel,
 	       "Times the injection gate was seen to fire; stands still when the hooks do not.");
 }
@@ -192,7 +190,7 @@ static char *collect(size_t *len)
 {
 	char *text = NULL;
 	FILE *f = open_memstream(&text, len);
-	struct stats stats;
+	struct snapshot snap;
 	struct rows rows;
 	struct pins pins;
 
@@ -204,9 +202,9 @@ static char *collect(size_t *len)
 		single(f, "loaded", "gauge", 1, "1 while irqgate's programs are attached.");
 		if (!table_read(&pins, &rows)) {
 			put_state(f, &pins, &rows);
-			if (!stats_read(&pins, &stats))
-				put_counters(f, &stats, &rows);
-			stats_free(&stats);
+			if (!snapshot_take(&pins, &snap))
+				put_counters(f, &snap, &rows);
+			snapshot_free(&snap);
 		}
 		rows_free(&rows);
 		put_bindings(f, &pins);

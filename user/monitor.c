@@ -18,7 +18,7 @@
 
 #include "events.h"
 #include "monitor.h"
-#include "stats.h"
+#include "snapshot.h"
 #include "util.h"
 
 /* systemd-id128 new: finds irqgate's entries in any journal. */
@@ -163,12 +163,12 @@ static __u8 main_reason(const struct irqgate_counters *c)
 /* Events are not kept, but every vector keeps what it counted and when it last said so. */
 static int show_past(const struct monitor *m, __u64 since)
 {
-	struct stats stats;
-	int err = stats_read(&m->pins, &stats);
+	struct snapshot snap;
+	int err = snapshot_take(&m->pins, &snap);
 	size_t i, j;
 
-	for (i = 0; !err && i < stats.n; i++) {
-		const struct irqgate_counters *c = &stats.row[i].count;
+	for (i = 0; !err && i < snap.n; i++) {
+		const struct irqgate_counters *c = &snap.row[i].count;
 		const struct {
 			__u8 verdict;
 			__u64 count;
@@ -184,8 +184,8 @@ static int show_past(const struct monitor *m, __u64 since)
 		for (j = 0; j < ARRAY_SIZE(kinds); j++) {
 			const struct irqgate_event ev = {
 				.time = c->reported,
-				.handle = stats.row[i].key.handle,
-				.vector = stats.row[i].key.vector,
+				.handle = snap.row[i].handle,
+				.vector = snap.row[i].vector,
 				.count = kinds[j].count,
 				.verdict = kinds[j].verdict,
 				.reason = main_reason(c),
@@ -197,7 +197,7 @@ static int show_past(const struct monitor *m, __u64 since)
 				show_event(m, &ev, true);
 		}
 	}
-	stats_free(&stats);
+	snapshot_free(&snap);
 	return err;
 }
 

@@ -341,6 +341,9 @@ const char *rows_context(const struct rows *rows, __u32 gd, char buf[IRQGATE_NAM
 const struct irqgate_match *rows_ident(const struct rows *rows, const struct irqgate_ident *ident,
 				       __u32 source)
 {
+	/* One that was never captured matches nothing. */
+	if (!ident->tgid && !ident->start)
+		return NULL;
 	return irqgate_match_ident((void *)rows, (struct irqgate_ident *)ident, source);
 }
 

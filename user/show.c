@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,7 +15,7 @@
 #include "hooks.h"
 #include "names.h"
 #include "show.h"
-#include "stats.h"
+#include "snapshot.h"
 #include "table.h"
 #include "util.h"
 
@@ -194,7 +193,7 @@ static int show_bindings(struct pins *pins, struct json_object *rows)
 		o = json_object_new_object();
 		put_handle(o, b.handle);
 		put_num(o, "vector", b.vector);
-		put_num(o, "irq", b.irq);
+		put_num(o, "irq", b.line);
 		put_ptr(o, "eventfd", eventfd);
 		put_vm(o, pins, vm ? irqfd.vm : 0);
 		json_object_object_add(o, "gsi", vm ? json_object_new_int64(irqfd.gsi) : NULL);
@@ -209,35 +208,19 @@ static int show_bindings(struct pins *pins, struct json_object *rows)
 	return 0;
 }
 
-/* Whom the table registers the vector for. */
-static __u32 registered_gd(int devices, int vectors, const struct irqgate_vector_key *key)
-{
-	struct irqgate_device_key dkey = { .handle = key->handle };
-	struct irqgate_registration reg;
-	struct irqgate_vector_auth vec;
-
-	if (!bpf_map_lookup_elem(vectors, key, &vec))
-		return vec.gd;
-	if (!bpf_map_lookup_elem(devices, &dkey, &reg) && (reg.flags & IRQGATE_REG_ALL_VECTORS))
-		return reg.gd;
-	return IRQGATE_GD_NONE;
-}
-
 static int show_stats(struct pins *pins, struct json_object *out)
 {
-	int devices = table_map(pins, IRQGATE_MAP_DEVICES);
-	int vectors = table_map(pins, IRQGATE_MAP_VECTORS);
-	struct stats stats;
+	struct snapshot snap;
+	int err = snapshot_take(pins, &snap);
 	size_t i;
-	int err = stats_read(pins, &stats);
 
-	for (i = 0; i < stats.n; i++) {
-		const struct stat_row *row = &stats.row[i];
+	for (i = 0; i < snap.n; i++) {
 		struct json_object *o = json_object_new_object();
+		const struct snapshot_row *row = &snap.row[i];
 
-		put_handle(o, row->key.handle);
-		put_num(o, "vector", row->key.vector);
-		put_gd(o, pins, registered_gd(devices, vectors, &row->key));
+		put_handle(o, row->handle);
+		put_num(o, "vector", row->vector);
+		put_gd(o, pins, row->owner);
 		put_num(o, "passed", row->count.passed);
 		put_num(o, "dropped", row->count.dropped);
 		put_num(o, "denied", row->count.denied);
@@ -246,9 +229,7 @@ static int show_stats(struct pins *pins, struct json_object *out)
 		put_num(o, "audited", row->count.audited);
 		json_object_array_add(out, o);
 	}
-	stats_free(&stats);
-	close(devices);
-	close(vectors);
+	snapshot_free(&snap);
 	return err;
 }
 
@@ -282,7 +263,7 @@ static const char *cell(struct json_object *o, const char *key)
 	return v ? json_object_get_string(v) : "-";
 }
 
-/* A table with a column for each field, as wide as its widest cell. */
+/* A table with a column for each field of the first row, as wide as its widest cell. */
 static void print_table(struct json_object *rows)
 {
 	size_t n = json_object_array_length(rows), i, width;
