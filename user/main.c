@@ -199,7 +199,7 @@ static int verb_show(struct args *args)
 
 	if (!strcmp(args->word[0], "hooks")) {
 		err = show(NULL, "hooks", args->word + 1, args->nwords - 1, args->json);
-		return err ? EXIT_RUNTIME : EXIT_DONE;
+		return err == -ENOENT ? EXIT_USAGE : err ? EXIT_RUNTIME : EXIT_DONE;
 	}
 	if (pins_open(&pins))
 		return EXIT_RUNTIME;

@@ -16,7 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define POLICY "/run/irqgate-test.yaml"
 #define EVENTS "/run/irqgate-test.events"
 #define ERRORS "/run/irqgate-test.err"
 #define PINS "/sys/fs/bpf/irqgate"
@@ -152,7 +151,7 @@ const struct output *run(char *const argv[])
 }
 
 /* Beside the directory of this program. */
-static char *irqgate_path(void)
+char *irqgate_path(void)
 {
 	static char path[512];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
@@ -214,7 +213,7 @@ void loader_options(const char *option)
 	loader_option = option;
 }
 
-static bool loader_said(const char *what)
+bool loader_said(const char *what)
 {
 	char text[8192];
 
@@ -656,6 +655,7 @@ static void clean_up(void)
 		worker_end(&workers[i], true);
 	nworkers = 0;
 	loader_end(SIGTERM);
+	run((char *[]){ "/bin/rm", "-rf", POLICY_DIR, NULL });
 }
 
 static void run_one(const struct test *t)

@@ -57,6 +57,9 @@ struct output {
 /* Runs ARGV to its end; the result is overwritten by the next call. */
 const struct output *run(char *const argv[]);
 
+/* The program under test. */
+char *irqgate_path(void);
+
 /* irqgate with these arguments. Words end with NULL. */
 const struct output *irqgate(const char *word, ...) __attribute__((sentinel));
 
@@ -69,6 +72,11 @@ void loader_options(const char *option); /* one more, for the next start only */
 void loader_stop(void); /* SIGTERM; must end with 0 */
 void loader_kill(void); /* SIGKILL */
 pid_t loader_pid(void); /* 0: none runs */
+bool loader_said(const char *what); /* on stderr, since its start */
+
+/* The policy it runs with, and the directory of what adds to that. */
+#define POLICY "/run/irqgate-test.yaml"
+#define POLICY_DIR "/run/irqgate-test.d"
 
 /* Stops the loader if it runs, unloads; nothing of irqgate may remain. */
 void unload(void);
