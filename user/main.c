@@ -179,6 +179,23 @@ static int verb_apply(struct args *args)
 	return apply_verb(&opts);
 }
 
+/* Rows that are fine, but about functions this machine does not have (yet). */
+static void note_absent(const struct policy *p)
+{
+	char word[POLICY_SELECT_LEN];
+	unsigned int i;
+
+	for (i = 0; i < p->ndevices; i++) {
+		const struct policy_device *d = &p->devices[i];
+		unsigned int want =
+			d->select.kind == POLICY_SELECT_ID ? d->select.count : 1;
+
+		if (d->nfunctions < want)
+			printf("%s:%u: %s: %u of %u functions are here\n", p->files[d->file],
+			       d->line, policy_select_format(d, word), d->nfunctions, want);
+	}
+}
+
 static int verb_check(struct args *args)
 {
 	struct policy *policy;
@@ -186,10 +203,14 @@ static int verb_check(struct args *args)
 
 	if (err)
 		return EXIT_USAGE;
-	printf("%s: %u contexts, %u devices, %u sources\n", args->word[0], policy->ncontexts,
-	       policy->ndevices, policy->nsources);
+	err = policy_resolve(policy, "/sys");
+	if (err >= 0) {
+		note_absent(policy);
+		printf("%s: %u contexts, %u devices, %u sources\n", args->word[0],
+		       policy->ncontexts, policy->ndevices, policy->nsources);
+	}
 	policy_free(policy);
-	return EXIT_DONE;
+	return err < 0 ? EXIT_USAGE : EXIT_DONE;
 }
 
 static int verb_show(struct args *args)

@@ -91,6 +91,18 @@ static size_t rows(const char *what, const char *a, const char *b)
 	return n;
 }
 
+static const char *group_of(const struct device *d, char group[512])
+{
+	char path[128], target[512];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", d->bdf);
+	n = readlink(path, target, sizeof(target) - 1);
+	expect(n > 0, "%s has no IOMMU group", d->bdf);
+	target[n] = '\0';
+	return strcpy(group, strrchr(target, '/') + 1);
+}
+
 /* ---- apply --------------------------------------------------------------------- */
 
 /* What a dry run says is what apply then does; what both tables allow goes on. */
@@ -172,6 +184,8 @@ void policy_stream(void)
 
 void policy_errors(void)
 {
+	char group[512];
+	const struct output *o;
 	struct worker *w;
 	long before;
 
@@ -184,9 +198,13 @@ void policy_errors(void)
 	verb(2, "apply", "--mode", "nonsense", POLICY, NULL);
 	/* Two rows that turn out to be about one function. */
 	policy_to(OTHER, ENFORCE DEVICES ROW
-		  "  - { match: { iommu_group: 999999 }, context: host, noi: 1 }\n",
-		  edu.handle, "host", "all", "deny");
-	verb(0, "check", OTHER, NULL);
+		  "  - { match: { iommu_group: %s }, context: host, noi: 1 }\n",
+		  edu.handle, "host", "all", "deny", group_of(&edu, group));
+	verb(2, "check", OTHER, NULL);
+	o = irqgate("apply", OTHER, NULL);
+	expect(o->status == 2 && strstr(o->err, OTHER ":5: IOMMU group ") &&
+		       strstr(o->err, " is also that of " OTHER ":4"),
+	       "it says %s", o->err);
 	expect_is(generation(), before, "generation after refused policies");
 	must(w, W_ARRIVES, 0, nic.vectors, 1);
 	verb(2, "show", "bindings", "color=red", NULL);
@@ -275,18 +293,14 @@ static void sysfs_write(const char *bdf, const char *name, const char *text)
 
 void policy_select(void)
 {
-	char path[128], target[512] = "", filter[64];
-	const char *group;
+	char group[512], filter[64];
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", nic.bdf);
-	expect(readlink(path, target, sizeof(target) - 1) > 0, "%s has no IOMMU group", nic.bdf);
-	group = strrchr(target, '/') + 1;
 	loader_start(ENFORCE CONTEXTS DEVICES
 		     "  - { match: { id: \"1234:11e8\" }, context: blue, vectors: all }\n"
 		     "  - { match: { id: \"1234:11e8\", count: 8 }, context: red, vectors: all }\n"
 		     "  - { match: { iommu_group: %s }, context: blue, vectors: [0-1] }\n"
 		     "%s%s%s",
-		     group, igb.vectors ? "  - { match: { pf: \"" : "",
+		     group_of(&nic, group), igb.vectors ? "  - { match: { pf: \"" : "",
 		     igb.vectors ? igb.handle : "",
 		     igb.vectors ? "\", vf: 0 }, context: red, noi: 1 }\n" : "");
 	expect_member(worker_new(BLUE), &edu, true, "blue of the first edu");
