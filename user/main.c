@@ -54,8 +54,19 @@ struct verb {
 	int (*run)(struct args *args);
 };
 
-enum { KEY_POLICY = 256, KEY_MODE, KEY_UNSAFE, KEY_TO, KEY_DRY_RUN, KEY_FOR, KEY_SINCE,
-       KEY_JOURNAL, KEY_LISTEN, KEY_TEXTFILE, KEY_EVERY };
+enum {
+	KEY_POLICY = 256,
+	KEY_MODE,
+	KEY_UNSAFE,
+	KEY_TO,
+	KEY_DRY_RUN,
+	KEY_FOR,
+	KEY_SINCE,
+	KEY_JOURNAL,
+	KEY_LISTEN,
+	KEY_TEXTFILE,
+	KEY_EVERY
+};
 
 #define OPTION_JSON                                                                                \
 	{                                                                                          \
@@ -99,7 +110,8 @@ static const struct argp_option options_apply[] = {
 	{},
 };
 static const struct argp_option options_learn[] = {
-	{ "for", KEY_FOR, "SECONDS", 0, "How long (default: until interrupted; 0: what is now)", 0 },
+	{ "for", KEY_FOR, "SECONDS", 0, "How long (default: until interrupted; 0: what is now)",
+	  0 },
 	{ "output", 'o', "FILE", 0, "Write there, all at once (default: standard output)", 0 },
 	{},
 };
@@ -187,8 +199,7 @@ static void note_absent(const struct policy *p)
 
 	for (i = 0; i < p->ndevices; i++) {
 		const struct policy_device *d = &p->devices[i];
-		unsigned int want =
-			d->select.kind == POLICY_SELECT_ID ? d->select.count : 1;
+		unsigned int want = d->select.kind == POLICY_SELECT_ID ? d->select.count : 1;
 
 		if (d->nfunctions < want)
 			printf("%s:%u: %s: %u of %u functions are here\n", p->files[d->file],

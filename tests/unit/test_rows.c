@@ -225,9 +225,9 @@ static void run_time_rows(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(counts),	cmocka_unit_test(decides),
-		cmocka_unit_test(identities),	cmocka_unit_test(doubles),
-		cmocka_unit_test(differences),	cmocka_unit_test(run_time_rows),
+		cmocka_unit_test(counts),      cmocka_unit_test(decides),
+		cmocka_unit_test(identities),  cmocka_unit_test(doubles),
+		cmocka_unit_test(differences), cmocka_unit_test(run_time_rows),
 	};
 
 	if (argc > 1)

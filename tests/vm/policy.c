@@ -197,8 +197,8 @@ void policy_errors(void)
 	verb(2, "apply", "/run/no-such-file", NULL);
 	verb(2, "apply", "--mode", "nonsense", POLICY, NULL);
 	/* Two rows that turn out to be about one function. */
-	policy_to(OTHER, ENFORCE DEVICES ROW
-		  "  - { match: { iommu_group: %s }, context: host, noi: 1 }\n",
+	policy_to(OTHER,
+		  ENFORCE DEVICES ROW "  - { match: { iommu_group: %s }, context: host, noi: 1 }\n",
 		  edu.handle, "host", "all", "deny", group_of(&edu, group));
 	verb(2, "check", OTHER, NULL);
 	o = irqgate("apply", OTHER, NULL);
@@ -357,7 +357,8 @@ void policy_learn(void)
 	must(good, W_VFIO, 0, 3, 0);
 	must(good, W_ARRIVES, 0, 3, 2);
 	must(reader, W_RAISE, 0, 1, 2);
-	expect(wait_for(1000, ask(reader, W_TAKE, 0, 0, 0) > 0), "the driver's interrupts stay out");
+	expect(wait_for(1000, ask(reader, W_TAKE, 0, 0, 0) > 0),
+	       "the driver's interrupts stay out");
 	other = vmm(BLUE, &edu2);
 	expect_is(bind_all(other, &edu2, IRQFD_FIRST), -EACCES, "binding another device");
 	worker_end(reader, false);
@@ -519,7 +520,7 @@ static const struct output *monitor_for(const char *seconds, const char *a, cons
 					const char *c)
 {
 	char *argv[] = { "/usr/bin/timeout", (char *)seconds, irqgate_path(), "monitor",
-			 (char *)a,	     (char *)b,	      (char *)c,      NULL };
+			 (char *)a,          (char *)b,       (char *)c,      NULL };
 
 	return run(argv);
 }
