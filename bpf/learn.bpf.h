@@ -90,6 +90,15 @@ static __always_inline void eventfd_add_source(struct irqgate_eventfd *e, __u32 
 	__sync_fetch_and_add(&e->untracked, 1);
 }
 
+/* One that had found no place ended: the others may be in order again. */
+static __always_inline void forget_untracked(struct irqgate_eventfd *e)
+{
+	if (!e->untracked)
+		return;
+	__sync_fetch_and_add(&e->untracked, -1);
+	epoch_bump();
+}
+
 static __always_inline void eventfd_del_source(__u64 ctx, __u32 irq)
 {
 	struct irqgate_eventfd *e = eventfd_entry(ctx);
@@ -100,8 +109,7 @@ static __always_inline void eventfd_del_source(__u64 ctx, __u32 irq)
 	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++)
 		if (__sync_val_compare_and_swap(&e->source[i], irq, 0) == irq)
 			return;
-	if (e->untracked)
-		__sync_fetch_and_add(&e->untracked, -1);
+	forget_untracked(e);
 }
 
 static __always_inline void eventfd_add_vm(struct irqgate_eventfd *e, __u64 kvm)
@@ -124,8 +132,7 @@ static __always_inline void eventfd_del_vm(__u64 ctx, __u64 kvm)
 	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++)
 		if (__sync_val_compare_and_swap(&e->vm[i], kvm, 0) == kvm)
 			return;
-	if (e->untracked)
-		__sync_fetch_and_add(&e->untracked, -1);
+	forget_untracked(e);
 }
 
 /*
@@ -330,8 +337,10 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 	agent = current_agent();
 	if (agent && !adopt) {
 		if (agent->op == IRQGATE_AGENT_QUARANTINE) {
-			if (b->state != IRQGATE_BINDING_QUARANTINED)
+			if (b->state != IRQGATE_BINDING_QUARANTINED) {
 				b->original = b->trigger;
+				report_contained(b);
+			}
 			b->state = IRQGATE_BINDING_QUARANTINED;
 		} else {
 			b->state = IRQGATE_BINDING_BOUND;

@@ -29,6 +29,7 @@
 #include "probe.h"
 #include "quarantine.h"
 #include "table.h"
+#include "upgrade.h"
 #include "util.h"
 #include "watch.h"
 
@@ -38,6 +39,7 @@ struct loader {
 	__u64 generation; /* of the table l->policy made */
 	struct pins pins;
 	bool gates; /* the bpf LSM is enabled */
+	bool replacing; /* the programs of another build, from start to ready */
 	struct ring_buffer *ring;
 	int epoll, signals, timer, listener, sentinel, files;
 	bool check_modules, enforce; /* to be done after the ring was read */
@@ -68,7 +70,7 @@ static int load_stages(struct loader *l)
 	int err;
 
 	for (stage = STAGE_VFIO; stage < STAGES; stage++) {
-		if (hooks_stage_loaded(stage))
+		if (hooks_stage_loaded(stage) && !l->replacing)
 			continue;
 		err = hooks_load(stage, l->gates);
 		if (err && err != -EAGAIN)
@@ -488,32 +490,39 @@ static void loop(struct loader *l)
 	}
 }
 
+/* As the loader the gates know of, from here on: what they let through is for us to quarantine. */
+static void take_charge(struct loader *l)
+{
+	static const struct irqgate_vector_key nobody;
+	static const struct irqgate_counters none;
+
+	l->pins.state->layout = IRQGATE_LAYOUT;
+	/* No row can be made where kernel-side signals are counted. */
+	bpf_map_update_elem(l->pins.stats, &nobody, &none, BPF_NOEXIST);
+	if (!l->opts->stay)
+		return;
+	beat(l);
+	__atomic_store_n(&l->pins.state->loader_tgid, getpid(), __ATOMIC_SEQ_CST);
+}
+
 /*
  * In force before this returns: the table, then the gates that ask it, then
  * everything that existed before them.
  */
 static int bring_up(struct loader *l)
 {
-	static const struct irqgate_vector_key nobody;
-	static const struct irqgate_counters none;
 	bool fresh = !hooks_stage_loaded(STAGE_CORE);
-	__u32 other;
-	int err = hooks_load(STAGE_CORE, l->gates);
+	int upgrade = upgrade_begin(), err;
 
-	if (!err)
-		err = pins_open(&l->pins);
+	if (upgrade < 0)
+		return upgrade;
+	l->replacing = upgrade == UPGRADE_BUILD;
+	if (upgrade != UPGRADE_NONE)
+		hooks_replace(l->replacing ? PIN_DIR : PIN_OLD);
+	err = hooks_load(STAGE_CORE, l->gates) ?: pins_open(&l->pins);
 	if (err)
 		goto out;
-	other = l->pins.state->loader_tgid;
-	if (other && !kill(other, 0))
-		return fail(-EBUSY, "irqgate runs already, as process %u", other);
-	l->pins.state->build = hooks_build();
-	/* No row can be made where kernel-side signals are counted. */
-	bpf_map_update_elem(l->pins.stats, &nobody, &none, BPF_NOEXIST);
-	if (l->opts->stay) {
-		beat(l);
-		__atomic_store_n(&l->pins.state->loader_tgid, getpid(), __ATOMIC_SEQ_CST);
-	}
+	take_charge(l);
 	/* After a crash the table is adopted as it is: revocations stay revoked. */
 	if (l->pins.state->policy != policy_hash(l->policy))
 		err = publish(l);
@@ -522,12 +531,20 @@ static int bring_up(struct loader *l)
 	l->generation = l->pins.state->generation;
 	if (!err)
 		err = load_stages(l);
-	if (!err)
+	if (!err && upgrade == UPGRADE_LAYOUT)
+		err = upgrade_finish(&l->pins);
+	if (!err) {
+		l->pins.state->build = hooks_build();
+		l->replacing = false;
+		hooks_replace(NULL);
 		err = adopt(l);
+	}
 out:
+	if (err && l->pins.state)
+		__atomic_store_n(&l->pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);
 	/* What an earlier irqgate left in force stays in force. */
 	if (err && fresh)
-		pins_remove();
+		pins_remove(PIN_DIR);
 	return err;
 }
 

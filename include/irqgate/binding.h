@@ -30,6 +30,7 @@
  */
 struct irqgate_ident {
 	__u64 start; /* boot-time start of the thread group, ns */
+	__u64 exec; /* how often its line of processes executed a program (self_exec_id) */
 	__u64 exe_dev; /* kernel dev_t */
 	__u64 exe_ino;
 	__u32 uid;
@@ -170,9 +171,9 @@ struct irqgate_file {
 	__u64 object; /* vfio_pci_core_device or eventfd_ctx */
 };
 
-_Static_assert(sizeof(struct irqgate_ident) == 104, "shared layout");
-_Static_assert(sizeof(struct irqgate_binding) == 368, "shared layout");
-_Static_assert(sizeof(struct irqgate_eventfd) == 208, "shared layout");
+_Static_assert(sizeof(struct irqgate_ident) == 112, "shared layout");
+_Static_assert(sizeof(struct irqgate_binding) == 376, "shared layout");
+_Static_assert(sizeof(struct irqgate_eventfd) == 216, "shared layout");
 _Static_assert(sizeof(struct irqgate_isolation) == 64, "shared layout");
 _Static_assert(sizeof(struct irqgate_file) == 32, "shared layout");
 

@@ -6,7 +6,7 @@
  *
  * usage: vmtest [PATTERN...]   runs the tests whose names match every pattern
  */
-#include "usual.h"
+#include "fixture.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -22,20 +22,20 @@
 
 /* ---- modules.* -------------------------------------------------------------- */
 
+void modprobe(const char *option, const char *a, const char *b)
+{
+	char *argv[] = { "/sbin/modprobe", (char *)option, (char *)a, (char *)b, NULL };
+	const struct output *o = run(argv);
+
+	expect(!o->status, "modprobe %s %s: %s", option, a, o->err);
+}
+
 static bool module_here(const char *name)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/sys/module/%s", name);
 	return !access(path, F_OK);
-}
-
-static void modprobe(const char *option, const char *a, const char *b)
-{
-	char *argv[] = { "/sbin/modprobe", (char *)option, (char *)a, (char *)b, NULL };
-	const struct output *o = run(argv);
-
-	expect(!o->status, "modprobe %s %s: %s", option, a, o->err);
 }
 
 static bool try_unload_modules(void)
@@ -940,22 +940,6 @@ static void enforce_pid(pid_t pid)
 		     pid, nic.handle, "blue", "all", "deny");
 }
 
-/* A worker whose pid will be PID. */
-static struct worker *worker_with_pid(pid_t pid)
-{
-	struct worker *w;
-	FILE *f = fopen("/proc/sys/kernel/ns_last_pid", "we");
-
-	if (!f)
-		test_skip("this kernel cannot choose pids");
-	fprintf(f, "%d", pid - 1);
-	fclose(f);
-	w = worker_new(NOBODY);
-	if (w->pid != pid)
-		test_skip("pid %d was taken", pid);
-	return w;
-}
-
 static void context_pid(void)
 {
 	struct worker *parent, *other;
@@ -1131,30 +1115,6 @@ static void host_foreign(void)
 }
 
 /* ---- lifecycle.* ------------------------------------------------------------ */
-
-static long vfio_bindings(void)
-{
-	struct json_object *all = show("bindings");
-	size_t n = json_object_array_length(all), i;
-	long count = 0;
-
-	for (i = 0; i < n; i++)
-		count += !!strcmp(field(json_object_array_get_idx(all, i), "state"), "host");
-	json_object_put(all);
-	return count;
-}
-
-static void expect_forgotten(const char *after)
-{
-	static const char *const maps[] = { "eventfds", "irqfds", "vms" };
-	size_t i;
-
-	expect(wait_for(3000, !vfio_bindings()), "%ld bindings are left %s", vfio_bindings(),
-	       after);
-	for (i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
-		expect(wait_for(3000, !map_count(maps[i])), "%ld %s are left %s",
-		       map_count(maps[i]), maps[i], after);
-}
 
 static void lifecycle(bool kill)
 {
@@ -1553,18 +1513,9 @@ static const struct test tests[] = {
 	{ "reload.bound", reload_bound },
 	{ "persist.kill", persist_kill },
 	{ "persist.lossless", persist_lossless },
-	{ "policy.dry_run", policy_dry_run },
-	{ "policy.stream", policy_stream },
-	{ "policy.errors", policy_errors },
-	{ "policy.files", policy_files },
-	{ "policy.follow", policy_follow },
-	{ "policy.select", policy_select },
-	{ "policy.learn", policy_learn },
-	{ "policy.explain", policy_explain },
-	{ "policy.metrics", policy_metrics },
-	{ "policy.monitor", policy_monitor },
-	{ "policy.journal", policy_journal },
-	{ "policy.unread", policy_unread },
+};
+
+static const struct test last_tests[] = {
 	{ "hooks.fire", hooks_fire },
 	{ "errors.usage", errors_usage },
 	/* This one unloads, the next begins like that: loading takes long under TCG. */
@@ -1577,6 +1528,8 @@ static const struct test tests[] = {
 
 int main(int argc, char **argv)
 {
+	struct test_set sets[5];
+
 	if (argc > 2 && !strcmp(argv[1], "-w"))
 		return worker_main(argc - 2, argv + 2);
 	/* For hooks.fire. */
@@ -1585,5 +1538,10 @@ int main(int argc, char **argv)
 		fprintf(stderr, "vmtest: not a machine of tests/vm/boot\n");
 		return 2;
 	}
-	return tests_run(tests, sizeof(tests) / sizeof(tests[0]), argv + 1);
+	sets[0] = (struct test_set){ tests, sizeof(tests) / sizeof(tests[0]), false };
+	sets[1] = evade_tests();
+	sets[2] = matrix_tests();
+	sets[3] = policy_tests();
+	sets[4] = (struct test_set){ last_tests, sizeof(last_tests) / sizeof(last_tests[0]), false };
+	return tests_run(sets, 5, argv + 1);
 }

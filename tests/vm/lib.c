@@ -26,6 +26,8 @@
 #define MAX_WORKERS 16
 #define MAX_ROWS 256
 
+const struct test *test_current;
+
 static jmp_buf leave;
 static enum { PASSED, FAILED, SKIPPED } outcome;
 static char why[512];
@@ -34,7 +36,6 @@ static pid_t loader;
 static const char *loader_option;
 static long events_from; /* offset in EVENTS */
 static struct worker workers[MAX_WORKERS];
-static unsigned int nworkers;
 
 struct row {
 	char handle[32];
@@ -68,6 +69,24 @@ void test_skip(const char *fmt, ...)
 
 	va_start(ap, fmt);
 	end_test(SKIPPED, fmt, ap);
+}
+
+bool test_try(void (*step)(const void *arg), const void *arg, char *why_not, size_t len)
+{
+	jmp_buf outer;
+	bool ok;
+
+	memcpy(&outer, &leave, sizeof(outer));
+	ok = !setjmp(leave);
+	if (ok)
+		step(arg);
+	memcpy(&leave, &outer, sizeof(outer));
+	if (!ok) {
+		snprintf(why_not, len, "%s", why);
+		outcome = PASSED;
+		why[0] = '\0';
+	}
+	return ok;
 }
 
 static const char *result_text(long result, char buf[24])
@@ -221,23 +240,29 @@ bool loader_said(const char *what)
 	return strstr(text, what);
 }
 
+static void write_policy(const char *policy, va_list ap)
+{
+	FILE *f = fopen(POLICY, "we");
+
+	if (!f)
+		test_fail(POLICY ": %s", rig_errname(errno));
+	fchmod(fileno(f), 0600);
+	vfprintf(f, policy, ap);
+	fclose(f);
+}
+
 void loader_start(const char *policy, ...)
 {
 	char *argv[] = { irqgate_path(),        "run", "-j", "--policy", POLICY,
 			 (char *)loader_option, NULL };
 	uint64_t end = rig_now_ms() + READY_MS;
-	FILE *f = fopen(POLICY, "we");
 	char text[512];
 	va_list ap;
 
 	loader_option = NULL;
-	if (!f)
-		test_fail(POLICY ": %s", rig_errname(errno));
-	fchmod(fileno(f), 0600);
 	va_start(ap, policy);
-	vfprintf(f, policy, ap);
+	write_policy(policy, ap);
 	va_end(ap);
-	fclose(f);
 	unlink(ERRORS); /* or an earlier loader's "ready" is taken for its own */
 	unlink(EVENTS);
 	loader = spawn(argv, EVENTS, ERRORS);
@@ -254,6 +279,29 @@ void loader_start(const char *policy, ...)
 			test_fail("irqgate run: not ready after %d s", READY_MS / 1000);
 		nap(20);
 	}
+}
+
+static unsigned int reloads(void)
+{
+	char text[8192], *p = text;
+	unsigned int n = 0;
+
+	read_file(ERRORS, text, sizeof(text));
+	for (; (p = strstr(p, "reloaded the policy")); p++)
+		n++;
+	return n;
+}
+
+void loader_reload(const char *policy, ...)
+{
+	unsigned int before = reloads();
+	va_list ap;
+
+	va_start(ap, policy);
+	write_policy(policy, ap);
+	va_end(ap);
+	kill(loader, SIGHUP);
+	expect(wait_for(5000, reloads() != before), "the policy was not reloaded");
 }
 
 static int loader_end(int sig)
@@ -314,7 +362,7 @@ const char *field(struct json_object *row, const char *name)
 	return value ? json_object_get_string(value) : "";
 }
 
-static long number(struct json_object *row, const char *name)
+long number(struct json_object *row, const char *name)
 {
 	return json_object_get_int64(json_object_object_get(row, name));
 }
@@ -348,12 +396,17 @@ static struct counts find_counts(const struct row *rows, unsigned int n, const c
 	return (struct counts){};
 }
 
-void mark(void)
+void mark_events(void)
 {
 	struct stat st;
 
-	nmarked = loaded() ? counts_read(marked) : 0;
 	events_from = stat(EVENTS, &st) ? 0 : st.st_size;
+}
+
+void mark(void)
+{
+	nmarked = loaded() ? counts_read(marked) : 0;
+	mark_events();
 }
 
 static struct counts delta(const struct row *rows, unsigned int n, const char *handle,
@@ -375,29 +428,45 @@ struct counts counted(const char *handle, unsigned int vector)
 	return delta(rows, n, handle, vector);
 }
 
+static void counts_add(struct counts *sum, struct counts c)
+{
+	sum->passed += c.passed;
+	sum->dropped += c.dropped;
+	sum->denied += c.denied;
+	sum->would_drop += c.would_drop;
+	sum->leaked += c.leaked;
+	sum->audited += c.audited;
+}
+
 struct counts counted_all(const char *handle)
 {
 	static struct row rows[MAX_ROWS];
 	unsigned int n = counts_read(rows), i;
 	struct counts sum = {};
 
-	for (i = 0; i < n; i++) {
-		struct counts c;
-
-		if (strcmp(rows[i].handle, handle))
-			continue;
-		c = delta(rows, n, handle, (unsigned int)rows[i].vector);
-		sum.passed += c.passed;
-		sum.dropped += c.dropped;
-		sum.denied += c.denied;
-		sum.would_drop += c.would_drop;
-		sum.leaked += c.leaked;
-		sum.audited += c.audited;
-	}
+	for (i = 0; i < n; i++)
+		if (!strcmp(rows[i].handle, handle))
+			counts_add(&sum, delta(rows, n, handle, (unsigned int)rows[i].vector));
 	return sum;
 }
 
-static const char *counts_text(const struct counts *c, char buf[128])
+struct counts_step counts_step(const char *handle, unsigned int vector)
+{
+	static struct row rows[MAX_ROWS];
+	unsigned int n = counts_read(rows), i;
+	struct counts_step step = {
+		.now = find_counts(rows, n, handle, vector),
+		.row = delta(rows, n, handle, vector),
+	};
+
+	for (i = 0; i < n; i++)
+		counts_add(&step.all, delta(rows, n, rows[i].handle, (unsigned int)rows[i].vector));
+	memcpy(marked, rows, n * sizeof(rows[0]));
+	nmarked = n;
+	return step;
+}
+
+const char *counts_text(const struct counts *c, char buf[128])
 {
 	snprintf(buf, 128,
 		 "passed %ld dropped %ld denied %ld would_drop %ld leaked %ld audited %ld",
@@ -463,20 +532,53 @@ void expect_state(const char *handle, unsigned int first, unsigned int last, con
 	       *b.state ? b.state : "not bound", b.verdict, b.reason, state);
 }
 
-static struct json_object *find_event(const char *verdict, const char *reason, const char *level,
-				      const char *handle, unsigned int vector)
+/* The next event in a file; NULL at its end. */
+static struct json_object *next_event(FILE *f)
 {
-	FILE *f = fopen(EVENTS, "re");
-	struct json_object *found = NULL, *o;
+	struct json_object *o = NULL;
 	char *line = NULL;
 	size_t size = 0;
 
+	while (!o && getline(&line, &size, f) > 0)
+		o = strchr(line, '\n') ? json_tokener_parse(line) : NULL;
+	free(line);
+	return o;
+}
+
+static FILE *open_events(void)
+{
+	FILE *f = fopen(EVENTS, "re");
+
+	if (f)
+		fseek(f, events_from, SEEK_SET);
+	return f;
+}
+
+long events_of(const char *verdict, const char *handle)
+{
+	struct json_object *o;
+	FILE *f = open_events();
+	long n = 0;
+
+	while (f && (o = next_event(f))) {
+		n += !strcmp(field(o, "verdict"), verdict) && !strcmp(field(o, "handle"), handle);
+		json_object_put(o);
+	}
+	if (f)
+		fclose(f);
+	return n;
+}
+
+struct json_object *event_find(const char *verdict, const char *reason, const char *level,
+			       const char *handle, unsigned int vector)
+{
+	struct json_object *found = NULL, *o;
+	FILE *f = open_events();
+
 	if (!f)
 		return NULL;
-	fseek(f, events_from, SEEK_SET);
-	while (!found && getline(&line, &size, f) > 0) {
-		o = strchr(line, '\n') ? json_tokener_parse(line) : NULL;
-		if (o && (!verdict || !strcmp(field(o, "verdict"), verdict)) &&
+	while (!found && (o = next_event(f))) {
+		if ((!verdict || !strcmp(field(o, "verdict"), verdict)) &&
 		    (!reason || !strcmp(field(o, "reason"), reason)) &&
 		    (!level || !strcmp(field(o, "level"), level)) &&
 		    (!handle || !strcmp(field(o, "handle"), handle)) &&
@@ -485,7 +587,6 @@ static struct json_object *find_event(const char *verdict, const char *reason, c
 		else
 			json_object_put(o);
 	}
-	free(line);
 	fclose(f);
 	return found;
 }
@@ -495,41 +596,73 @@ struct json_object *event_wait(const char *verdict, const char *reason, const ch
 {
 	struct json_object *event = NULL;
 
-	wait_for(EVENT_MS, (event = find_event(verdict, reason, level, handle, vector)));
+	wait_for(EVENT_MS, (event = event_find(verdict, reason, level, handle, vector)));
 	return event;
 }
 
-long map_count(const char *name)
+struct json_object *map_dump(const char *name)
 {
 	char path[128];
 	char *argv[] = { BPFTOOL, "-j", "map", "dump", "pinned", path, NULL };
 	struct json_object *all;
 	const struct output *o;
-	long n;
 
 	snprintf(path, sizeof(path), PINS "/%s", name);
 	o = run(argv);
 	expect(!o->status, "bpftool map dump %s: %s%s", path, o->out, o->err);
 	all = json_tokener_parse(o->out);
 	expect(json_object_is_type(all, json_type_array), "bpftool map dump %s: no JSON", path);
-	n = (long)json_object_array_length(all);
+	return all;
+}
+
+long map_count(const char *name)
+{
+	struct json_object *all = map_dump(name);
+	long n = (long)json_object_array_length(all);
+
+	json_object_put(all);
+	return n;
+}
+
+long state_of(const char *name)
+{
+	struct json_object *all = map_dump("state"), *o;
+	long n;
+
+	o = json_object_array_get_idx(all, 0);
+	o = json_object_object_get(json_object_object_get(o, "formatted"), "value");
+	expect(json_object_object_get(o, name), "the map 'state' has no %s", name);
+	n = number(o, name);
 	json_object_put(all);
 	return n;
 }
 
 /* ---- workers ------------------------------------------------------------- */
 
+/* An entry that is unused, or whose worker was ended. */
+static struct worker *new_entry(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < MAX_WORKERS && workers[i].pid; i++)
+		;
+	expect(i < MAX_WORKERS, "too many workers");
+	return &workers[i];
+}
+
+static struct worker *started(struct worker *w, int ret)
+{
+	if (ret)
+		w->pid = 0;
+	expect(!ret, "a worker does not start: %s", rig_errname(ret));
+	return w;
+}
+
 struct worker *worker_as(const struct worker_options *options)
 {
-	struct worker *w;
-	int ret;
+	struct worker *w = new_entry();
 
-	expect(nworkers < MAX_WORKERS, "too many workers");
-	w = &workers[nworkers];
-	ret = worker_start(w, options);
-	expect(!ret, "a worker does not start: %s", rig_errname(ret));
-	nworkers++;
-	return w;
+	return started(w, worker_start(w, options));
 }
 
 struct worker *worker_new(const char *cgroup)
@@ -553,8 +686,8 @@ void worker_end(struct worker *w, bool violently)
 	w->pid = 0;
 }
 
-static long ask_all(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, uint32_t c,
-		    const char *text, int fd)
+long ask_all(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, uint32_t c,
+	     const char *text, int fd)
 {
 	long ret = worker_call(w, op, a, b, c, text, fd);
 
@@ -577,15 +710,9 @@ long ask_text(struct worker *w, enum worker_op op, const char *text)
 
 struct worker *heir_of(struct worker *w, const char *cgroup, uint32_t vector)
 {
-	struct worker *heir;
-	int ret;
+	struct worker *heir = new_entry();
 
-	expect(nworkers < MAX_WORKERS, "too many workers");
-	heir = &workers[nworkers];
-	ret = worker_heir(w, heir, cgroup, vector);
-	expect(!ret, "an heir does not start: %s", rig_errname(ret));
-	nworkers++;
-	return heir;
+	return started(heir, worker_heir(w, heir, cgroup, vector));
 }
 
 void make_peers(struct worker *a, struct worker *b)
@@ -647,53 +774,61 @@ static bool wanted(const struct test *t, char *const patterns[])
 	return true;
 }
 
-static void clean_up(void)
+void shared_end(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < nworkers; i++)
+	for (i = 0; i < MAX_WORKERS; i++)
 		worker_end(&workers[i], true);
-	nworkers = 0;
 	loader_end(SIGTERM);
 	run((char *[]){ "/bin/rm", "-rf", POLICY_DIR, NULL });
 }
 
-static void run_one(const struct test *t)
+static void run_one(const struct test *t, bool shared)
 {
 	outcome = PASSED;
 	why[0] = '\0';
+	test_current = t;
 	if (!setjmp(leave))
 		t->run();
-	clean_up();
+	if (!shared || outcome == FAILED)
+		shared_end();
 	why[strcspn(why, "\n")] = '\0';
 }
 
-int tests_run(const struct test *tests, size_t count, char *const patterns[])
+static void report(const struct test *t, uint64_t start)
 {
 	static const char *const words[] = { "ok", "not ok", "skip" };
-	unsigned int numbers[3] = {};
 	char errors[4096];
-	uint64_t start;
-	size_t i;
 
-	for (i = 0; i < count; i++) {
-		if (!wanted(&tests[i], patterns))
-			continue;
-		start = rig_now_ms();
-		run_one(&tests[i]);
-		printf("%s %s%s%s (%.1f s)\n", words[outcome], tests[i].name, *why ? ": " : "", why,
-		       (double)(rig_now_ms() - start) / 1000);
-		numbers[outcome]++;
-		if (outcome != FAILED) {
-			fflush(stdout);
-			continue;
-		}
-		/* What irqgate complained about helps; the next test starts afresh. */
+	printf("%s %s%s%s (%.1f s)\n", words[outcome], t->name, *why ? ": " : "", why,
+	       (double)(rig_now_ms() - start) / 1000);
+	/* What irqgate complained about helps; the next test starts afresh. */
+	if (outcome == FAILED) {
 		read_file(ERRORS, errors, sizeof(errors));
 		printf("%s", errors);
-		fflush(stdout);
-		if (loaded())
-			irqgate("unload", NULL);
+	}
+	fflush(stdout);
+	if (outcome == FAILED && loaded())
+		irqgate("unload", NULL);
+}
+
+int tests_run(const struct test_set *sets, size_t count, char *const patterns[])
+{
+	unsigned int numbers[3] = {};
+	uint64_t start;
+	size_t s, i;
+
+	for (s = 0; s < count; s++) {
+		for (i = 0; i < sets[s].count; i++) {
+			if (!wanted(&sets[s].tests[i], patterns))
+				continue;
+			start = rig_now_ms();
+			run_one(&sets[s].tests[i], sets[s].shared);
+			numbers[outcome]++;
+			report(&sets[s].tests[i], start);
+		}
+		shared_end();
 	}
 	printf("%u passed, %u failed, %u skipped\n", numbers[PASSED], numbers[FAILED],
 	       numbers[SKIPPED]);

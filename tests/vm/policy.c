@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* policy.*: applying, reloading, learning and explaining policies, and telling. */
-#include "usual.h"
+#include "fixture.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define PROM "/run/irqgate-test.prom"
 #define OTHER "/run/irqgate-other.yaml"
 #define DEVICES "devices:\n"
 
@@ -30,6 +31,15 @@ PRINTF(2, 3) static void policy_to(const char *path, const char *fmt, ...)
 	va_end(ap);
 	write_text(path, text);
 	chmod(path, 0600);
+}
+
+static void read_text(const char *path, char *buf, size_t len)
+{
+	FILE *f = fopen(path, "re");
+
+	expect(f, "%s: %s", path, rig_errname(errno));
+	buf[fread(buf, 1, len - 1, f)] = '\0';
+	fclose(f);
 }
 
 static struct json_object *parse(const struct output *o, const char *what)
@@ -106,7 +116,7 @@ static const char *group_of(const struct device *d, char group[512])
 /* ---- apply --------------------------------------------------------------------- */
 
 /* What a dry run says is what apply then does; what both tables allow goes on. */
-void policy_dry_run(void)
+static void policy_dry_run(void)
 {
 	struct worker *w;
 	char *said;
@@ -146,7 +156,7 @@ void policy_dry_run(void)
 }
 
 /* Not one authorized interrupt is lost, not one of a vector that is cut gets through. */
-void policy_stream(void)
+static void policy_stream(void)
 {
 	struct worker *w;
 	struct counts c;
@@ -182,7 +192,7 @@ void policy_stream(void)
 	expect(c.dropped && !c.leaked, "dropped %ld, leaked %ld", c.dropped, c.leaked);
 }
 
-void policy_errors(void)
+static void policy_errors(void)
 {
 	char group[512];
 	const struct output *o;
@@ -227,7 +237,7 @@ static bool vector_is(const struct device *d, unsigned int vector, const char *s
 }
 
 /* A changed file is in force soon; a bad one leaves the old table. */
-void policy_files(void)
+static void policy_files(void)
 {
 	struct worker *w;
 	char filter[64];
@@ -259,7 +269,7 @@ void policy_files(void)
 }
 
 /* A running loader follows the policy `apply` put in force, not its own file. */
-void policy_follow(void)
+static void policy_follow(void)
 {
 	static const char exe[] = "/run/irqgate-follow";
 	const struct worker_options late = { .cgroup = NOBODY, .exe = exe };
@@ -291,7 +301,7 @@ static void sysfs_write(const char *bdf, const char *name, const char *text)
 	write_text(path, text);
 }
 
-void policy_select(void)
+static void policy_select(void)
 {
 	char group[512], filter[64];
 
@@ -323,11 +333,10 @@ void policy_select(void)
 /* ---- learn ----------------------------------------------------------------------- */
 
 /* What was learned lets the same go on in enforce mode, and nothing else. */
-void policy_learn(void)
+static void policy_learn(void)
 {
 	struct worker *good, *reader, *other;
-	char text[16384] = "";
-	FILE *f;
+	char text[16384];
 
 	loader_start(AUDIT "defaults: { unlisted_source: audit }\n");
 	good = vmm(BLUE, &nic);
@@ -339,11 +348,7 @@ void policy_learn(void)
 	unlink(OTHER);
 	verb(0, "learn", "--for", "1", "--output", OTHER, NULL);
 	verb(0, "check", OTHER, NULL);
-	f = fopen(OTHER, "re");
-	if (f) {
-		text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
-		fclose(f);
-	}
+	read_text(OTHER, text, sizeof(text));
 	expect(strstr(text, "cgroup: \"/t/blue\"") && strstr(text, "cgroup: \"/t/red\"") &&
 		       strstr(text, "vectors: [0-2]") && strstr(text, "seen 20") &&
 		       strstr(text, "interrupts:") && strstr(text, "unlisted_device: deny"),
@@ -387,7 +392,7 @@ static void expect_explained(unsigned int vector, const char *to, const char *ve
 	json_object_put(o);
 }
 
-void policy_explain(void)
+static void policy_explain(void)
 {
 	struct worker *w;
 	struct binding b;
@@ -435,6 +440,14 @@ static long of_vector(const char *text, const char *family, unsigned int vector,
 	return metric(text, name);
 }
 
+static long more(const char *before, const char *after, const char *family, unsigned int vector,
+		 const char *label)
+{
+	long was = of_vector(before, family, vector, label);
+
+	return of_vector(after, family, vector, label) - (was < 0 ? 0 : was);
+}
+
 /* GET of PATH from 127.0.0.1; "" when nobody listens. */
 static void http_get(const char *path, char *buf, size_t len)
 {
@@ -472,15 +485,16 @@ static pid_t background(char *const argv[], int out)
 	return pid;
 }
 
-void policy_metrics(void)
+static void policy_metrics(void)
 {
 	static char *const serve[] = { "irqgate", "metrics", "--listen", "9876", NULL };
-	static char text[262144];
+	static char before[262144], text[262144];
 	struct worker *w;
 	pid_t pid;
 
-	unload(); /* counts begin at 0 */
 	enforce(&nic, "[0-2]", "drop");
+	verb(0, "metrics", "--textfile", PROM, NULL);
+	read_text(PROM, before, sizeof(before));
 	w = bound_vmm(BLUE, &nic);
 	expect_running(w);
 	must(w, W_ARRIVES, 0, 3, 2);
@@ -495,10 +509,10 @@ void policy_metrics(void)
 	kill(pid, SIGTERM);
 	waitpid(pid, NULL, 0);
 	expect(strstr(text, " 200 ") && strstr(text, "version=0.0.4"), "it answers %.200s", text);
-	expect_is(of_vector(text, "interrupts_total", 1, "verdict=\"allow\""), 2, "passed");
-	expect_is(of_vector(text, "interrupts_total", 1, "verdict=\"leak\""), 0, "leaked");
-	expect_is(of_vector(text, "interrupts_total", 4, "verdict=\"drop\""), 3, "dropped");
-	expect_is(of_vector(text, "violations_total", 4, "reason=\"vector\""), 3, "by reason");
+	expect_is(more(before, text, "interrupts_total", 1, "verdict=\"allow\""), 2, "passed");
+	expect_is(more(before, text, "interrupts_total", 1, "verdict=\"leak\""), 0, "leaked");
+	expect_is(more(before, text, "interrupts_total", 4, "verdict=\"drop\""), 3, "dropped");
+	expect_is(more(before, text, "violations_total", 4, "reason=\"vector\""), 3, "by reason");
 	expect_is(metric(text, "irqgate_bindings{state=\"quarantined\",verdict=\"drop\"}"), 2,
 		  "quarantined");
 	expect_is(metric(text, "irqgate_table_generation"), generation(), "generation");
@@ -509,8 +523,6 @@ void policy_metrics(void)
 	expect(metric(text, "irqgate_hook_missed_total{hook=\"vfio_msi\"}") >= 0,
 	       "no recursion misses");
 	expect(strstr(text, "irqgate_hook_attached{hook=\"gate_vfio_ioctl\""), "no hooks");
-	verb(0, "metrics", "--textfile", "/run/irqgate-test.prom", NULL);
-	expect(!access("/run/irqgate-test.prom", R_OK), "no textfile");
 }
 
 /* ---- monitor ---------------------------------------------------------------------- */
@@ -536,15 +548,23 @@ static struct worker *violate(void)
 	return w;
 }
 
-void policy_monitor(void)
+static long dropped_of(const char *a, const char *b)
+{
+	struct json_object *o = parse(irqgate("show", "stats", "-j", a, b, NULL), "show stats");
+	long n = json_object_array_length(o) == 1 ?
+			 atol(field(json_object_array_get_idx(o, 0), "dropped")) :
+			 -1;
+
+	json_object_put(o);
+	return n;
+}
+
+static void policy_monitor(void)
 {
 	struct json_object *o;
 	const struct output *out;
-	struct counts c;
-	char *line;
+	char *line, handle[64];
 
-	unload(); /* counts begin at 0 */
-	mark();
 	violate();
 	out = monitor_for("2", "--since", "boot", "-j");
 	o = NULL;
@@ -559,15 +579,15 @@ void policy_monitor(void)
 	}
 	expect(o, "nothing about vector 4 since boot: %s", out->err);
 	expect(!strcmp(field(o, "summary"), "true"), "it is no summary");
-	c = counted(nic.handle, 4);
-	expect_is(atol(field(o, "count")), c.dropped, "count");
+	snprintf(handle, sizeof(handle), "handle=%s", nic.handle);
+	expect_is(atol(field(o, "count")), dropped_of(handle, "vector=4"), "count");
 	json_object_put(o);
 	nap(1100);
 	expect(!*monitor_for("2", "--since", "1s", NULL)->out, "something since a second");
 }
 
 /* A stand-in for journald, which takes datagrams of FIELD=value lines. */
-void policy_journal(void)
+static void policy_journal(void)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX,
 				    .sun_path = "/run/systemd/journal/socket" };
@@ -597,7 +617,7 @@ void policy_journal(void)
 }
 
 /* A loader whose output nobody reads does its work all the same. */
-void policy_unread(void)
+static void policy_unread(void)
 {
 	char *const argv[] = { "irqgate", "run", "--policy", POLICY, NULL };
 	int full[2], flags, status;
@@ -623,4 +643,24 @@ void policy_unread(void)
 	expect(waitpid(pid, &status, 0) == pid && !status, "it ended with status %x", status);
 	close(full[0]);
 	close(full[1]);
+}
+
+struct test_set policy_tests(void)
+{
+	static const struct test tests[] = {
+		{ "policy.dry_run", policy_dry_run },
+		{ "policy.stream", policy_stream },
+		{ "policy.errors", policy_errors },
+		{ "policy.files", policy_files },
+		{ "policy.follow", policy_follow },
+		{ "policy.select", policy_select },
+		{ "policy.learn", policy_learn },
+		{ "policy.explain", policy_explain },
+		{ "policy.metrics", policy_metrics },
+		{ "policy.monitor", policy_monitor },
+		{ "policy.journal", policy_journal },
+		{ "policy.unread", policy_unread },
+	};
+
+	return (struct test_set){ tests, sizeof(tests) / sizeof(tests[0]), false };
 }
