@@ -417,6 +417,44 @@ static void policy_explain(void)
 	must(w, W_ARRIVES, 0, 3, 1);
 }
 
+/* ---- show ------------------------------------------------------------------------ */
+
+/* The fields docs/output.md promises, in that order; those behind may be new. */
+static void expect_fields(const char *what, const char *want)
+{
+	struct json_object *all = show(what), *row;
+	char got[512] = "";
+
+	expect(json_object_array_length(all), "show %s: no rows", what);
+	row = json_object_array_get_idx(all, 0);
+	json_object_object_foreach(row, key, value)
+	{
+		(void)value;
+		sprintf(got + strlen(got), "%s%s", *got ? ", " : "", key);
+	}
+	json_object_put(all);
+	expect(!strncmp(got, want, strlen(want)), "show %s has the fields %s, expected %s", what,
+	       got, want);
+}
+
+static void policy_fields(void)
+{
+	enforce(&nic, "[0-2]", "drop");
+	bound_vmm(BLUE, &nic);
+	expect_fields("devices", "handle, context, gd, noi, all, isc, on_violation");
+	expect_fields("vectors", "handle, vector, context, gd, on_violation, revoked");
+	expect_fields("contexts", "context, gd, strict");
+	expect_fields("bindings", "handle, vector, irq, eventfd, vm, gsi, context, gd, state, "
+				  "direct, verdict, reason, pid");
+	expect_fields("stats", "handle, vector, context, gd, passed, dropped, denied, would_drop, "
+			       "leaked, audited");
+	expect_fields("hooks", "hook, function, variant, state, runs, missed, what");
+	expect(rows("bindings", "state=quarantined", "context=blue") == 2 &&
+		       rows("bindings", "state=bound", "verdict=allow") == 3 &&
+		       rows("bindings", "state=bound", "context=red") == 0,
+	       "the filters of show bindings do not filter");
+}
+
 /* ---- metrics ---------------------------------------------------------------------- */
 
 static long metric(const char *text, const char *name)
@@ -656,6 +694,7 @@ struct test_set policy_tests(void)
 		{ "policy.select", policy_select },
 		{ "policy.learn", policy_learn },
 		{ "policy.explain", policy_explain },
+		{ "policy.fields", policy_fields },
 		{ "policy.metrics", policy_metrics },
 		{ "policy.monitor", policy_monitor },
 		{ "policy.journal", policy_journal },
