@@ -7,7 +7,6 @@
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -16,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -849,25 +847,9 @@ static int print(const struct learner *l, FILE *out)
 
 static int write_output(const struct learner *l, const char *path)
 {
-	char tmp[PATH_MAX];
-	FILE *f = stdout;
-	int fd, err;
+	FILE *f = replace_open(path, 0600);
 
-	if (path) {
-		snprintf(tmp, sizeof(tmp), "%s.new", path);
-		fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-		f = fd < 0 ? NULL : fdopen(fd, "w");
-		if (!f)
-			return fail(-errno, "%s: cannot write: %s", tmp, strerror(errno));
-	}
-	err = print(l, f);
-	if ((path ? fclose(f) : fflush(f)) && !err)
-		err = -errno;
-	if (path && !err && rename(tmp, path))
-		err = -errno;
-	return err ? fail(err, "%s: cannot write: %s", path ? path : "standard output",
-			  strerror(-err))
-		   : 0;
+	return f ? replace_close(f, path, print(l, f)) : -EIO;
 }
 
 static void free_notes(char **notes, unsigned int n)

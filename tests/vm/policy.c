@@ -589,9 +589,9 @@ static struct worker *violate(void)
 static long dropped_of(const char *a, const char *b)
 {
 	struct json_object *o = parse(irqgate("show", "stats", "-j", a, b, NULL), "show stats");
-	long n = json_object_array_length(o) == 1 ?
-			 atol(field(json_object_array_get_idx(o, 0), "dropped")) :
-			 -1;
+	long n = json_object_array_length(o) == 1
+			 ? atol(field(json_object_array_get_idx(o, 0), "dropped"))
+			 : -1;
 
 	json_object_put(o);
 	return n;
@@ -686,18 +686,12 @@ static void policy_unread(void)
 struct test_set policy_tests(void)
 {
 	static const struct test tests[] = {
-		{ "policy.dry_run", policy_dry_run },
-		{ "policy.stream", policy_stream },
-		{ "policy.errors", policy_errors },
-		{ "policy.files", policy_files },
-		{ "policy.follow", policy_follow },
-		{ "policy.select", policy_select },
-		{ "policy.learn", policy_learn },
-		{ "policy.explain", policy_explain },
-		{ "policy.fields", policy_fields },
-		{ "policy.metrics", policy_metrics },
-		{ "policy.monitor", policy_monitor },
-		{ "policy.journal", policy_journal },
+		{ "policy.dry_run", policy_dry_run }, { "policy.stream", policy_stream },
+		{ "policy.errors", policy_errors },   { "policy.files", policy_files },
+		{ "policy.follow", policy_follow },   { "policy.select", policy_select },
+		{ "policy.learn", policy_learn },     { "policy.explain", policy_explain },
+		{ "policy.fields", policy_fields },   { "policy.metrics", policy_metrics },
+		{ "policy.monitor", policy_monitor }, { "policy.journal", policy_journal },
 		{ "policy.unread", policy_unread },
 	};
 
