@@ -328,6 +328,7 @@ static int publish(struct loader *l)
 /* Puts a policy in force and keeps it. Call under lock_changes(). */
 static void apply(struct loader *l, struct policy *policy, const char *why)
 {
+	__u64 before = l->pins.state->generation;
 	char summary[PLAN_SUMMARY_LEN];
 	struct plan plan;
 	int err;
@@ -338,11 +339,15 @@ static void apply(struct loader *l, struct policy *policy, const char *why)
 	else
 		msg("%s: %s", why, plan_summary(&plan, summary));
 	plan_free(&plan);
-	/* Whoever's table is in force, its policy is the one to follow. */
+	/* Whose table is in force, that policy is the one to follow. */
+	if (before == l->pins.state->generation) {
+		if (policy != l->policy)
+			policy_free(policy);
+		return;
+	}
 	if (policy != l->policy)
-		policy_free(l->generation == l->pins.state->generation ? policy : l->policy);
-	if (l->generation != l->pins.state->generation)
-		l->policy = policy;
+		policy_free(l->policy);
+	l->policy = policy;
 	l->generation = l->pins.state->generation;
 }
 
@@ -382,7 +387,8 @@ static void follow(struct loader *l)
 		return;
 	if (l->generation != l->pins.state->generation) {
 		policy = policy_in_force();
-		if (policy) {
+		/* Without it what appears later is not found, but nothing old comes back. */
+		if (policy || !policy_empty(&policy)) {
 			policy_free(l->policy);
 			l->policy = policy;
 		}
