@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* policy.*: applying, reloading, learning and explaining policies, and telling. */
+/*
+ * policy.*: applying, reloading and learning policies.
+ * tool.*: what the command does the same on every kernel; runs on one.
+ */
 #include "fixture.h"
 
 #include <arpa/inet.h>
@@ -192,7 +195,7 @@ static void policy_stream(void)
 	expect(c.dropped && !c.leaked, "dropped %ld, leaked %ld", c.dropped, c.leaked);
 }
 
-static void policy_errors(void)
+static void tool_errors(void)
 {
 	char group[512];
 	const struct output *o;
@@ -269,7 +272,7 @@ static void policy_files(void)
 }
 
 /* A running loader follows the policy `apply` put in force, not its own file. */
-static void policy_follow(void)
+static void tool_follow(void)
 {
 	static const char exe[] = "/run/irqgate-follow";
 	const struct worker_options late = { .cgroup = NOBODY, .exe = exe };
@@ -392,7 +395,7 @@ static void expect_explained(unsigned int vector, const char *to, const char *ve
 	json_object_put(o);
 }
 
-static void policy_explain(void)
+static void tool_explain(void)
 {
 	struct worker *w;
 	struct binding b;
@@ -437,7 +440,7 @@ static void expect_fields(const char *what, const char *want)
 	       got, want);
 }
 
-static void policy_fields(void)
+static void tool_fields(void)
 {
 	enforce(&nic, "[0-2]", "drop");
 	bound_vmm(BLUE, &nic);
@@ -523,7 +526,7 @@ static pid_t background(char *const argv[], int out)
 	return pid;
 }
 
-static void policy_metrics(void)
+static void tool_metrics(void)
 {
 	static char *const serve[] = { "irqgate", "metrics", "--listen", "9876", NULL };
 	static char before[262144], text[262144];
@@ -597,7 +600,7 @@ static long dropped_of(const char *a, const char *b)
 	return n;
 }
 
-static void policy_monitor(void)
+static void tool_monitor(void)
 {
 	struct json_object *o;
 	const struct output *out;
@@ -625,7 +628,7 @@ static void policy_monitor(void)
 }
 
 /* A stand-in for journald, which takes datagrams of FIELD=value lines. */
-static void policy_journal(void)
+static void tool_journal(void)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX,
 				    .sun_path = "/run/systemd/journal/socket" };
@@ -655,7 +658,7 @@ static void policy_journal(void)
 }
 
 /* A loader whose output nobody reads does its work all the same. */
-static void policy_unread(void)
+static void tool_unread(void)
 {
 	char *const argv[] = { "irqgate", "run", "--policy", POLICY, NULL };
 	int full[2], flags, status;
@@ -687,12 +690,12 @@ struct test_set policy_tests(void)
 {
 	static const struct test tests[] = {
 		{ "policy.dry_run", policy_dry_run }, { "policy.stream", policy_stream },
-		{ "policy.errors", policy_errors },   { "policy.files", policy_files },
-		{ "policy.follow", policy_follow },   { "policy.select", policy_select },
-		{ "policy.learn", policy_learn },     { "policy.explain", policy_explain },
-		{ "policy.fields", policy_fields },   { "policy.metrics", policy_metrics },
-		{ "policy.monitor", policy_monitor }, { "policy.journal", policy_journal },
-		{ "policy.unread", policy_unread },
+		{ "tool.errors", tool_errors },       { "policy.files", policy_files },
+		{ "tool.follow", tool_follow },       { "policy.select", policy_select },
+		{ "policy.learn", policy_learn },     { "tool.explain", tool_explain },
+		{ "tool.fields", tool_fields },       { "tool.metrics", tool_metrics },
+		{ "tool.monitor", tool_monitor },     { "tool.journal", tool_journal },
+		{ "tool.unread", tool_unread },
 	};
 
 	return (struct test_set){ tests, sizeof(tests) / sizeof(tests[0]), false };
