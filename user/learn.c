@@ -442,6 +442,22 @@ static struct policy_context *new_context(struct learner *l)
 	return c;
 }
 
+/* A process that the policy in force counts as the host's own. */
+static int host_context(struct learner *l, const struct policy_context *known)
+{
+	struct policy_context *host = l->out->contexts;
+
+	if (host->match.kind)
+		return 0;
+	host->match = known->match;
+	host->strict = known->strict;
+	host->line = 1;
+	if (known->match.text)
+		host->match.text = strdup(known->match.text);
+	l->no_memory |= known->match.text && !host->match.text;
+	return 0;
+}
+
 static int context_of(struct learner *l, struct owner *o)
 {
 	const struct policy_context *known = known_context(l, o);
@@ -452,7 +468,7 @@ static int context_of(struct learner *l, struct owner *o)
 	unsigned int i;
 
 	if (known && known->gd == IRQGATE_GD_HOST)
-		return 0;
+		return host_context(l, known);
 	for (i = 0; known && i < l->out->ncontexts; i++)
 		if (l->out->contexts[i].gd == known->gd)
 			return (int)i;
