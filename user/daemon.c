@@ -124,9 +124,10 @@ static int adopt(struct loader *l)
 
 	if (lock < 0)
 		return lock;
+	__atomic_add_fetch(&l->pins.state->adoption, 1, __ATOMIC_SEQ_CST);
 	err = pins_iterate("iter_kvm", NULL, NULL) ?: pins_call("prog_vms");
 	if (!err)
-		err = adopt_vfio();
+		err = adopt_vfio() ?: pins_call("prog_sweep");
 	if (!err)
 		err = bindings_enforce(&l->pins);
 	close(lock);
@@ -290,6 +291,8 @@ static void check_sentinel(struct loader *l)
 	ev.reason = alive ? IRQGATE_REASON_RECOVERED : IRQGATE_REASON_SILENT;
 	l->pins.state->alarm = alive ? 0 : ev.time;
 	tell(l, &ev);
+	if (alive)
+		adopt(l); /* what was made or ended meanwhile */
 	msg(alive ? "the hooks fire again"
 		  : "ALARM: the hooks do not fire, nothing is enforced; is kernel.ftrace_enabled "
 		    "0?");
@@ -538,7 +541,7 @@ static int bring_up(struct loader *l)
 	if (!err)
 		err = load_stages(l);
 	if (!err && upgrade == UPGRADE_LAYOUT)
-		err = upgrade_finish(&l->pins);
+		err = upgrade_finish();
 	if (!err) {
 		l->pins.state->build = hooks_build();
 		l->replacing = false;

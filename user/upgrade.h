@@ -30,9 +30,10 @@ int upgrade_begin(void);
 
 /*
  * upgrade_finish - take over what the old maps hold, then remove the old programs
- * @pins: the new maps, with every hook attached; nothing adopted yet
+ *
+ * With every new hook attached and nothing adopted yet.
  * Return: 0 or a negative errno, with the old programs still in force. Says why.
  */
-int upgrade_finish(const struct pins *pins);
+int upgrade_finish(void);
 
 #endif

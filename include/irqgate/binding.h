@@ -95,7 +95,8 @@ struct irqgate_binding {
 	__u8 reason; /* enum irqgate_reason */
 	__u8 index; /* VFIO_PCI_{INTX,MSI,MSIX}_IRQ_INDEX */
 	__u8 isolate; /* a violation is answered by isolating the device */
-	__u8 pad[7];
+	__u8 pad[3];
+	__u32 seen; /* state.adoption when it was last seen to exist */
 	__u64 since; /* CLOCK_BOOTTIME ns of the bind */
 	struct irqgate_counters count;
 	struct irqgate_ident binder; /* tgid 0: found already bound, and nobody that holds it */
@@ -118,13 +119,14 @@ struct irqgate_irqfd {
 	__u64 vm;
 	__u64 eventfd;
 	__u32 gsi;
-	__u32 pad;
+	__u32 seen; /* as in struct irqgate_binding */
 	__u64 injections; /* seen at irqfd_wakeup beyond those of judged MSIs */
 };
 
 struct irqgate_vm {
 	struct irqgate_ident creator;
-	char comm[16];
+	__u32 seen; /* as in struct irqgate_binding */
+	__u32 pad;
 };
 
 /* Key of `held`: a process that is stopped until its vectors are quarantined. */

@@ -29,7 +29,7 @@ static void find(struct device *d, uint16_t vendor, uint16_t device, unsigned in
 /* One device, registered for blue. */
 void enforce(const struct device *d, const char *vectors, const char *action)
 {
-	loader_start(ENFORCE CONTEXTS "devices:\n" ROW, d->handle, "blue", vectors, action);
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW, d->handle, "blue", vectors, action);
 }
 
 void with(const struct device *d)

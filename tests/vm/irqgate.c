@@ -1352,6 +1352,33 @@ static void hooks_fire(void)
 	expect(!*silent, "never ran:%s", silent);
 }
 
+/* Is it in force? And what was lost or skipped, if anything. */
+static void hooks_status(void)
+{
+	static const char *const losses[] = { "lost_events", "lost_bindings", "unknown_msis",
+					      "missed_runs" };
+	struct json_object *all, *o;
+	const struct output *out;
+	size_t i;
+
+	enforce(&nic, "all", "drop");
+	out = irqgate("status", "-j", NULL);
+	expect_is(out->status, 0, "irqgate status");
+	o = json_tokener_parse(out->out);
+	expect(atoi(field(o, "loader")) == loader_pid(), "loader is %s", field(o, "loader"));
+	expect(!strcmp(field(o, "mode"), "enforce"), "mode is %s", field(o, "mode"));
+	all = show("stats");
+	for (i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
+		expect(*field(o, losses[i]) && *field(json_object_array_get_idx(all, 0), losses[i]),
+		       "status or show stats has no field '%s'", losses[i]);
+	json_object_put(all);
+	json_object_put(o);
+	loader_kill();
+	verb(1, "status", NULL);
+	unload();
+	verb(1, "status", NULL);
+}
+
 /* ---- errors.* --------------------------------------------------------------- */
 
 static void expect_one_line(const char *text)
@@ -1517,6 +1544,7 @@ static const struct test tests[] = {
 
 static const struct test last_tests[] = {
 	{ "hooks.fire", hooks_fire },
+	{ "hooks.status", hooks_status },
 	{ "errors.usage", errors_usage },
 	/* This one unloads, the next begins like that: loading takes long under TCG. */
 	{ "errors.policy", errors_policy },
@@ -1528,7 +1556,7 @@ static const struct test last_tests[] = {
 
 int main(int argc, char **argv)
 {
-	struct test_set sets[5];
+	struct test_set sets[7];
 
 	if (argc > 2 && !strcmp(argv[1], "-w"))
 		return worker_main(argc - 2, argv + 2);
@@ -1538,10 +1566,12 @@ int main(int argc, char **argv)
 		fprintf(stderr, "vmtest: not a machine of tests/vm/boot\n");
 		return 2;
 	}
-	sets[0] = (struct test_set){ tests, sizeof(tests) / sizeof(tests[0]), false };
+	sets[0] = TEST_SET(tests);
 	sets[1] = evade_tests();
 	sets[2] = matrix_tests();
-	sets[3] = policy_tests();
-	sets[4] = (struct test_set){ last_tests, sizeof(last_tests) / sizeof(last_tests[0]), false };
-	return tests_run(sets, 5, argv + 1);
+	sets[3] = adopt_tests();
+	sets[4] = upgrade_tests();
+	sets[5] = policy_tests();
+	sets[6] = TEST_SET(last_tests);
+	return tests_run(sets, 7, argv + 1);
 }

@@ -169,6 +169,13 @@ const struct output *run(char *const argv[])
 	return &o;
 }
 
+static const char *build = "";
+
+void irqgate_build(const char *name)
+{
+	build = name;
+}
+
 /* Beside the directory of this program. */
 char *irqgate_path(void)
 {
@@ -177,12 +184,13 @@ char *irqgate_path(void)
 	char *slash;
 	int i;
 
-	for (i = 0; i < 2 && n > 0; i++) {
+	path[n > 0 ? n : 0] = '\0';
+	for (i = 0; i < 2; i++) {
 		slash = strrchr(path, '/');
 		if (slash)
 			*slash = '\0';
 	}
-	strcat(path, "/irqgate");
+	snprintf(path + strlen(path), 32, "%s%s/irqgate", *build ? "/" : "", build);
 	return path;
 }
 
@@ -251,18 +259,15 @@ static void write_policy(const char *policy, va_list ap)
 	fclose(f);
 }
 
-void loader_start(const char *policy, ...)
+/* Runs it with the policy that was written. */
+static void start(void)
 {
 	char *argv[] = { irqgate_path(),        "run", "-j", "--policy", POLICY,
 			 (char *)loader_option, NULL };
 	uint64_t end = rig_now_ms() + READY_MS;
 	char text[512];
-	va_list ap;
 
 	loader_option = NULL;
-	va_start(ap, policy);
-	write_policy(policy, ap);
-	va_end(ap);
 	unlink(ERRORS); /* or an earlier loader's "ready" is taken for its own */
 	unlink(EVENTS);
 	loader = spawn(argv, EVENTS, ERRORS);
@@ -292,16 +297,42 @@ static unsigned int reloads(void)
 	return n;
 }
 
-void loader_reload(const char *policy, ...)
+static void reload(void)
 {
 	unsigned int before = reloads();
-	va_list ap;
 
-	va_start(ap, policy);
-	write_policy(policy, ap);
-	va_end(ap);
 	kill(loader, SIGHUP);
 	expect(wait_for(5000, reloads() != before), "the policy was not reloaded");
+}
+
+#define WRITE_POLICY(policy)                                                                       \
+	do {                                                                                       \
+		va_list ap_;                                                                       \
+                                                                                                   \
+		va_start(ap_, policy);                                                             \
+		write_policy(policy, ap_);                                                         \
+		va_end(ap_);                                                                       \
+	} while (0)
+
+void loader_start(const char *policy, ...)
+{
+	WRITE_POLICY(policy);
+	start();
+}
+
+void loader_reload(const char *policy, ...)
+{
+	WRITE_POLICY(policy);
+	reload();
+}
+
+void loader_with(const char *policy, ...)
+{
+	WRITE_POLICY(policy);
+	if (loader)
+		reload();
+	else
+		start();
 }
 
 static int loader_end(int sig)
@@ -624,16 +655,14 @@ long map_count(const char *name)
 	return n;
 }
 
-long state_of(const char *name)
+long status_of(const char *name)
 {
-	struct json_object *all = map_dump("state"), *o;
+	struct json_object *o = json_tokener_parse(irqgate("status", "-j", NULL)->out);
 	long n;
 
-	o = json_object_array_get_idx(all, 0);
-	o = json_object_object_get(json_object_object_get(o, "formatted"), "value");
-	expect(json_object_object_get(o, name), "the map 'state' has no %s", name);
+	expect(json_object_object_get(o, name), "irqgate status -j has no %s", name);
 	n = number(o, name);
-	json_object_put(all);
+	json_object_put(o);
 	return n;
 }
 
@@ -774,25 +803,33 @@ static bool wanted(const struct test *t, char *const patterns[])
 	return true;
 }
 
-void shared_end(void)
+static void workers_end(void)
 {
 	unsigned int i;
 
 	for (i = 0; i < MAX_WORKERS; i++)
 		worker_end(&workers[i], true);
-	loader_end(SIGTERM);
-	run((char *[]){ "/bin/rm", "-rf", POLICY_DIR, NULL });
 }
 
-static void run_one(const struct test *t, bool shared)
+void shared_end(void)
+{
+	workers_end();
+	loader_end(SIGTERM);
+	run((char *[]){ "/bin/rm", "-rf", POLICY_DIR, NULL });
+	irqgate_build("");
+}
+
+static void run_one(const struct test *t, const struct test_set *set)
 {
 	outcome = PASSED;
 	why[0] = '\0';
 	test_current = t;
 	if (!setjmp(leave))
 		t->run();
-	if (!shared || outcome == FAILED)
+	if (outcome == FAILED || (!set->shared && !set->loader_stays))
 		shared_end();
+	else if (!set->shared)
+		workers_end();
 	why[strcspn(why, "\n")] = '\0';
 }
 
@@ -824,7 +861,7 @@ int tests_run(const struct test_set *sets, size_t count, char *const patterns[])
 			if (!wanted(&sets[s].tests[i], patterns))
 				continue;
 			start = rig_now_ms();
-			run_one(&sets[s].tests[i], sets[s].shared);
+			run_one(&sets[s].tests[i], &sets[s]);
 			numbers[outcome]++;
 			report(&sets[s].tests[i], start);
 		}

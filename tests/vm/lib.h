@@ -48,7 +48,15 @@ struct test_set {
 	const struct test *tests;
 	size_t count;
 	bool shared; /* what one starts goes on for the next, unless it failed */
+	bool loader_stays; /* only the loader does */
 };
+
+/* All of an array, with the members named after it. */
+#define TEST_SET(array, ...)                                                                       \
+	(struct test_set)                                                                          \
+	{                                                                                          \
+		.tests = (array), .count = sizeof(array) / sizeof((array)[0]), ##__VA_ARGS__       \
+	}
 
 /* In a shared set: ends what those before started. */
 void shared_end(void);
@@ -66,7 +74,7 @@ bool test_try(void (*step)(const void *arg), const void *arg, char *why_not, siz
 
 struct output {
 	int status; /* exit status, or 128 + signal */
-	char out[65536], err[4096];
+	char out[1 << 20], err[4096];
 };
 
 /* Runs ARGV to its end; the result is overwritten by the next call. */
@@ -81,6 +89,9 @@ void verb(int status, const char *word, ...) __attribute__((sentinel));
 /* The irqgate these tests are of. */
 char *irqgate_path(void);
 
+/* Until the end of the test, another build of it: "other" or "next" (Makefile). */
+void irqgate_build(const char *name);
+
 /* The loader. It runs with the text of a policy and prints events to a file. */
 void loader_start(const char *policy, ...) PRINTF(1, 2);
 void loader_options(const char *option); /* one more, for the next start only */
@@ -89,6 +100,7 @@ void loader_kill(void); /* SIGKILL */
 pid_t loader_pid(void); /* 0: none runs */
 bool loader_said(const char *what); /* on stderr, since its start */
 void loader_reload(const char *policy, ...) PRINTF(1, 2); /* SIGHUP */
+void loader_with(const char *policy, ...) PRINTF(1, 2); /* either, as it runs or not */
 
 /* The policy it runs with, and the directory of what adds to that. */
 #define POLICY "/run/irqgate-test.yaml"
@@ -146,10 +158,12 @@ struct json_object *event_find(const char *verdict, const char *reason, const ch
 /* How many events since mark() have this verdict and handle. */
 long events_of(const char *verdict, const char *handle);
 
-/* A pinned map as bpftool prints it, to be released; its elements; a field of `state`. */
+/* A pinned map as bpftool prints it, to be released; its elements. */
 struct json_object *map_dump(const char *name);
 long map_count(const char *name);
-long state_of(const char *name);
+
+/* A number of `irqgate status`. */
+long status_of(const char *name);
 
 /* ---- workers ------------------------------------------------------------- */
 

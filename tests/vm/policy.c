@@ -698,5 +698,5 @@ struct test_set policy_tests(void)
 		{ "tool.unread", tool_unread },
 	};
 
-	return (struct test_set){ tests, sizeof(tests) / sizeof(tests[0]), false };
+	return TEST_SET(tests);
 }

@@ -724,9 +724,13 @@ static long loop_round(const struct call *c)
 	case LOOP_BIND:
 		ret = rig_irq_eventfds(worker_dev.fd, worker_dev.index, c->b, 1, &worker_eventfds[c->b]);
 		return ret == -EACCES ? 0 : ret;
+	case LOOP_WRITE:
+		ret = rig_eventfd_signal(worker_eventfds[c->b]);
+		return ret == -EACCES ? 0 : -EEXIST;
 	case LOOP_HANGUP:
+	case LOOP_CONTINUE:
 		usleep(c->c);
-		return kill((pid_t)c->b, SIGHUP) ? -errno : 0;
+		return kill((pid_t)c->b, c->a == LOOP_HANGUP ? SIGHUP : SIGCONT) ? -errno : 0;
 	case LOOP_FLAP:
 		ret = run_irqgate("revoke");
 		return ret ? ret : run_irqgate("allow");

@@ -72,6 +72,8 @@ enum swap {
 enum loop {
 	LOOP_BIND, /* VFIO_DEVICE_SET_IRQS of vector b; -EACCES is a round too */
 	LOOP_HANGUP, /* SIGHUP to process b every c microseconds */
+	LOOP_CONTINUE, /* SIGCONT to process b every c microseconds */
+	LOOP_WRITE, /* write(2) to the eventfd of vector b; ends when one is not refused */
 	LOOP_FLAP, /* irqgate revoke and allow of vector b of TEXT for blue */
 };
 

@@ -313,7 +313,7 @@ static long stream_stop(void)
 }
 
 /* The child serves from here on; who waits for the parent waits for both. */
-static long go_on_in_child(void)
+long go_on_in_child(void)
 {
 	pid_t pid = fork();
 	int status;
@@ -476,7 +476,9 @@ static long serve(const struct call *c, int fd)
 	case W_STEAL:
 		return steal(c->a, c->b, c->c);
 	default:
-		ret = serve_signal(c);
+		ret = serve_adopt(c);
+		if (ret == -EOPNOTSUPP)
+			ret = serve_signal(c);
 		if (ret == -EOPNOTSUPP)
 			ret = serve_device(c);
 		if (ret == -EOPNOTSUPP)
