@@ -1169,10 +1169,10 @@ static void persist_kill(void)
 	struct worker *w, *bad, *late, *foreign;
 	struct json_object *ev;
 
-#define TABLE                                                                                      \
+#define POLICY                                                                                     \
 	ENFORCE CONTEXTS "devices:\n" ROW ROW, nic.handle, "blue", "[0-2]", "drop", edu.handle,    \
 		"blue", "all", "deny"
-	loader_start(TABLE);
+	loader_start(POLICY);
 	w = bound_vmm(BLUE, &nic);
 	bad = vmm(NOBODY, &edu);
 	foreign = heir_of(w, RED, 0);
@@ -1188,7 +1188,7 @@ static void persist_kill(void)
 	must(w, W_ABSENT, 3, 2, 1);
 	COUNTS(&edu, .denied = 1);
 
-	loader_start(TABLE);
+	loader_start(POLICY);
 	must(w, W_ARRIVES, 0, 3, 1);
 	must(w, W_ABSENT, 3, 2, 1);
 	expect_state(nic.handle, 0, 2, "bound");
@@ -1203,14 +1203,14 @@ static void persist_kill(void)
 	must(late, W_IRQFD, 0, nic.vectors, 0);
 	expect_is(ask(late, W_VFIO, 0, nic.vectors, 0), -EACCES, "binding under drop, no loader");
 	must(late, W_ABSENT, 0, nic.vectors, 1);
-	loader_start(TABLE);
+	loader_start(POLICY);
 	ev = event_wait("deny", "no-loader", "bind", nic.handle, 0);
 	expect(ev, "the next loader does not report what happened without it");
 	json_object_put(ev);
 	must(late, W_VFIO, 0, nic.vectors, 0);
 	expect_running(late);
 	must(late, W_ABSENT, 0, nic.vectors, 1);
-#undef TABLE
+#undef POLICY
 }
 
 /* Not one authorized interrupt is lost while loaders come and go. */
@@ -1283,7 +1283,7 @@ static void persist_unload(void)
 	verb(1, "unload", NULL);
 	verb(1, "revoke", nic.handle, "0", NULL);
 	verb(1, "show", "stats", NULL);
-	verb(1, "apply", POLICY, NULL);
+	verb(1, "apply", POLICY_FILE, NULL);
 }
 
 /* ---- reload.* --------------------------------------------------------------- */

@@ -250,10 +250,10 @@ bool loader_said(const char *what)
 
 static void write_policy(const char *policy, va_list ap)
 {
-	FILE *f = fopen(POLICY, "we");
+	FILE *f = fopen(POLICY_FILE, "we");
 
 	if (!f)
-		test_fail(POLICY ": %s", rig_errname(errno));
+		test_fail(POLICY_FILE ": %s", rig_errname(errno));
 	fchmod(fileno(f), 0600);
 	vfprintf(f, policy, ap);
 	fclose(f);
@@ -262,7 +262,7 @@ static void write_policy(const char *policy, va_list ap)
 /* Runs it with the policy that was written. */
 static void start(void)
 {
-	char *argv[] = { irqgate_path(),        "run", "-j", "--policy", POLICY,
+	char *argv[] = { irqgate_path(),        "run", "-j", "--policy", POLICY_FILE,
 			 (char *)loader_option, NULL };
 	uint64_t end = rig_now_ms() + READY_MS;
 	char text[512];

@@ -103,7 +103,7 @@ void loader_reload(const char *policy, ...) PRINTF(1, 2); /* SIGHUP */
 void loader_with(const char *policy, ...) PRINTF(1, 2); /* either, as it runs or not */
 
 /* The policy it runs with, and the directory of what adds to that. */
-#define POLICY "/run/irqgate-test.yaml"
+#define POLICY_FILE "/run/irqgate-test.yaml"
 #define POLICY_DIR "/run/irqgate-test.d"
 
 /* Stops the loader if it runs, unloads; nothing of irqgate may remain. */

@@ -146,12 +146,12 @@ static void policy_dry_run(void)
 	COUNTS_OF(&nic, 3, 4, .dropped = 2);
 	expect_plan(dry_run(OTHER), 0, 0, 0, 0, 0);
 
-	expect_plan(apply(POLICY), 1, 1, 1, 0, 2);
+	expect_plan(apply(POLICY_FILE), 1, 1, 1, 0, 2);
 	must(w, W_ARRIVES, 0, nic.vectors, 1);
 	/* The same again, and word for word what the dry run said. */
 	expect(!strcmp(apply(OTHER)->out, said), "apply differs from its dry run: %s", said);
 	free(said);
-	said = strdup(irqgate("apply", "--dry-run", POLICY, NULL)->out);
+	said = strdup(irqgate("apply", "--dry-run", POLICY_FILE, NULL)->out);
 	expect(strstr(said, "+ device pci:") && strstr(said, "- device pci:") &&
 		       strstr(said, "~ device pci:") && strstr(said, "! restore pci:"),
 	       "the text is %s", said);
@@ -174,7 +174,7 @@ static void policy_stream(void)
 	must(w, W_STREAM, 1, 2000, 0);
 	for (i = 0; i < 3; i++) {
 		expect_plan(apply(OTHER), 0, 0, 1, 2, 0);
-		expect_plan(apply(POLICY), 0, 0, 1, 0, 2);
+		expect_plan(apply(POLICY_FILE), 0, 0, 1, 0, 2);
 	}
 	raised = must(w, W_STREAM_STOP, 0, 0, 0);
 	nap(50);
@@ -208,7 +208,7 @@ static void tool_errors(void)
 	policy_to(OTHER, ENFORCE CONTEXTS "devices: nonsense\n");
 	verb(2, "apply", OTHER, NULL);
 	verb(2, "apply", "/run/no-such-file", NULL);
-	verb(2, "apply", "--mode", "nonsense", POLICY, NULL);
+	verb(2, "apply", "--mode", "nonsense", POLICY_FILE, NULL);
 	/* Two rows that turn out to be about one function. */
 	policy_to(OTHER,
 		  ENFORCE DEVICES ROW "  - { match: { iommu_group: %s }, context: host, noi: 1 }\n",
@@ -247,18 +247,18 @@ static void policy_files(void)
 
 	enforce(&nic, "all", "drop");
 	w = bound_vmm(BLUE, &nic);
-	policy_to(POLICY, ENFORCE CONTEXTS DEVICES ROW, nic.handle, "blue", "[0-2]", "drop");
+	policy_to(POLICY_FILE, ENFORCE CONTEXTS DEVICES ROW, nic.handle, "blue", "[0-2]", "drop");
 	expect(wait_for(5000, vector_is(&nic, 3, "quarantined")), "a written file has no effect");
 	must(w, W_ABSENT, 3, 2, 1);
 
-	policy_to(POLICY, ENFORCE "contexts:\n  - { name: blue }\n");
+	policy_to(POLICY_FILE, ENFORCE "contexts:\n  - { name: blue }\n");
 	expect(wait_for(5000, loader_said("the policy was not reloaded")),
 	       "no word of the bad file");
 	must(w, W_ARRIVES, 0, 3, 1);
 	must(w, W_ABSENT, 3, 2, 1);
 
 	policy_to(OTHER, ENFORCE CONTEXTS DEVICES ROW, nic.handle, "blue", "[0-3]", "drop");
-	expect(!rename(OTHER, POLICY), "rename: %s", rig_errname(errno));
+	expect(!rename(OTHER, POLICY_FILE), "rename: %s", rig_errname(errno));
 	expect(wait_for(5000, vector_is(&nic, 3, "bound")), "a replaced file has no effect");
 	must(w, W_ARRIVES, 0, 4, 1);
 
@@ -404,9 +404,9 @@ static void tool_explain(void)
 	w = bound_vmm(BLUE, &nic);
 	expect_running(w);
 	/* Rows begin on line 7: version, mode, contexts and two of them, devices. */
-	expect_explained(0, NULL, "allow", "registered", POLICY ":7");
-	expect_explained(3, NULL, "drop", "vector", POLICY ":7");
-	expect_explained(1, "red", "drop", "context", POLICY ":7");
+	expect_explained(0, NULL, "allow", "registered", POLICY_FILE ":7");
+	expect_explained(3, NULL, "drop", "vector", POLICY_FILE ":7");
+	expect_explained(1, "red", "drop", "context", POLICY_FILE ":7");
 	expect(binding_of(nic.handle, 3, &b) && !strcmp(b.verdict, "drop") &&
 		       !strcmp(b.reason, "vector"),
 	       "the kernel says %s (%s)", b.verdict, b.reason);
@@ -415,7 +415,7 @@ static void tool_explain(void)
 	verb(0, "revoke", nic.handle, "0", NULL);
 	expect_explained(0, NULL, "drop", "revoked", "irqgate revoke");
 	/* The remedy it names works. */
-	verb(0, "apply", POLICY, NULL);
+	verb(0, "apply", POLICY_FILE, NULL);
 	expect_explained(0, NULL, "allow", "registered", NULL);
 	must(w, W_ARRIVES, 0, 3, 1);
 }
@@ -660,7 +660,7 @@ static void tool_journal(void)
 /* A loader whose output nobody reads does its work all the same. */
 static void tool_unread(void)
 {
-	char *const argv[] = { "irqgate", "run", "--policy", POLICY, NULL };
+	char *const argv[] = { "irqgate", "run", "--policy", POLICY_FILE, NULL };
 	int full[2], flags, status;
 	struct worker *w;
 	pid_t pid;
