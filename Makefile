@@ -18,7 +18,7 @@ BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Werror
 CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(OUT) -DIRQGATE_LAYOUT=$(LAYOUT)u
-LIBS := -lbpf -lelf -lz -ljson-c -lyaml
+LIBS := -lbpf -lelf -lz -ljson-c -lyaml -lmicrohttpd -lsystemd
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s%s\n' $(1) $(2))
@@ -27,6 +27,7 @@ BPF_OBJS := $(patsubst bpf/%.bpf.c,$(OUT)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 USER_OBJS := $(patsubst user/%.c,$(OUT)/user/%.o,$(wildcard user/*.c))
 RIG_PROGS := $(addprefix $(OUT)/tests/,msi-vm selftest vmtest)
 UNIT_PROGS := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+UNIT_OBJS := $(addprefix $(OUT)/user/,handle.o names.o policy.o policy_write.o resolve.o rows.o diff.o cgroup.o util.o)
 HEADERS := $(wildcard include/irqgate/*.h)
 # What the maps look like: an irqgate of another number takes over member by member.
 LAYOUT := $(shell cat $(addprefix include/irqgate/,table.h binding.h event.h) | cksum | cut -d' ' -f1)
@@ -78,7 +79,7 @@ $(OUT)/tests/vmtest: $(wildcard tests/vm/*.c tests/vm/*.h) tests/rig/rig.c tests
 	$(call say,CC,$@)
 	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) -ljson-c -luring -o $@
 
-$(OUT)/tests/unit/%: tests/unit/%.c $(addprefix $(OUT)/user/,handle.o names.o policy.o) | $(OUT)/tests/unit
+$(OUT)/tests/unit/%: tests/unit/%.c $(UNIT_OBJS) | $(OUT)/tests/unit
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ -lyaml -lcmocka -o $@
 

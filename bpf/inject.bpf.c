@@ -129,10 +129,10 @@ HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 			return 0;
 	}
 	if (r.d.verdict == IRQGATE_VERDICT_AUDIT) {
-		n = counted(&c->would_drop, 1);
+		n = counted_why(c, &c->would_drop, r.d.reason, 1);
 	} else {
 		r.d.verdict = IRQGATE_VERDICT_LEAK;
-		n = counted(&c->leaked, 1);
+		n = counted_why(c, &c->leaked, r.d.reason, 1);
 	}
 	if (!report_due(c, n))
 		return 0;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +17,25 @@
 
 #define LOCK_PATH "/run/irqgate.lock"
 
+static bool blocks = true;
+
+void never_block(void)
+{
+	blocks = false;
+}
+
+bool may_write(FILE *out)
+{
+	struct pollfd p = { .fd = fileno(out), .events = POLLOUT };
+
+	/* A pipe that is ready takes a line at once; a broken one says so. */
+	return blocks || poll(&p, 1, 0) > 0;
+}
+
 static void vmsg(const char *fmt, va_list ap)
 {
+	if (!may_write(stderr))
+		return;
 	fputs("irqgate: ", stderr);
 	vfprintf(stderr, fmt, ap);
 	fputc('\n', stderr);
@@ -133,6 +152,46 @@ __u64 kernel_symbol(const char *name)
 void kernel_symbols_forget(void)
 {
 	symbols_known = false;
+}
+
+FILE *replace_open(const char *path, mode_t mode)
+{
+	char tmp[PATH_MAX];
+	FILE *f = NULL;
+	int fd;
+
+	if (!path)
+		return stdout;
+	snprintf(tmp, sizeof(tmp), "%s.new", path);
+	unlink(tmp); /* of one that was killed, or a trap */
+	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	if (fd >= 0)
+		f = fdopen(fd, "w");
+	if (!f)
+		fail(0, "%s: cannot write: %s", tmp, strerror(errno));
+	if (!f && fd >= 0)
+		close(fd);
+	return f;
+}
+
+int replace_close(FILE *f, const char *path, int err)
+{
+	char tmp[PATH_MAX];
+
+	if (ferror(f) && !err)
+		err = -EIO;
+	if ((path ? fclose(f) : fflush(f)) && !err)
+		err = -errno;
+	if (path) {
+		snprintf(tmp, sizeof(tmp), "%s.new", path);
+		if (!err && rename(tmp, path))
+			err = -errno;
+		if (err)
+			unlink(tmp);
+	}
+	return err ? fail(err, "%s: cannot write: %s", path ? path : "standard output",
+			  strerror(-err))
+		   : 0;
 }
 
 bool module_live(const char *name)

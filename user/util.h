@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <sys/types.h>
 #include <linux/types.h>
 
 /* Exit status of the command (design: fixed for those who script it). */
@@ -24,6 +26,15 @@ void msg(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int fail(int error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
+ * never_block - from now on messages are left out while nobody reads them
+ * may_write - a line can be written without waiting; always true before
+ *
+ * For the loader: whoever does not read its output must not keep it from its work.
+ */
+void never_block(void);
+bool may_write(FILE *out);
+
+/*
  * read_line - first line of a small file, without its newline
  * Return: 0 or a negative errno; @buf is empty on failure.
  */
@@ -37,6 +48,21 @@ int read_line(const char *path, char *buf, size_t len);
  */
 __u64 kernel_symbol(const char *name);
 void kernel_symbols_forget(void);
+
+/*
+ * replace_open - begin to write a file that will take the place of another
+ * @path: NULL: standard output
+ * @mode: permissions
+ * Return: where to write, for replace_close(); or NULL. Says why.
+ */
+FILE *replace_open(const char *path, mode_t mode);
+
+/*
+ * replace_close - put it in its place, all at once
+ * @err: a negative errno: something went wrong, leave the old file
+ * Return: 0 or a negative errno. Says why.
+ */
+int replace_close(FILE *f, const char *path, int err);
 
 /* module_live - not in the middle of loading or going; also true when built in. */
 bool module_live(const char *name);

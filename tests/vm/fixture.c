@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include <errno.h>
+#include <unistd.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,4 +162,16 @@ bool find_devices(void)
 	find(&nic, RIG_E1000E, 0, 5);
 	find(&igb, RIG_IGB, 0, 10);
 	return edu2.vectors && nic.vectors;
+}
+
+void copy_self(const char *path)
+{
+	char *argv[] = { "/bin/cp", "/proc/self/exe", (char *)path, NULL };
+	char self[512];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	expect(n > 0, "/proc/self/exe: %s", rig_errname(errno));
+	self[n] = '\0';
+	argv[1] = self;
+	expect(!run(argv)->status, "cannot copy %s to %s", self, path);
 }

@@ -16,6 +16,9 @@ void with(const struct device *d);
 
 void write_text(const char *path, const char *text);
 
+/* The executable of the tests, under another name. */
+void copy_self(const char *path);
+
 /* ---- the usual policy ------------------------------------------------------ */
 
 #define BLUE "t/blue"

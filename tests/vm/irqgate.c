@@ -895,18 +895,6 @@ static void context_cgroup(void)
 	expect_member(w, &nic, true, "a child that was moved out");
 }
 
-static void copy_self(const char *path)
-{
-	char *argv[] = { "/bin/cp", "/proc/self/exe", (char *)path, NULL };
-	char self[512];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	expect(n > 0, "/proc/self/exe: %s", rig_errname(errno));
-	self[n] = '\0';
-	argv[1] = self;
-	expect(!run(argv)->status, "cannot copy %s to %s", self, path);
-}
-
 static void context_exe(void)
 {
 	const char *path = "/run/irqgate-vmm";
@@ -1157,6 +1145,7 @@ static void persist_unload(void)
 	verb(1, "unload", NULL);
 	verb(1, "revoke", nic.handle, "0", NULL);
 	verb(1, "show", "stats", NULL);
+	verb(1, "apply", POLICY_FILE, NULL);
 }
 
 /* ---- reload.* --------------------------------------------------------------- */
@@ -1427,7 +1416,7 @@ static const struct test last_tests[] = {
 
 int main(int argc, char **argv)
 {
-	struct test_set sets[7];
+	struct test_set sets[8];
 
 	if (argc > 2 && !strcmp(argv[1], "-w"))
 		return worker_main(argc - 2, argv + 2);
@@ -1443,6 +1432,7 @@ int main(int argc, char **argv)
 	sets[3] = host_tests();
 	sets[4] = adopt_tests();
 	sets[5] = upgrade_tests();
-	sets[6] = TEST_SET(last_tests);
-	return tests_run(sets, 7, argv + 1);
+	sets[6] = policy_tests();
+	sets[7] = TEST_SET(last_tests);
+	return tests_run(sets, 8, argv + 1);
 }

@@ -16,7 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define POLICY "/run/irqgate-test.yaml"
 #define EVENTS "/run/irqgate-test.events"
 #define ERRORS "/run/irqgate-test.err"
 #define PINS "/sys/fs/bpf/irqgate"
@@ -242,7 +241,7 @@ void loader_options(const char *option)
 	loader_option = option;
 }
 
-static bool loader_said(const char *what)
+bool loader_said(const char *what)
 {
 	char text[8192];
 
@@ -252,10 +251,10 @@ static bool loader_said(const char *what)
 
 static void write_policy(const char *policy, va_list ap)
 {
-	FILE *f = fopen(POLICY, "we");
+	FILE *f = fopen(POLICY_FILE, "we");
 
 	if (!f)
-		test_fail(POLICY ": %s", rig_errname(errno));
+		test_fail(POLICY_FILE ": %s", rig_errname(errno));
 	fchmod(fileno(f), 0600);
 	vfprintf(f, policy, ap);
 	fclose(f);
@@ -264,7 +263,7 @@ static void write_policy(const char *policy, va_list ap)
 /* Runs it with the policy that was written. */
 static void start(void)
 {
-	char *argv[] = { irqgate_path(),        "run", "-j", "--policy", POLICY,
+	char *argv[] = { irqgate_path(),        "run", "-j", "--policy", POLICY_FILE,
 			 (char *)loader_option, NULL };
 	uint64_t end = rig_now_ms() + READY_MS;
 	char text[512];
@@ -820,6 +819,7 @@ void shared_end(void)
 {
 	workers_end();
 	loader_end(SIGTERM);
+	run((char *[]){ "/bin/rm", "-rf", POLICY_DIR, NULL });
 	irqgate_build("");
 }
 

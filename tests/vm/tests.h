@@ -31,6 +31,9 @@ struct test_set upgrade_tests(void);
 struct test_set matrix_tests(void);
 struct test_set host_tests(void);
 
+/* policy.c: applying, reloading, learning and explaining policies, and telling. */
+struct test_set policy_tests(void);
+
 /* evade.c: ways around irqgate, churn, races, loss. */
 struct test_set evade_tests(void);
 
