@@ -69,7 +69,7 @@ $(OUT)/%/irqgate: tests/vm/builds/%.sed $(OUT)/irqgate
 	$(Q)mkdir -p $(OUT)/$*/src
 	$(Q)cp -r bpf include user vmlinux $(OUT)/$*/src
 	$(Q)sed -i -f $< $(OUT)/$*/src/bpf/*.h $(OUT)/$*/src/include/irqgate/*.h
-	$(Q)$(MAKE) --no-print-directory -C $(OUT)/$*/src -f ../../../Makefile OUT=.. all >/dev/null
+	$(Q)$(MAKE) --no-print-directory -C $(OUT)/$*/src -f ../../../Makefile OUT=.. WARN=-w all >/dev/null
 
 $(OUT)/tests/%: tests/rig/%.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)

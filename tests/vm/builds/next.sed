@@ -3,6 +3,4 @@
 /^_Static_assert/d
 s/^struct irqgate_\(binding\|eventfd\|irqfd\|vm\|counters\|ident\) {$/&\n\t__u64 added;/
 s/^\t__u64 layout;.*/&\n\t__u64 added;/
-s/^\t__u32 isolate_count;$/\t__u64 isolate_count;/
-s/^\t__u32 gd; \/\* context that receives, as judged \*\/$/\t__u32 added_too;\n&/
 s/^\t__u32 line;.*/\t__u64 line;/
