@@ -15,7 +15,7 @@ BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Werror
 CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(OUT)
-LIBS := -lbpf -lelf -lz -ljson-c -lyaml
+LIBS := -lbpf -lelf -lz -ljson-c -lyaml -lcap-ng -lseccomp -lsystemd -lncursesw
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s%s\n' $(1) $(2))
@@ -63,7 +63,7 @@ $(OUT)/tests/vmtest: $(wildcard tests/vm/*.c tests/vm/*.h) tests/rig/rig.c tests
 	$(call say,CC,$@)
 	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) -ljson-c -o $@
 
-$(OUT)/tests/unit/%: tests/unit/%.c $(addprefix $(OUT)/user/,handle.o names.o policy.o) | $(OUT)/tests/unit
+$(OUT)/tests/unit/%: tests/unit/%.c $(addprefix $(OUT)/user/,dot.o handle.o names.o policy.o util.o) | $(OUT)/tests/unit
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ -lyaml -lcmocka -o $@
 

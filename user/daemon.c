@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include <irqgate/hash.h>
@@ -24,6 +25,7 @@
 #include "names.h"
 #include "pins.h"
 #include "policy.h"
+#include "privilege.h"
 #include "probe.h"
 #include "quarantine.h"
 #include "table.h"
@@ -85,6 +87,22 @@ static int load_policy(const struct run_options *opts, struct policy **policy, _
 static void beat(struct loader *l)
 {
 	__atomic_store_n(&l->pins.state->loader_beat, now_ns(), __ATOMIC_RELAXED);
+}
+
+/* What systemctl status shows; no-ops unless systemd started this. */
+static void tell(struct loader *l)
+{
+	if (l->sentinel_alarm)
+		sd_notify(0, "STATUS=ALARM: the hooks do not fire, nothing is enforced");
+	else
+		sd_notifyf(0, "STATUS=%s, %u contexts, %u devices",
+			   name_of(&names_mode, l->policy->defaults.mode), l->policy->ncontexts,
+			   l->policy->ndevices);
+}
+
+static bool all_hooked(void)
+{
+	return hooks_stage_loaded(STAGE_VFIO) && hooks_stage_loaded(STAGE_KVM);
 }
 
 /* The modules' stages, as far as their modules are there. */
@@ -259,6 +277,7 @@ static void check_sentinel(struct loader *l)
 	if (alive == !l->sentinel_alarm)
 		return;
 	l->sentinel_alarm = !alive;
+	tell(l);
 	msg(alive ? "the hooks fire again"
 		  : "ALARM: the hooks do not fire, nothing is enforced; is kernel.ftrace_enabled "
 		    "0?");
@@ -268,6 +287,7 @@ static void check_sentinel(struct loader *l)
 static void tick(struct loader *l)
 {
 	beat(l);
+	sd_notify(0, "WATCHDOG=1");
 	check_sentinel(l);
 	forget_host_irqs(l);
 	forget_eventfds(l);
@@ -276,7 +296,7 @@ static void tick(struct loader *l)
 	    bindings_waiting(&l->pins))
 		l->enforce = true;
 	/* Without the module's event, which a full ring can lose. */
-	if (!hooks_stage_loaded(STAGE_VFIO) || !hooks_stage_loaded(STAGE_KVM))
+	if (!all_hooked())
 		l->check_modules = true;
 }
 
@@ -295,6 +315,8 @@ static void handle_modules(struct loader *l)
 	    !vfio && hooks_stage_loaded(STAGE_VFIO) ? " vfio" : "",
 	    !kvm && hooks_stage_loaded(STAGE_KVM) ? " kvm" : "");
 	adopt(l); /* what was bound in between is found and judged */
+	if (all_hooked() && privilege_limit(true))
+		msg("the capabilities to attach hooks stay");
 }
 
 static int publish(struct loader *l)
@@ -325,6 +347,7 @@ static void reload(struct loader *l)
 		msg("the policy was reloaded in part");
 	else
 		msg("reloaded the policy");
+	tell(l);
 	if (lock >= 0)
 		close(lock);
 }
@@ -440,6 +463,9 @@ int daemon_run(const struct run_options *opts)
 	bool enforce;
 	int err;
 
+	/* From the beginning, so that a reload may read what the first load may. */
+	if (privilege_start())
+		return EXIT_RUNTIME;
 	err = load_policy(opts, &l.policy, &l.policy_hash);
 	if (err)
 		return EXIT_USAGE;
@@ -461,9 +487,15 @@ int daemon_run(const struct run_options *opts)
 	err = open_loop(&l);
 	if (err)
 		goto out;
+	err = privilege_limit(all_hooked());
+	if (err)
+		goto out;
 	beat(&l);
 	msg("ready");
+	tell(&l);
+	sd_notify(0, "READY=1");
 	loop(&l);
+	sd_notify(0, "STOPPING=1");
 	__atomic_store_n(&l.pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);
 	l.pins.state->policy = 0;
 	unlink(MONITOR_SOCKET);

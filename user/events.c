@@ -42,7 +42,7 @@ static struct json_object *json_gd(__u32 gd)
 }
 
 static void print_json(FILE *out, const struct irqgate_event *ev, const char *time,
-		       const char *handle, const char *context)
+		       const char *handle, const char *context, const char *comm)
 {
 	struct json_object *o = json_object_new_object();
 
@@ -59,7 +59,7 @@ static void print_json(FILE *out, const struct irqgate_event *ev, const char *ti
 	json_object_object_add(o, "gd_actual", json_gd(ev->gd_actual));
 	json_object_object_add(o, "context", json_object_new_string(context));
 	json_object_object_add(o, "pid", json_object_new_int64(ev->pid));
-	json_object_object_add(o, "comm", json_object_new_string(ev->comm));
+	json_object_object_add(o, "comm", json_object_new_string(comm));
 	json_object_object_add(o, "gsi", json_object_new_int64(ev->gsi));
 	json_object_object_add(o, "irq", json_object_new_int64(ev->irq));
 	json_object_object_add(o, "count", json_object_new_int64(ev->count));
@@ -73,13 +73,15 @@ void event_print(FILE *out, const struct pins *pins, const struct irqgate_event 
 {
 	char time[40], handle[HANDLE_STRLEN], vector[16];
 	char expected[IRQGATE_NAME_LEN], actual[IRQGATE_NAME_LEN];
+	char comm[IRQGATE_COMM_LEN];
 
+	text_safe(ev->comm, comm, sizeof(comm)); /* a process names itself as it likes */
 	wall_time(ev->time, time);
 	handle_format(ev->handle, handle);
 	table_context_name(pins, ev->gd_expected, expected);
 	table_context_name(pins, ev->gd_actual, actual);
 	if (json) {
-		print_json(out, ev, time, handle, actual);
+		print_json(out, ev, time, handle, actual, comm);
 		fflush(out);
 		return;
 	}
@@ -90,7 +92,7 @@ void event_print(FILE *out, const struct pins *pins, const struct irqgate_event 
 		name_of(&names_reason, ev->reason), name_of(&names_level, ev->level), expected,
 		actual);
 	if (ev->pid)
-		fprintf(out, ", by %s[%u]", ev->comm, ev->pid);
+		fprintf(out, ", by %s[%u]", comm, ev->pid);
 	fprintf(out, ", count %llu\n", (unsigned long long)ev->count);
 	fflush(out);
 }
@@ -111,6 +113,11 @@ int monitor_listen(void)
 
 	if (fd < 0)
 		return fail(-errno, "cannot make a socket: %s", strerror(errno));
+	err = run_dir();
+	if (err) {
+		close(fd);
+		return err;
+	}
 	socket_address(&addr);
 	unlink(MONITOR_SOCKET);
 	mask = umask(0077); /* root only from the first instant */

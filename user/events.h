@@ -8,8 +8,9 @@
 #include <irqgate/decide.h>
 #include <irqgate/event.h>
 #include "pins.h"
+#include "util.h"
 
-#define MONITOR_SOCKET "/run/irqgate.sock"
+#define MONITOR_SOCKET RUN_DIR "/monitor"
 
 /*
  * event_print - one line for a verdict event

@@ -11,6 +11,7 @@
 
 #include "daemon.h"
 #include "events.h"
+#include "graph.h"
 #include "handle.h"
 #include "hooks.h"
 #include "pins.h"
@@ -19,6 +20,7 @@
 #include "quarantine.h"
 #include "show.h"
 #include "table.h"
+#include "top.h"
 #include "util.h"
 
 #ifndef IRQGATE_VERSION
@@ -32,6 +34,8 @@ const char *argp_program_version = "irqgate " IRQGATE_VERSION;
 /* What any verb may be given; each lists the options it takes. */
 struct args {
 	struct run_options run;
+	struct top_options top;
+	struct graph_options graph;
 	bool json;
 	const char *to;
 	const char *word[MAX_ARGS];
@@ -48,7 +52,7 @@ struct verb {
 	int (*run)(struct args *args);
 };
 
-enum { KEY_POLICY = 256, KEY_MODE, KEY_UNSAFE, KEY_TO };
+enum { KEY_POLICY = 256, KEY_MODE, KEY_UNSAFE, KEY_TO, KEY_SVG, KEY_FULL };
 
 #define OPTION_JSON                                                                                \
 	{                                                                                          \
@@ -71,6 +75,19 @@ static const struct argp_option options_run[] = {
 static const struct argp_option options_json[] = { OPTION_JSON, {} };
 static const struct argp_option options_allow[] = {
 	{ "to", KEY_TO, "CONTEXT", 0, "A context of the policy, host, or pid:N", 0 },
+	{},
+};
+static const struct argp_option options_top[] = {
+	{ "batch", 'b', NULL, 0, "Plain text, one table after the other", 0 },
+	{ "all", 'a', NULL, 0, "Also vectors of host drivers that nothing is wrong with", 0 },
+	{ "delay", 'd', "SECONDS", 0, "Between updates (default 1)", 0 },
+	{ "count", 'n', "N", 0, "End after N updates", 0 },
+	{},
+};
+static const struct argp_option options_graph[] = {
+	{ "svg", KEY_SVG, NULL, 0, "SVG, drawn by Graphviz's dot, instead of DOT", 0 },
+	{ "full", KEY_FULL, NULL, 0, "A node for every vector", 0 },
+	{ "all", 'a', NULL, 0, "Also vectors of host drivers that nothing is wrong with", 0 },
 	{},
 };
 static const struct argp_option options_none[] = { {} };
@@ -263,6 +280,30 @@ static int verb_probe(struct args *args)
 	return probe_verb(args->json);
 }
 
+static int verb_top(struct args *args)
+{
+	struct pins pins;
+	int err;
+
+	if (pins_open(&pins))
+		return EXIT_RUNTIME;
+	err = top(&pins, &args->top);
+	pins_close(&pins);
+	return err ? EXIT_RUNTIME : EXIT_DONE;
+}
+
+static int verb_graph(struct args *args)
+{
+	struct pins pins;
+	int err;
+
+	if (pins_open(&pins))
+		return EXIT_RUNTIME;
+	err = graph(&pins, &args->graph);
+	pins_close(&pins);
+	return err ? EXIT_RUNTIME : EXIT_DONE;
+}
+
 static const struct verb verbs[] = {
 	{ "run", "", "Load, attach, stay and report", options_run, 0, 0, verb_run },
 	{ "load", "", "Load, attach, leave everything pinned", options_run, 0, 0, verb_load },
@@ -274,12 +315,15 @@ static const struct verb verbs[] = {
 	{ "revoke", "HANDLE VECTORS", "Take vectors away; none arrives once this returned",
 	  options_none, 2, 2, verb_revoke },
 	{ "monitor", "", "Print events as they happen", options_json, 0, 0, verb_monitor },
+	{ "top", "", "Live view: rates, verdicts, owners, leaks first", options_top, 0, 0, verb_top },
+	{ "graph", "", "What is connected, as DOT or SVG", options_graph, 0, 0, verb_graph },
 	{ "probe", "", "What this kernel and machine can honour", options_json, 0, 0, verb_probe },
 };
 
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
 	struct args *args = state->input;
+	char *end;
 
 	switch (key) {
 	case 'j':
@@ -299,6 +343,28 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 		break;
 	case KEY_TO:
 		args->to = value;
+		break;
+	case KEY_SVG:
+		args->graph.svg = true;
+		break;
+	case KEY_FULL:
+		args->graph.full = true;
+		break;
+	case 'a':
+		args->graph.host = args->top.all = true;
+		break;
+	case 'b':
+		args->top.batch = true;
+		break;
+	case 'd':
+		args->top.delay = strtod(value, &end);
+		if (*end || end == value || !(args->top.delay >= 0.1 && args->top.delay <= 3600))
+			argp_error(state, "--delay: '%s': expected seconds, 0.1 to 3600", value);
+		break;
+	case 'n':
+		args->top.count = strtoul(value, &end, 10);
+		if (*end || end == value || !args->top.count)
+			argp_error(state, "--count: '%s': expected a number above 0", value);
 		break;
 	case ARGP_KEY_ARG:
 		if (args->nwords == args->verb->max)
@@ -329,7 +395,7 @@ static int usage(FILE *out, int status)
 
 int main(int argc, char **argv)
 {
-	struct args args = {};
+	struct args args = { .top.delay = 1 };
 	struct argp argp = { .parser = parse_option };
 	char name[64];
 	unsigned int i;
