@@ -4,6 +4,8 @@
 #   make demo     install what is missing, build, show it working in a VM
 #   make test     install what is missing, build, run all tests
 #   make test-unit | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
+#   make install  below $(DESTDIR), with PREFIX (/usr/local) and SYSCONFDIR (/etc)
+#   make deb      build/irqgate_VERSION_ARCH.deb
 
 OUT := build
 ARCH ?= $(shell uname -m | sed 's/x86_64/x86/; s/s390x/s390/; s/aarch64/arm64/')
@@ -27,7 +29,7 @@ UNIT_PROGS := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/uni
 HEADERS := $(wildcard include/irqgate/*.h)
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
-all: $(OUT)/irqgate
+all: $(OUT)/irqgate $(OUT)/libvirt-hook
 
 $(OUT)/bpf $(OUT)/user $(OUT)/tests $(OUT)/tests/unit:
 	@mkdir -p $@
@@ -67,6 +69,12 @@ $(OUT)/tests/unit/%: tests/unit/%.c $(addprefix $(OUT)/user/,dot.o handle.o name
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ -lyaml -lcmocka -o $@
 
+# A process of its own: nothing of XML in the loader.
+$(OUT)/libvirt-hook: libvirt/hook.c $(OUT)/user/util.o user/util.h $(HEADERS)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(shell pkg-config --cflags libxml-2.0) $(CFLAGS) $(WARN) \
+		$(filter %.c %.o,$^) $(LDFLAGS) $(shell pkg-config --libs libxml-2.0) -ljson-c -o $@
+
 unit: $(UNIT_PROGS)
 
 rig: $(RIG_PROGS)
@@ -90,10 +98,50 @@ test-vm: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(KERNEL)' TEST='$(TEST)' tests/run vm
 
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+SBINDIR := $(PREFIX)/sbin
+LIBEXECDIR := $(PREFIX)/libexec
+MANDIR := $(PREFIX)/share/man
+DOCDIR := $(PREFIX)/share/doc/irqgate
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+INSTALL ?= install
+
+$(OUT)/irqgate.service: packaging/systemd/irqgate.service.in Makefile
+	$(call say,GEN,$@)
+	$(Q)sed 's|@sbindir@|$(SBINDIR)|; s|@sysconfdir@|$(SYSCONFDIR)|' $< > $@
+
+install: all $(OUT)/irqgate.service
+	$(INSTALL) -D -m 755 $(OUT)/irqgate $(DESTDIR)$(SBINDIR)/irqgate
+	$(INSTALL) -D -m 644 $(OUT)/irqgate.service $(DESTDIR)$(UNITDIR)/irqgate.service
+	$(INSTALL) -D -m 644 packaging/systemd/irqgate.tmpfiles $(DESTDIR)$(TMPFILESDIR)/irqgate.conf
+	$(INSTALL) -D -m 644 packaging/bash-completion $(DESTDIR)$(COMPLETIONDIR)/irqgate
+	$(INSTALL) -D -m 644 man/irqgate.8 $(DESTDIR)$(MANDIR)/man8/irqgate.8
+	$(INSTALL) -D -m 644 man/irqgate-policy.5 $(DESTDIR)$(MANDIR)/man5/irqgate-policy.5
+	$(INSTALL) -d -m 755 $(DESTDIR)$(SYSCONFDIR)/irqgate $(DESTDIR)$(DOCDIR)/examples
+	$(INSTALL) -m 644 README.md docs/*.md docs/policy.schema.json $(DESTDIR)$(DOCDIR)
+	$(INSTALL) -m 644 packaging/policy.example.yaml $(DESTDIR)$(DOCDIR)/examples/policy.yaml
+	$(INSTALL) -m 644 packaging/kubernetes/irqgate.yaml $(DESTDIR)$(DOCDIR)/examples/kubernetes.yaml
+	$(INSTALL) -D -m 755 $(OUT)/libvirt-hook $(DESTDIR)$(LIBEXECDIR)/irqgate/libvirt-hook
+	$(INSTALL) -d -m 755 $(DESTDIR)$(SYSCONFDIR)/libvirt/hooks/qemu.d
+	ln -sfn $(LIBEXECDIR)/irqgate/libvirt-hook $(DESTDIR)$(SYSCONFDIR)/libvirt/hooks/qemu.d/irqgate
+
+# Debian's way, in a copy: debhelper wants its directory at the top and leaves files.
+deb: deps
+	$(call say,DEB,$(OUT))
+	$(Q)rm -rf $(OUT)/deb && mkdir -p $(OUT)/deb/irqgate
+	$(Q)git ls-files -z -co --exclude-standard | xargs -0 cp --parents -t $(OUT)/deb/irqgate
+	$(Q)cp -r packaging/debian $(OUT)/deb/irqgate/debian
+	$(Q)cd $(OUT)/deb/irqgate && dpkg-buildpackage -us -uc -b > ../log 2>&1 || \
+		{ tail -n 20 ../log >&2; exit 1; }
+	$(Q)cp $(OUT)/deb/irqgate_*.deb $(OUT)/deb/irqgate-libvirt_*.deb $(OUT)
+
 clean:
 	$(call say,CLEAN,$(OUT))
 	$(Q)rm -rf $(OUT)
 
-.PHONY: all rig unit deps demo test test-unit test-vm clean
+.PHONY: all rig unit deps demo test test-unit test-vm install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:

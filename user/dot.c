@@ -20,6 +20,7 @@ static const char *const fills[] = {
 
 struct writer {
 	FILE *out;
+	const struct dot_path *path;
 	const char *(*context)(__u32 gd, void *arg);
 	void *arg;
 };
@@ -36,6 +37,25 @@ static void put_text(FILE *out, const char *text)
 
 	for (c = (char *)text_safe(text, safe, sizeof(safe)); *c; c++)
 		fprintf(out, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
+}
+
+/* Objects are numbered: their addresses are not for pictures people pass on. */
+static size_t eventfd_number(const struct writer *w, const struct dot_path *p)
+{
+	const struct dot_path *q = w->path;
+
+	while (q->eventfd != p->eventfd)
+		q++;
+	return q - w->path;
+}
+
+static size_t vm_number(const struct writer *w, const struct dot_path *p)
+{
+	const struct dot_path *q = w->path;
+
+	while (q->vm != p->vm)
+		q++;
+	return q - w->path;
 }
 
 static void put_context(const struct writer *w, __u32 gd)
@@ -125,7 +145,7 @@ static void put_eventfd(const struct writer *w, const struct run *r)
 {
 	const struct dot_path *p = r->first;
 
-	fprintf(w->out, "  \"e%llx\" [shape=ellipse label=\"", (unsigned long long)p->eventfd);
+	fprintf(w->out, "  \"e%zu\" [shape=ellipse label=\"", eventfd_number(w, p));
 	if (r->last != p)
 		fprintf(w->out, "%u eventfds", r->last->vector - p->vector + 1);
 	else if (p->eventfd_id >= 0)
@@ -139,12 +159,12 @@ static void put_eventfd(const struct writer *w, const struct run *r)
 }
 
 /* The last node of a path: a VM, a process, or the host's own drivers. */
-static void receiver_id(const struct dot_path *p, char buf[32])
+static void receiver_id(const struct writer *w, const struct dot_path *p, char buf[32])
 {
 	if (p->state == IRQGATE_BINDING_HOST)
 		snprintf(buf, 32, "host");
 	else if (p->vm)
-		snprintf(buf, 32, "k%llx", (unsigned long long)p->vm);
+		snprintf(buf, 32, "k%zu", vm_number(w, p));
 	else
 		snprintf(buf, 32, "p%u", p->pid);
 }
@@ -153,7 +173,7 @@ static void put_receiver(const struct writer *w, const struct dot_path *p)
 {
 	char id[32];
 
-	receiver_id(p, id);
+	receiver_id(w, p, id);
 	fprintf(w->out, "  \"%s\" [shape=%s style=filled fillcolor=\"%s\" label=\"", id,
 		p->vm ? "box3d" : "box", fill(p->gd));
 	if (p->state == IRQGATE_BINDING_HOST) {
@@ -176,7 +196,7 @@ static void put_way(const struct writer *w, const struct run *r)
 	if (!p->state)
 		return; /* refused before it was bound: the vector says so */
 	snprintf(vector, sizeof(vector), "v%llx.%x", (unsigned long long)p->handle, p->vector);
-	receiver_id(p, id);
+	receiver_id(w, p, id);
 	put_receiver(w, p);
 	if (cut) {
 		fprintf(w->out, "  \"s%s\" [shape=octagon label=\"sink\" color=\"" RED
@@ -193,11 +213,11 @@ static void put_way(const struct writer *w, const struct run *r)
 	}
 	put_eventfd(w, r);
 	if (!cut) {
-		fprintf(w->out, "  \"%s\" -> \"e%llx\" [", vector, (unsigned long long)p->eventfd);
+		fprintf(w->out, "  \"%s\" -> \"e%zu\" [", vector, eventfd_number(w, p));
 		put_verdict(w, p);
 		fprintf(w->out, "];\n");
 	}
-	fprintf(w->out, "  \"e%llx\" -> \"%s\" [%s", (unsigned long long)p->eventfd, id,
+	fprintf(w->out, "  \"e%zu\" -> \"%s\" [%s", eventfd_number(w, p), id,
 		cut ? "style=dashed color=\"" GREY "\" fontcolor=\"" GREY "\"" : "");
 	if (p->vm && r->first == r->last)
 		fprintf(w->out, " label=\"GSI %u\"", p->gsi);
@@ -207,7 +227,7 @@ static void put_way(const struct writer *w, const struct run *r)
 void dot_write(FILE *out, struct dot_path *path, size_t n,
 	       const char *(*context)(__u32 gd, void *arg), void *arg, bool full)
 {
-	struct writer w = { out, context, arg };
+	struct writer w = { out, path, context, arg };
 	size_t i, end;
 
 	if (n)

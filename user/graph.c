@@ -31,12 +31,12 @@ static struct dot_path *add_path(struct paths *p)
 	return &grown[p->n++];
 }
 
-static void put_process(struct dot_path *path, const struct irqgate_ident *ident)
+static void put_process(struct dot_path *path, __u32 tgid)
 {
 	char name[64];
 
-	path->pid = ident->tgid;
-	snprintf(name, sizeof(name), "/proc/%u/comm", ident->tgid);
+	path->pid = tgid;
+	snprintf(name, sizeof(name), "/proc/%u/comm", tgid);
 	read_line(name, path->comm, sizeof(path->comm));
 }
 
@@ -47,10 +47,8 @@ static void put_vm(struct dot_path *path, struct pins *pins, const struct irqgat
 
 	path->vm = irqfd->vm;
 	path->gsi = irqfd->gsi;
-	if (bpf_map_lookup_elem(pins->vms, &key, &vm))
-		return;
-	path->pid = vm.creator.tgid;
-	snprintf(path->comm, sizeof(path->comm), "%.15s", vm.comm);
+	if (!bpf_map_lookup_elem(pins->vms, &key, &vm))
+		put_process(path, vm.creator.tgid);
 }
 
 /* A path for each VM that listens, or one to who bound the vector. */
@@ -95,7 +93,7 @@ static int add_row(struct paths *paths, struct pins *pins, const struct snapshot
 		return -ENOMEM;
 	*path = base;
 	if (row->bound)
-		put_process(path, &b->binder);
+		put_process(path, b->binder.tgid);
 	return 0;
 }
 

@@ -6,7 +6,7 @@
  *
  * usage: vmtest [PATTERN...]   runs the tests whose names match every pattern
  */
-#include "lib.h"
+#include "usual.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -31,14 +31,8 @@ static void write_text(const char *path, const char *text)
 
 /* ---- the machine and the usual policy -------------------------------------- */
 
-struct device {
-	char bdf[RIG_BDF_LEN];
-	char handle[RIG_BDF_LEN + 4];
-	unsigned int vectors; /* 0: this machine has none */
-};
-
-static struct device edu, edu2; /* MSI */
-static struct device nic, igb; /* MSI-X */
+struct device edu, edu2;
+struct device nic, igb;
 
 static void find(struct device *d, uint16_t vendor, uint16_t device, unsigned int nth,
 		 unsigned int vectors)
@@ -49,21 +43,7 @@ static void find(struct device *d, uint16_t vendor, uint16_t device, unsigned in
 	snprintf(d->handle, sizeof(d->handle), "pci:%s", d->bdf);
 }
 
-#define BLUE "t/blue"
-#define RED "t/red"
-#define NOBODY "t/nobody" /* a cgroup no context claims */
-#define SOFT "t/soft"
-
-#define CONTEXTS                                                                                   \
-	"contexts:\n"                                                                              \
-	"  - { name: blue, match: { cgroup: /t/blue } }\n"                                         \
-	"  - { name: red, match: { cgroup: /t/red } }\n"
-#define ENFORCE "version: 1\nmode: enforce\n"
-#define AUDIT "version: 1\nmode: audit\n"
-#define ROW "  - { handle: \"%s\", context: %s, vectors: %s, on_violation: %s }\n"
-
-/* One device, registered for blue. */
-static void enforce(const struct device *d, const char *vectors, const char *action)
+void enforce(const struct device *d, const char *vectors, const char *action)
 {
 	loader_start(ENFORCE CONTEXTS "devices:\n" ROW, d->handle, "blue", vectors, action);
 }
@@ -74,8 +54,7 @@ static void with(const struct device *d)
 		test_skip("this machine has no such device");
 }
 
-/* A VMM that has opened its function and bound nothing yet. */
-static void equip(struct worker *w, const struct device *d)
+void equip(struct worker *w, const struct device *d)
 {
 	long n = ask_text(w, W_OPEN, d->bdf);
 
@@ -84,7 +63,7 @@ static void equip(struct worker *w, const struct device *d)
 	must(w, W_EVENTFDS, d->vectors, 0, 0);
 }
 
-static struct worker *vmm(const char *cgroup, const struct device *d)
+struct worker *vmm(const char *cgroup, const struct device *d)
 {
 	struct worker *w = worker_new(cgroup);
 
@@ -102,10 +81,7 @@ static struct worker *driver(const char *cgroup, const struct device *d)
 	return w;
 }
 
-enum order { IRQFD_FIRST, VFIO_FIRST };
-
-/* All vectors. The result is VFIO's; KVM must agree. */
-static long bind_all(struct worker *w, const struct device *d, enum order order)
+long bind_all(struct worker *w, const struct device *d, enum order order)
 {
 	long ret;
 
@@ -128,7 +104,7 @@ static struct worker *emulator(const char *cgroup)
 	return w;
 }
 
-static struct worker *bound_vmm(const char *cgroup, const struct device *d)
+struct worker *bound_vmm(const char *cgroup, const struct device *d)
 {
 	struct worker *w = vmm(cgroup, d);
 
@@ -147,12 +123,6 @@ static void expect_member(struct worker *w, const struct device *d, bool member,
 		must(w, W_ABSENT, 0, d->vectors, 1);
 	worker_end(w, false);
 }
-
-/* Passed, dropped, ... of every vector of a device since mark(). */
-#define COUNTS(d, ...)                                                                             \
-	expect_counts((d)->handle, 0, (d)->vectors - 1, (struct counts){ __VA_ARGS__ })
-#define COUNTS_OF(d, first, last, ...)                                                             \
-	expect_counts((d)->handle, first, last, (struct counts){ __VA_ARGS__ })
 
 static void expect_running(struct worker *w)
 {
@@ -244,6 +214,7 @@ static void modules_late(void)
 	modules_gone();
 	loader_start(ENFORCE CONTEXTS "devices:\n" ROW ROW, nic.handle, "blue", "all", "drop",
 		     edu.handle, "blue", "all", "deny");
+	expect_privileges(true);
 	/* Stopped, it cannot be quicker than the VMM. */
 	kill(loader_pid(), SIGSTOP);
 	modprobe("-a", "vfio-pci", "kvm-amd");
@@ -252,6 +223,7 @@ static void modules_late(void)
 	kill(loader_pid(), SIGCONT);
 	wait_for(60000, !(missing = hook_missing()));
 	expect(!missing, "%s is not live after the modules were loaded", missing);
+	expect_privileges(false);
 	mark();
 	must(early, W_ABSENT, 0, nic.vectors, 2);
 	expect_state(nic.handle, 0, nic.vectors - 1, "quarantined");
@@ -1034,7 +1006,7 @@ static void context_cgroup(void)
 	expect_member(w, &nic, true, "a child that was moved out");
 }
 
-static void copy_self(const char *path)
+void copy_self(const char *path)
 {
 	char *argv[] = { "/bin/cp", "/proc/self/exe", (char *)path, NULL };
 	char self[512];
@@ -1060,17 +1032,12 @@ static void context_exe(void)
 	unlink(path);
 }
 
-static void context_uid(void)
+void open_to_users(void)
 {
-	const struct worker_options options = { .uid = 12345 };
 	struct dirent *d;
 	char path[300];
 	DIR *dir;
 
-	loader_start(ENFORCE "contexts:\n  - { name: blue, match: { uid: 12345 } }\n"
-			     "devices:\n" ROW,
-		     nic.handle, "blue", "all", "deny");
-	expect_is(rig_pci_bind_vfio(nic.bdf), 0, "vfio-pci");
 	chmod("/dev/kvm", 0666);
 	dir = opendir("/dev/vfio");
 	while (dir && (d = readdir(dir))) {
@@ -1080,6 +1047,17 @@ static void context_uid(void)
 	}
 	if (dir)
 		closedir(dir);
+}
+
+static void context_uid(void)
+{
+	const struct worker_options options = { .uid = 12345 };
+
+	loader_start(ENFORCE "contexts:\n  - { name: blue, match: { uid: 12345 } }\n"
+			     "devices:\n" ROW,
+		     nic.handle, "blue", "all", "deny");
+	expect_is(rig_pci_bind_vfio(nic.bdf), 0, "vfio-pci");
+	open_to_users();
 	expect_member(worker_as(&options), &nic, true, "the user");
 	expect_member(worker_new(NULL), &nic, false, "root");
 }
@@ -1704,6 +1682,9 @@ static const struct test tests[] = {
 	{ "persist.kill", persist_kill },
 	{ "persist.lossless", persist_lossless },
 	{ "hooks.fire", hooks_fire },
+	{ "ops.privileges", ops_privileges },
+	{ "ops.top", ops_top },
+	{ "ops.graph", ops_graph },
 	{ "errors.usage", errors_usage },
 	/* This one unloads, the next begins like that: loading takes long under TCG. */
 	{ "errors.policy", errors_policy },

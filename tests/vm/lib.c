@@ -151,8 +151,7 @@ const struct output *run(char *const argv[])
 	return &o;
 }
 
-/* Beside the directory of this program. */
-static char *irqgate_path(void)
+char *irqgate_path(void)
 {
 	static char path[512];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
@@ -214,12 +213,27 @@ void loader_options(const char *option)
 	loader_option = option;
 }
 
-static bool loader_said(const char *what)
+/* How many times did it say this? */
+static unsigned int loader_said(const char *what)
 {
-	char text[8192];
+	unsigned int n = 0;
+	char text[8192], *p;
 
 	read_file(ERRORS, text, sizeof(text));
-	return strstr(text, what);
+	for (p = text; (p = strstr(p, what)); p++)
+		n++;
+	return n;
+}
+
+static void write_policy(const char *policy, va_list ap)
+{
+	FILE *f = fopen(POLICY, "we");
+
+	if (!f)
+		test_fail(POLICY ": %s", rig_errname(errno));
+	fchmod(fileno(f), 0600);
+	vfprintf(f, policy, ap);
+	fclose(f);
 }
 
 void loader_start(const char *policy, ...)
@@ -227,18 +241,13 @@ void loader_start(const char *policy, ...)
 	char *argv[] = { irqgate_path(),        "run", "-j", "--policy", POLICY,
 			 (char *)loader_option, NULL };
 	uint64_t end = rig_now_ms() + READY_MS;
-	FILE *f = fopen(POLICY, "we");
 	char text[512];
 	va_list ap;
 
 	loader_option = NULL;
-	if (!f)
-		test_fail(POLICY ": %s", rig_errname(errno));
-	fchmod(fileno(f), 0600);
 	va_start(ap, policy);
-	vfprintf(f, policy, ap);
+	write_policy(policy, ap);
 	va_end(ap);
-	fclose(f);
 	unlink(ERRORS); /* or an earlier loader's "ready" is taken for its own */
 	unlink(EVENTS);
 	loader = spawn(argv, EVENTS, ERRORS);
@@ -255,6 +264,19 @@ void loader_start(const char *policy, ...)
 			test_fail("irqgate run: not ready after %d s", READY_MS / 1000);
 		nap(20);
 	}
+}
+
+void loader_reload(const char *policy, ...)
+{
+	static const char done[] = "irqgate: reloaded the policy";
+	unsigned int before = loader_said(done);
+	va_list ap;
+
+	va_start(ap, policy);
+	write_policy(policy, ap);
+	va_end(ap);
+	kill(loader, SIGHUP);
+	expect(wait_for(10000, loader_said(done) > before), "the policy was not reloaded");
 }
 
 static int loader_end(int sig)

@@ -57,6 +57,9 @@ struct output {
 /* Runs ARGV to its end; the result is overwritten by the next call. */
 const struct output *run(char *const argv[]);
 
+/* Where the irqgate under test is: beside the directory of this program. */
+char *irqgate_path(void);
+
 /* irqgate with these arguments. Words end with NULL. */
 const struct output *irqgate(const char *word, ...) __attribute__((sentinel));
 
@@ -66,6 +69,7 @@ void verb(int status, const char *word, ...) __attribute__((sentinel));
 /* The loader. It runs with the text of a policy and prints events to a file. */
 void loader_start(const char *policy, ...) PRINTF(1, 2);
 void loader_options(const char *option); /* one more, for the next start only */
+void loader_reload(const char *policy, ...) PRINTF(1, 2); /* SIGHUP, and done */
 void loader_stop(void); /* SIGTERM; must end with 0 */
 void loader_kill(void); /* SIGKILL */
 pid_t loader_pid(void); /* 0: none runs */
