@@ -17,7 +17,7 @@ BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Werror
 CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(OUT)
-LIBS := -lbpf -lelf -lz -ljson-c -lyaml -lcap-ng -lseccomp -lsystemd -lncursesw
+LIBS := -lbpf -lelf -lz -ljson-c -lyaml -lmicrohttpd -lsystemd -lcap-ng -lseccomp -lncursesw
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s%s\n' $(1) $(2))
@@ -26,6 +26,7 @@ BPF_OBJS := $(patsubst bpf/%.bpf.c,$(OUT)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 USER_OBJS := $(patsubst user/%.c,$(OUT)/user/%.o,$(wildcard user/*.c))
 RIG_PROGS := $(addprefix $(OUT)/tests/,msi-vm selftest vmtest)
 UNIT_PROGS := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+UNIT_OBJS := $(addprefix $(OUT)/user/,dot.o handle.o names.o policy.o policy_write.o resolve.o util.o)
 HEADERS := $(wildcard include/irqgate/*.h)
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
@@ -65,7 +66,7 @@ $(OUT)/tests/vmtest: $(wildcard tests/vm/*.c tests/vm/*.h) tests/rig/rig.c tests
 	$(call say,CC,$@)
 	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) -ljson-c -o $@
 
-$(OUT)/tests/unit/%: tests/unit/%.c $(addprefix $(OUT)/user/,dot.o handle.o names.o policy.o util.o) | $(OUT)/tests/unit
+$(OUT)/tests/unit/%: tests/unit/%.c $(UNIT_OBJS) | $(OUT)/tests/unit
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ -lyaml -lcmocka -o $@
 

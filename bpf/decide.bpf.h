@@ -68,46 +68,73 @@ static __always_inline __u64 binding_home(struct irqgate_binding *b)
 	return b->state == IRQGATE_BINDING_QUARANTINED ? b->original : b->trigger;
 }
 
+/* The VM that weighs most among those that listen to an eventfd. */
+struct listening {
+	__u64 vm; /* 0: none listens */
+	__u32 gd;
+	__u32 pad;
+};
+
+/* May (handle, vector) reach every VM that listens to an eventfd? 0: none does. */
+SHARED __u64 decide_listeners(__u64 handle, __u32 vector, __u64 efd, struct listening *who)
+{
+	struct irqgate_eventfd *e = eventfd_entry(efd);
+	union decision worst = {}, r;
+	__u32 gd, i;
+
+	if (!e || !who)
+		return 0;
+	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
+		if (!e->vm[i])
+			continue;
+		gd = vm_gd(e->vm[i]);
+		r.raw = decide_vector(handle, vector, gd);
+		if (r.d.verdict > worst.d.verdict) {
+			worst = r;
+			who->vm = e->vm[i];
+			who->gd = gd;
+		}
+	}
+	return worst.raw;
+}
+
 /*
  * Judge a binding: whoever bound it and every VM that listens to its eventfd
  * must be the context the vector is registered for. Writes the verdict, its
  * reason and the context that receives into the binding.
+ *
+ * Where nobody is known to have bound it, the VMs alone answer for it.
  */
 SHARED __u64 decide_binding(struct irqgate_binding *b)
 {
 	struct irqgate_state *st = the_state();
+	struct listening who = {};
 	struct irqgate_eventfd *e;
 	union decision worst, r;
 	__u64 epoch;
-	__u32 gd, i;
 
 	if (!b || !st)
 		return 0;
 	/* Read first: what changes meanwhile makes the verdict stale again. */
 	epoch = *(volatile __u64 *)&st->epoch;
-	gd = b->state == IRQGATE_BINDING_HOST ? IRQGATE_GD_HOST : ident_gd(&b->binder);
-	b->gd = gd;
-	worst.raw = decide_vector(b->handle, b->vector, gd);
-	e = NULL;
-	if (b->state != IRQGATE_BINDING_HOST)
-		e = eventfd_entry(binding_home(b));
-	if (e) {
-		for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
-			if (!e->vm[i])
-				continue;
-			gd = vm_gd(e->vm[i]);
-			r.raw = decide_vector(b->handle, b->vector, gd);
-			if (r.d.verdict > worst.d.verdict) {
-				worst = r;
-				b->gd = gd;
-			}
+	b->gd = b->state == IRQGATE_BINDING_HOST ? IRQGATE_GD_HOST : ident_gd(&b->binder);
+	worst.raw = decide_vector(b->handle, b->vector, b->gd);
+	if (b->state != IRQGATE_BINDING_HOST) {
+		bool unresolved = !ident_known(&b->binder);
+
+		r.raw = decide_listeners(b->handle, b->vector, binding_home(b), &who);
+		if (r.d.verdict > worst.d.verdict || (unresolved && who.vm)) {
+			worst = r;
+			b->gd = who.gd;
+		} else if (unresolved && worst.d.reason == IRQGATE_REASON_CONTEXT) {
+			worst.d.reason = IRQGATE_REASON_UNRESOLVED;
 		}
-		if (e->untracked && worst.d.verdict == IRQGATE_VERDICT_ALLOW &&
-		    worst.d.reason == IRQGATE_REASON_REGISTERED) {
+		e = eventfd_entry(binding_home(b));
+		if (e && e->untracked && worst.d.verdict == IRQGATE_VERDICT_ALLOW &&
+		    worst.d.reason == IRQGATE_REASON_REGISTERED)
 			worst.d =
 				irqgate_act(slot_defaults(st, st->generation), IRQGATE_ACTION_DENY,
 					    IRQGATE_REASON_SHARED, worst.d.gd);
-		}
 	}
 	b->verdict = worst.d.verdict;
 	b->reason = worst.d.reason;
@@ -138,9 +165,10 @@ SHARED __u64 decide_signal(struct irqgate_ident *id, __u64 kvm)
 	contexts = bpf_map_lookup_elem(&table_contexts, &slot);
 	if (contexts)
 		context = bpf_map_lookup_elem(contexts, &ckey);
-	own = id && vm &&
+	own = ident_known(id) && vm && ident_known(&vm->creator) &&
 	      ((gd != IRQGATE_GD_NONE && ident_gd(id) == gd) || same_process(id, &vm->creator));
-	r.d = irqgate_decide_source(slot_defaults(st, slot), ident_row(id, 1), own,
+	r.d = irqgate_decide_source(slot_defaults(st, slot),
+				    ident_known(id) ? ident_row(id, 1) : NULL, own,
 				    context && (context->flags & IRQGATE_CTX_STRICT), gd);
 	return r.raw;
 }

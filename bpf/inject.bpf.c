@@ -60,18 +60,38 @@ HOOK2(vfio_msi, "vfio_msihandler", int, irq, __u64, trigger)
 	return 0;
 }
 
+/* An eventfd that carries INTx: VFIO signals it from its handler and when it unmasks. */
+static __always_inline struct irqgate_binding *intx_of(struct irqgate_eventfd *e)
+{
+	struct irqgate_irq_key key;
+	__u32 i;
+
+	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++) {
+		key.irq = e->source[i];
+		if (key.irq & IRQGATE_IRQ_INTX)
+			return bpf_map_lookup_elem(&bindings, &key);
+	}
+	return NULL;
+}
+
 /*
- * A kernel-side signal. That of an MSI was judged above; another one to a VM runs
- * under whatever task happens to be current. Who handed the eventfd to vhost or to
- * a guest's I/O answers for it; where nobody is known to have (AIO, io_uring) the
- * signaller is an unlisted source. It cannot be stopped here: it is a leak.
+ * A kernel-side signal. That of an MSI was judged above; another one runs under
+ * whatever task happens to be current. Who made the kernel hold the eventfd answers
+ * for it; where nobody is known to have, the signaller is an unlisted source. It
+ * cannot be stopped here: it is a leak.
  */
 HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 {
+	struct irqgate_ident *signaller = NULL;
 	struct irqgate_cpu *cpu = this_cpu();
+	struct irqgate_vector_key key = {};
+	struct irqgate_counters *c;
+	struct irqgate_binding *b;
 	struct irqgate_eventfd *e;
+	struct irqgate_event *ev;
+	struct attempt a = {};
 	union decision r;
-	__u32 i;
+	__u64 n;
 
 	if (!cpu)
 		return 0;
@@ -84,39 +104,91 @@ HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 	e = eventfd_entry(efd);
 	if (!e)
 		return 0;
-	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
-		struct irqgate_counters *c;
-		struct irqgate_event *ev;
-		__u64 n;
-
-		if (!e->vm[i])
-			continue;
-		r.raw = decide_signal(e->signaller.tgid ? &e->signaller : NULL, e->vm[i]);
-		if (r.d.verdict <= IRQGATE_VERDICT_ALLOW)
-			continue;
-		c = vector_stats(0, 0);
-		if (!c)
-			continue;
-		if (r.d.verdict == IRQGATE_VERDICT_AUDIT) {
-			n = counted(&c->would_drop, 1);
-		} else {
-			r.d.verdict = IRQGATE_VERDICT_LEAK;
-			n = counted(&c->leaked, 1);
-		}
-		if (!report_due(c, n))
-			continue;
-		ev = event_new(IRQGATE_EVENT_VERDICT);
-		if (!ev)
-			continue;
-		ev->eventfd = efd;
-		ev->vm = e->vm[i];
-		ev->verdict = r.d.verdict;
-		ev->reason = r.d.reason;
-		ev->gd_expected = r.d.gd;
-		ev->count = n;
-		bpf_ringbuf_submit(ev, 0);
+	b = intx_of(e);
+	if (b) {
+		cpu->wake = efd;
+		msi_seen(b);
+		return 0;
 	}
+	if (e->signaller.tgid) {
+		signaller = &e->signaller;
+		if (binds_to(signaller, e))
+			return 0; /* VFIO_DEVICE_SET_IRQS without eventfds, which was gated */
+	}
+	r.raw = judge_signaller(as_number((void *)efd), signaller, &a);
+	if (r.d.verdict <= IRQGATE_VERDICT_ALLOW)
+		return 0;
+	key.handle = a.handle;
+	key.vector = a.vector;
+	c = bpf_map_lookup_elem(&stats, &key);
+	if (!c) { /* none may be made here */
+		struct irqgate_vector_key nobody = {};
+
+		c = bpf_map_lookup_elem(&stats, &nobody);
+		if (!c)
+			return 0;
+	}
+	if (r.d.verdict == IRQGATE_VERDICT_AUDIT) {
+		n = counted_why(c, &c->would_drop, r.d.reason, 1);
+	} else {
+		r.d.verdict = IRQGATE_VERDICT_LEAK;
+		n = counted_why(c, &c->leaked, r.d.reason, 1);
+	}
+	if (!report_due(c, n))
+		return 0;
+	ev = event_new(IRQGATE_EVENT_VERDICT);
+	if (!ev)
+		return 0;
+	ev->handle = a.handle;
+	ev->vector = a.vector;
+	ev->eventfd = efd;
+	ev->vm = a.vm;
+	ev->pid = signaller ? signaller->tgid : 0;
+	ev->verdict = r.d.verdict;
+	ev->reason = r.d.reason;
+	ev->gd_expected = r.d.gd;
+	ev->gd_actual = a.gd;
+	ev->count = n;
+	bpf_ringbuf_submit(ev, 0);
 	return 0;
+}
+
+/*
+ * The kernel takes a reference in order to signal: for VFIO, vhost, AIO, io_uring, a
+ * guest's I/O, resampling and every other driver. Whoever asked for it is recorded;
+ * one who may not signal is not forgotten for one who may.
+ */
+static __always_inline int do_eventfd_taken(__u64 efd)
+{
+	struct irqgate_eventfd *e = eventfd_entry(efd);
+	struct irqgate_ident *id;
+	struct attempt a = {};
+	union decision r;
+
+	if (!e || current_is_agent())
+		return 0;
+	id = ident_current();
+	if (!id)
+		return 0;
+	if (e->signaller.tgid && !same_process(id, &e->signaller)) {
+		r.raw = judge_signaller(efd, &e->signaller, &a);
+		if (r.d.verdict > IRQGATE_VERDICT_ALLOW)
+			return 0;
+	}
+	e->signaller = *id;
+	return 0;
+}
+
+SEC("fexit/eventfd_ctx_fdget")
+int BPF_PROG(eventfd_taken, int fd, struct eventfd_ctx *efd)
+{
+	return do_eventfd_taken(as_number(efd));
+}
+
+SEC("kretprobe.multi")
+int BPF_KRETPROBE(eventfd_taken_kp, __u64 efd)
+{
+	return do_eventfd_taken(efd);
 }
 
 /* Arrivals at a VM that no MSI of a judged binding explains. */
@@ -207,25 +279,77 @@ int BPF_PROG(gate_file_permission, struct file *file, int mask)
 	return 0;
 }
 
-/* Does a KVM_SET_LAPIC or KVM_SET_VCPU_EVENTS make something pending? */
-static __always_inline bool sets_irr(void *regs)
+/*
+ * What sets a state is an injection if something is pending in it, or a timer armed:
+ * a VMM can raise any vector by either. What cannot be read counts as if.
+ */
+static __always_inline __u32 user_u32(const void *addr)
 {
-	__u32 word = 0;
-	int i;
+	__u32 v;
 
-	/* IRR: 8 registers of 32 bits, 16 bytes apart (Intel SDM 3, local APIC) */
-	for (i = 0; i < 8; i++)
-		if (bpf_copy_from_user(&word, sizeof(word), regs + 0x200 + i * 16) || word)
-			return true;
-	return false;
+	return bpf_copy_from_user(&v, sizeof(v), addr) ? ~0u : v;
 }
 
-static __always_inline bool sets_event(void *arg)
+/* Intel SDM 3, local APIC: IRR in 8 registers, 16 bytes apart; timer LVT and count. */
+static __always_inline bool lapic_raises(void *regs)
+{
+	int i;
+
+	for (i = 0; i < 8; i++)
+		if (user_u32(regs + 0x200 + i * 16))
+			return true;
+	return user_u32(regs + 0x380) && !(user_u32(regs + 0x320) & 1 << 16);
+}
+
+static __always_inline bool events_raise(void *arg)
 {
 	struct kvm_vcpu_events ev;
 
 	return bpf_copy_from_user(&ev, sizeof(ev), arg) || ev.interrupt.injected ||
 	       ev.nmi.injected || ev.nmi.pending || ev.smi.pending;
+}
+
+static __always_inline bool irqchip_raises(struct kvm_irqchip *chip)
+{
+	__u8 irr;
+
+	if (user_u32(&chip->chip_id) == KVM_IRQCHIP_IOAPIC)
+		return user_u32(&chip->chip.ioapic.irr);
+	return bpf_copy_from_user(&irr, sizeof(irr), &chip->chip.pic.irr) || irr;
+}
+
+/* Modes 0 to 5 are the 8254's; KVM has 0xff in a channel nobody programmed. */
+static __always_inline bool pit_raises(struct kvm_pit_state2 *pit)
+{
+	__u8 mode;
+
+	return bpf_copy_from_user(&mode, sizeof(mode), &pit->channels[0].mode) || mode <= 5;
+}
+
+struct msrs {
+	__u64 entries;
+	__u32 raises;
+};
+
+/* x2APIC ICR and self-IPI, TSC deadline; Hyper-V's ICR, EOM and synthetic timers. */
+static long msr_raises_cb(__u32 i, struct msrs *m)
+{
+	struct kvm_msr_entry e;
+
+	if (bpf_copy_from_user(&e, sizeof(e), (void *)m->entries + i * sizeof(e)) ||
+	    e.index == 0x830 || e.index == 0x83f || e.index == 0x40000071 ||
+	    e.index == 0x40000084 || (e.index == 0x6e0 && e.data) ||
+	    (e.index >= 0x400000b0 && e.index <= 0x400000b7 && e.data))
+		m->raises = 1;
+	return m->raises;
+}
+
+static __always_inline bool msrs_raise(struct kvm_msrs *arg)
+{
+	struct msrs m = { .entries = (__u64)arg->entries };
+
+	bpf_loop(user_u32(&arg->nmsrs) & 0x1ff, msr_raises_cb, &m, 0); /* KVM takes 256 */
+	return m.raises;
 }
 
 /* The VM a command injects into, 0 when it is no such command on that file. */
@@ -238,6 +362,9 @@ static __always_inline __u64 injected_vm(struct file *file, unsigned int cmd)
 	case KVM_IRQ_LINE:
 	case KVM_IRQ_LINE_STATUS:
 	case KVM_XEN_HVM_EVTCHN_SEND:
+	case KVM_SET_IRQCHIP:
+	case KVM_SET_PIT:
+	case KVM_SET_PIT2:
 		if (!file_is(file, kvm_vm_fops_addr))
 			return 0;
 		return (__u64)BPF_CORE_READ(file, private_data);
@@ -246,6 +373,7 @@ static __always_inline __u64 injected_vm(struct file *file, unsigned int cmd)
 	case KVM_SMI:
 	case KVM_SET_LAPIC:
 	case KVM_SET_VCPU_EVENTS:
+	case KVM_SET_MSRS:
 	case KVM_X86_SET_MCE:
 	case KVM_S390_INTERRUPT:
 	case KVM_S390_IRQ:
@@ -273,7 +401,6 @@ static __always_inline int own_injection(__u64 vm)
 	return refusal(gate(&a, decide_signal(id, vm)));
 }
 
-/* What arms a timer or restores state with nothing pending in it is no injection. */
 SEC("lsm.s/file_ioctl")
 int BPF_PROG(gate_own_injection, struct file *file, unsigned int cmd, unsigned long arg)
 {
@@ -281,10 +408,19 @@ int BPF_PROG(gate_own_injection, struct file *file, unsigned int cmd, unsigned l
 
 	if (!vm)
 		return 0;
-	if (cmd == KVM_SET_LAPIC && !sets_irr((void *)arg))
-		return 0;
-	if (cmd == KVM_SET_VCPU_EVENTS && !sets_event((void *)arg))
-		return 0;
+	switch (cmd) {
+	case KVM_SET_LAPIC:
+		return lapic_raises((void *)arg) ? own_injection(vm) : 0;
+	case KVM_SET_VCPU_EVENTS:
+		return events_raise((void *)arg) ? own_injection(vm) : 0;
+	case KVM_SET_IRQCHIP:
+		return irqchip_raises((void *)arg) ? own_injection(vm) : 0;
+	case KVM_SET_PIT:
+	case KVM_SET_PIT2:
+		return pit_raises((void *)arg) ? own_injection(vm) : 0;
+	case KVM_SET_MSRS:
+		return msrs_raise((void *)arg) ? own_injection(vm) : 0;
+	}
 	return own_injection(vm);
 }
 

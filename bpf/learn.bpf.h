@@ -171,9 +171,12 @@ static __always_inline void judge_bound(struct irqgate_binding *b, bool hold)
 static __always_inline void counters_keep(struct irqgate_binding *b)
 {
 	struct irqgate_counters *c = vector_stats(b->handle, b->vector);
+	int i;
 
 	if (!c)
 		return;
+	for (i = 0; i < IRQGATE_MAX_REASONS; i++)
+		counted(&c->reason[i], b->count.reason[i]);
 	counted(&c->passed, b->count.passed);
 	counted(&c->dropped, b->count.dropped);
 	counted(&c->would_drop, b->count.would_drop);
@@ -189,13 +192,13 @@ static __always_inline void counters_clear(struct irqgate_binding *b)
 static __always_inline __u64 count_by_verdict(struct irqgate_binding *b, __u64 n)
 {
 	if (b->state == IRQGATE_BINDING_QUARANTINED)
-		return counted(&b->count.dropped, n);
+		return counted_why(&b->count, &b->count.dropped, b->reason, n);
 	switch (b->verdict) {
 	case IRQGATE_VERDICT_AUDIT:
-		return counted(&b->count.would_drop, n);
+		return counted_why(&b->count, &b->count.would_drop, b->reason, n);
 	case IRQGATE_VERDICT_DROP:
 	case IRQGATE_VERDICT_DENY:
-		return counted(&b->count.leaked, n);
+		return counted_why(&b->count, &b->count.leaked, b->reason, n);
 	default:
 		return counted(&b->count.passed, n);
 	}
@@ -251,6 +254,7 @@ static __always_inline void unbind(struct irqgate_vector_key *key, __u32 irq)
 /*
  * Bring the entry of one vector in step with what VFIO has connected to it.
  * @device: struct vfio_pci_core_device
+ * @vector: or IRQGATE_VECTOR_FUNCTION: INTx, which VFIO keeps where vector 0 else is
  * @binder: identity of whoever did, NULL when unknown
  * @adopt: found by the iterator: an entry that agrees already stays as it is
  */
@@ -258,6 +262,7 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 {
 	struct vfio_pci_core_device *vdev = (void *)device;
 	static const struct irqgate_binding none = {};
+	bool intx = vector == IRQGATE_VECTOR_FUNCTION;
 	struct irqgate_vector_key key = { .vector = vector };
 	struct irqgate_irq_key ikey = {}, *old;
 	struct vfio_pci_irq_ctx *vctx;
@@ -265,13 +270,19 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 	struct irqgate_eventfd *e;
 	struct irqgate_binding *b;
 	__u64 trigger = 0, home = 0;
+	__u32 line;
 
 	key.handle = pci_handle(BPF_CORE_READ(vdev, pdev));
-	vctx = vfio_vector(vdev, vector);
+	vctx = NULL;
+	if (intx == (BPF_CORE_READ(vdev, irq_type) == VFIO_PCI_INTX_IRQ_INDEX))
+		vctx = vfio_vector(vdev, intx ? 0 : vector);
 	if (vctx)
 		trigger = (__u64)BPF_CORE_READ(vctx, trigger);
+	line = intx      ? BPF_CORE_READ(vdev, pdev, irq)
+	       : trigger ? BPF_CORE_READ(vctx, producer.irq)
+			 : 0;
 	if (trigger)
-		ikey.irq = BPF_CORE_READ(vctx, producer.irq);
+		ikey.irq = intx ? irqgate_intx_irq(key.handle) : line;
 
 	old = bpf_map_lookup_elem(&bound, &key);
 	if (old && (!trigger || old->irq != ikey.irq))
@@ -287,7 +298,15 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 		bpf_map_delete_elem(&bindings, &ikey);
 		b = NULL;
 	}
-	if (b && adopt && b->trigger == trigger)
+	if (b && adopt && b->trigger == trigger) {
+		if (binder && !ident_known(&b->binder)) {
+			b->binder = *binder;
+			decide_binding(b);
+		}
+		return 0;
+	}
+	/* The hook runs for what masks and unmasks as well. */
+	if (b && intx && b->trigger == trigger)
 		return 0;
 	if (!b) {
 		if (bpf_map_update_elem(&bindings, &ikey, &none, BPF_NOEXIST) ||
@@ -301,6 +320,7 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 		b->handle = key.handle;
 		b->vector = vector;
 		b->irq = ikey.irq;
+		b->line = line;
 		b->device = device;
 		b->state = IRQGATE_BINDING_BOUND;
 	}
@@ -313,16 +333,13 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 			if (b->state != IRQGATE_BINDING_QUARANTINED)
 				b->original = b->trigger;
 			b->state = IRQGATE_BINDING_QUARANTINED;
-			b->sink = trigger;
 		} else {
 			b->state = IRQGATE_BINDING_BOUND;
 			b->original = 0;
-			b->sink = 0;
 		}
 	} else {
 		b->state = IRQGATE_BINDING_BOUND;
 		b->original = 0;
-		b->sink = 0;
 		if (binder)
 			b->binder = *binder;
 		b->since = bpf_ktime_get_boot_ns();
@@ -332,10 +349,8 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 	if (home != binding_home(b)) {
 		eventfd_del_source(home, ikey.irq);
 		e = eventfd_learn(binding_home(b));
-		if (e) {
+		if (e)
 			eventfd_add_source(e, ikey.irq);
-			b->eventfd_id = e->id;
-		}
 	}
 	judge_bound(b, !adopt);
 	fold_early(b);
@@ -354,10 +369,11 @@ static __always_inline void vm_learn(struct kvm *kvm, struct irqgate_ident *crea
 		return;
 	}
 	vm = bpf_map_lookup_elem(&vms, &key);
-	if (!vm)
-		return;
-	if (creator)
+	if (vm && creator)
 		vm->creator = *creator;
+	/* It may have ended since it was found: before vm_destroyed could see the entry. */
+	if (adopt && !BPF_CORE_READ(kvm, users_count.refs.counter))
+		bpf_map_delete_elem(&vms, &key);
 	epoch_bump();
 }
 
@@ -371,6 +387,14 @@ static __always_inline void irqfd_forget(__u64 irqfd)
 	eventfd_del_vm(entry->eventfd, entry->vm);
 	bpf_map_delete_elem(&irqfds, &key);
 	epoch_bump();
+}
+
+static __always_inline bool linked(__u64 entry)
+{
+	struct list_head *e = (void *)entry;
+	struct list_head *next = BPF_CORE_READ(e, next);
+
+	return next != e && BPF_CORE_READ(next, prev) == e;
 }
 
 /* An irqfd listens to its eventfd from now on. */
@@ -397,6 +421,11 @@ SHARED int irqfd_learn(__u64 ptr, bool adopt)
 		return 0;
 	eventfd_add_vm(e, entry.vm);
 	epoch_bump();
+	/* It may have ended since it was found: before irqfd_ended could see the entry. */
+	if (adopt && !linked((__u64)irqfd + bpf_core_field_offset(struct kvm_kernel_irqfd, list))) {
+		irqfd_forget(ptr);
+		return 0;
+	}
 	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++) {
 		struct irqgate_irq_key ikey = { .irq = e->source[i] };
 		struct irqgate_binding *b;

@@ -6,7 +6,9 @@
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +19,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include <irqgate/hash.h>
+#include "apply.h"
 #include "daemon.h"
 #include "events.h"
 #include "handle.h"
@@ -30,57 +32,29 @@
 #include "quarantine.h"
 #include "table.h"
 #include "util.h"
+#include "watch.h"
 
 struct loader {
 	const struct run_options *opts;
 	struct policy *policy;
-	__u64 policy_hash;
+	__u64 generation; /* of the table l->policy made */
 	struct pins pins;
 	bool gates; /* the bpf LSM is enabled */
 	struct ring_buffer *ring;
-	int epoll, signals, timer, listener, sentinel;
-	bool sentinel_alarm;
+	int epoll, signals, timer, listener, sentinel, files;
 	bool check_modules, enforce; /* to be done after the ring was read */
 	__u64 epoch; /* when bindings were last enforced */
+	__u64 unprinted; /* events, for nobody read */
 };
 
-/* What makes two policies the same one: the file's text and the mode. */
-static __u64 hash_policy(const char *path, __u8 mode)
+static const char *policy_path(const struct run_options *opts)
 {
-	__u64 hash = irqgate_hash_byte(IRQGATE_HASH_INIT, mode);
-	FILE *f = path ? fopen(path, "re") : NULL;
-	int c;
-
-	while (f && (c = getc(f)) != EOF)
-		hash = irqgate_hash_byte(hash, c);
-	if (f)
-		fclose(f);
-	return hash;
+	return opts->policy || access(DEFAULT_POLICY, F_OK) ? opts->policy : DEFAULT_POLICY;
 }
 
-static int load_policy(const struct run_options *opts, struct policy **policy, __u64 *hash)
+static int load_policy(const struct run_options *opts, struct policy **policy)
 {
-	const char *path = opts->policy;
-	int mode, err;
-
-	if (!path && !access(DEFAULT_POLICY, F_OK))
-		path = DEFAULT_POLICY;
-	err = path ? policy_load(path, policy) : policy_empty(policy);
-	if (err)
-		return err;
-	if (!path)
-		msg("no policy file: empty table, audit mode");
-	if (opts->mode) {
-		mode = name_value(&names_mode, opts->mode);
-		if (mode < 0) {
-			policy_free(*policy);
-			return fail(mode, "--mode: unknown '%s', expected audit or enforce",
-				    opts->mode);
-		}
-		(*policy)->defaults.mode = mode;
-	}
-	*hash = hash_policy(path, (*policy)->defaults.mode);
-	return 0;
+	return policy_prepare(policy_path(opts), opts->mode, opts->unsafe_interrupts, policy);
 }
 
 /* A sign of life: without one the gates refuse what only a loader could swallow. */
@@ -90,9 +64,9 @@ static void beat(struct loader *l)
 }
 
 /* What systemctl status shows; no-ops unless systemd started this. */
-static void tell(struct loader *l)
+static void notify_status(struct loader *l)
 {
-	if (l->sentinel_alarm)
+	if (l->pins.state->alarm)
 		sd_notify(0, "STATUS=ALARM: the hooks do not fire, nothing is enforced");
 	else
 		sd_notifyf(0, "STATUS=%s, %u contexts, %u devices",
@@ -122,6 +96,43 @@ static int load_stages(struct loader *l)
 	return 0;
 }
 
+/*
+ * Open the sysfs directories of PCI functions that belong to VFIO, for the iterator
+ * to find (bpf/adopt.bpf.c). Return: how many, less than @max at the end of @dir.
+ */
+static int open_vfio_functions(DIR *dir, int fds[], int max)
+{
+	struct dirent *d;
+	char path[300];
+	int n = 0;
+
+	while (n < max && (d = readdir(dir))) {
+		snprintf(path, sizeof(path), "%s/vfio-dev", d->d_name);
+		if (d->d_name[0] == '.' || faccessat(dirfd(dir), path, F_OK, 0))
+			continue;
+		fds[n] = openat(dirfd(dir), d->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		n += fds[n] >= 0;
+	}
+	return n;
+}
+
+static int adopt_vfio(void)
+{
+	DIR *dir = opendir("/sys/bus/pci/devices");
+	int fds[256], err, i, n = 0;
+
+	do {
+		if (dir)
+			n = open_vfio_functions(dir, fds, ARRAY_SIZE(fds));
+		err = pins_iterate("iter_vfio", NULL, NULL);
+		for (i = 0; i < n; i++)
+			close(fds[i]);
+	} while (!err && n == ARRAY_SIZE(fds));
+	if (dir)
+		closedir(dir);
+	return err;
+}
+
 /* Find what the hooks did not see being made, and act on what is not in order. */
 static int adopt(struct loader *l)
 {
@@ -129,9 +140,9 @@ static int adopt(struct loader *l)
 
 	if (lock < 0)
 		return lock;
-	err = pins_iterate("iter_kvm", NULL, NULL);
+	err = pins_iterate("iter_kvm", NULL, NULL) ?: pins_call("prog_vms");
 	if (!err)
-		err = pins_iterate("iter_vfio", NULL, NULL);
+		err = adopt_vfio();
 	if (!err)
 		err = bindings_enforce(&l->pins);
 	close(lock);
@@ -173,6 +184,15 @@ static void learn_host_irq(struct loader *l, const struct irqgate_event *ev)
 	l->enforce = true; /* judges it, with the interrupts it had until now */
 }
 
+static void tell(struct loader *l, const struct irqgate_event *ev)
+{
+	if (may_write(stdout))
+		event_print(stdout, &l->pins, ev, l->opts->json);
+	else
+		l->unprinted++;
+	monitor_send(ev);
+}
+
 static int on_event(void *arg, void *data, size_t len)
 {
 	const struct irqgate_event *ev = data;
@@ -182,8 +202,7 @@ static int on_event(void *arg, void *data, size_t len)
 		return 0;
 	switch (ev->type) {
 	case IRQGATE_EVENT_VERDICT:
-		event_print(stdout, &l->pins, ev, l->opts->json);
-		monitor_send(ev);
+		tell(l, ev);
 		break;
 	case IRQGATE_EVENT_QUARANTINE:
 		l->enforce = true;
@@ -266,6 +285,13 @@ static void forget_eventfds(struct loader *l)
 static void check_sentinel(struct loader *l)
 {
 	__u64 one = 1, seen = __atomic_load_n(&l->pins.state->sentinel, __ATOMIC_RELAXED);
+	struct irqgate_event ev = {
+		.type = IRQGATE_EVENT_VERDICT,
+		.verdict = IRQGATE_VERDICT_ALARM,
+		.gd_expected = IRQGATE_GD_NONE,
+		.gd_actual = IRQGATE_GD_NONE,
+		.count = 1,
+	};
 	bool alive;
 
 	if (!l->gates)
@@ -274,30 +300,16 @@ static void check_sentinel(struct loader *l)
 	    read(l->sentinel, &one, sizeof(one)) > 0 && write(l->sentinel, &one, sizeof(one)) < 0)
 		return;
 	alive = __atomic_load_n(&l->pins.state->sentinel, __ATOMIC_RELAXED) != seen;
-	if (alive == !l->sentinel_alarm)
+	if (alive == !l->pins.state->alarm)
 		return;
-	l->sentinel_alarm = !alive;
-	tell(l);
+	ev.time = boottime_ns();
+	ev.reason = alive ? IRQGATE_REASON_RECOVERED : IRQGATE_REASON_SILENT;
+	l->pins.state->alarm = alive ? 0 : ev.time;
+	tell(l, &ev);
+	notify_status(l);
 	msg(alive ? "the hooks fire again"
 		  : "ALARM: the hooks do not fire, nothing is enforced; is kernel.ftrace_enabled "
 		    "0?");
-}
-
-/* Once a second: a sign of life, and whatever events may have missed. */
-static void tick(struct loader *l)
-{
-	beat(l);
-	sd_notify(0, "WATCHDOG=1");
-	check_sentinel(l);
-	forget_host_irqs(l);
-	forget_eventfds(l);
-	/* A listener that went may have been what was wrong with a binding. */
-	if (table_resolve(&l->pins, l->policy) > 0 || l->epoch != l->pins.state->epoch ||
-	    bindings_waiting(&l->pins))
-		l->enforce = true;
-	/* Without the module's event, which a full ring can lose. */
-	if (!all_hooked())
-		l->check_modules = true;
 }
 
 static void handle_modules(struct loader *l)
@@ -321,35 +333,106 @@ static void handle_modules(struct loader *l)
 
 static int publish(struct loader *l)
 {
-	int err = table_publish(&l->pins, hooks_btf(), l->policy);
+	struct rows rows;
+	int err = rows_of_policy(&rows, l->policy) ?: table_publish(&l->pins, hooks_btf(), &rows);
 
+	rows_free(&rows);
 	if (!err)
-		l->pins.state->policy = l->policy_hash;
-	return err ?: pins_adopt_tasks();
+		l->pins.state->policy = policy_hash(l->policy);
+	return err ?: policy_save(l->policy) ?: pins_adopt_tasks();
 }
 
-/* A new policy file takes the place of the old one, or nothing changes. */
-static void reload(struct loader *l)
+/* Puts a policy in force and keeps it. Call under lock_changes(). */
+static void apply(struct loader *l, struct policy *policy, const char *why)
+{
+	char summary[PLAN_SUMMARY_LEN];
+	struct plan plan;
+	int err;
+
+	err = plan_make(&plan, &l->pins, policy) ?: plan_execute(&plan, &l->pins, hooks_btf());
+	if (err < 0)
+		msg("%s, but it could not be put in force in full", why);
+	else
+		msg("%s: %s", why, plan_summary(&plan, summary));
+	plan_free(&plan);
+	/* Whoever's table is in force, its policy is the one to follow. */
+	if (policy != l->policy)
+		policy_free(l->generation == l->pins.state->generation ? policy : l->policy);
+	if (l->generation != l->pins.state->generation)
+		l->policy = policy;
+	l->generation = l->pins.state->generation;
+}
+
+/*
+ * A new policy takes the place of the old one, or nothing changes.
+ * @always: also when it says the same, which undoes `allow` and `revoke`
+ */
+static void reload(struct loader *l, bool always)
 {
 	struct policy *policy;
-	__u64 hash;
 	int lock;
 
-	if (load_policy(l->opts, &policy, &hash)) {
+	if (load_policy(l->opts, &policy)) {
 		msg("the policy was not reloaded, the one in force stays");
 		return;
 	}
 	lock = lock_changes();
-	policy_free(l->policy);
-	l->policy = policy;
-	l->policy_hash = hash;
-	if (lock < 0 || publish(l) || bindings_enforce(&l->pins))
-		msg("the policy was reloaded in part");
-	else
-		msg("reloaded the policy");
-	tell(l);
+	if (lock < 0 || (!always && policy_hash(policy) == l->pins.state->policy)) {
+		policy_free(policy);
+	} else {
+		apply(l, policy, "reloaded the policy");
+	}
+	notify_status(l);
 	if (lock >= 0)
 		close(lock);
+}
+
+/*
+ * What the policy names may have come or gone: cgroups and executables, and the
+ * functions it selects. `irqgate apply` may have put another one in force.
+ */
+static void follow(struct loader *l)
+{
+	int lock = lock_changes();
+	struct policy *policy;
+
+	if (lock < 0)
+		return;
+	if (l->generation != l->pins.state->generation) {
+		policy = policy_in_force();
+		if (policy) {
+			policy_free(l->policy);
+			l->policy = policy;
+		}
+		l->generation = l->pins.state->generation;
+		l->enforce = true;
+	}
+	if (policy_selects(l->policy) && policy_resolve(l->policy, "/sys") > 0)
+		apply(l, l->policy, "functions the policy selects came or went");
+	else if (table_resolve(&l->pins, l->policy) > 0)
+		l->enforce = true;
+	close(lock);
+}
+
+/* Once a second: a sign of life, and whatever events may have missed. */
+static void tick(struct loader *l)
+{
+	beat(l);
+	sd_notify(0, "WATCHDOG=1");
+	check_sentinel(l);
+	if (l->unprinted && may_write(stdout)) {
+		msg("%llu events were not printed, for nobody read standard output", l->unprinted);
+		l->unprinted = 0;
+	}
+	forget_host_irqs(l);
+	forget_eventfds(l);
+	follow(l);
+	/* A listener that went may have been what was wrong with a binding. */
+	if (l->epoch != l->pins.state->epoch || bindings_waiting(&l->pins))
+		l->enforce = true;
+	/* Without the module's event, which a full ring can lose. */
+	if (!all_hooked())
+		l->check_modules = true;
 }
 
 static int watch(struct loader *l, int fd)
@@ -383,6 +466,10 @@ static int open_loop(struct loader *l)
 		return fail(-errno, "cannot read the ring buffer: %s", strerror(errno));
 	err = watch(l, l->signals) ?: watch(l, l->timer) ?: watch(l, l->listener) ?:
 	      watch(l, ring_buffer__epoll_fd(l->ring));
+	if (!err && policy_path(l->opts)) {
+		l->files = watch_open(policy_path(l->opts));
+		err = l->files < 0 ? l->files : watch(l, l->files);
+	}
 	return err ? fail(err, "cannot set up the event loop: %s", strerror(-err)) : 0;
 }
 
@@ -403,7 +490,10 @@ static void loop(struct loader *l)
 			if (read(l->signals, &info, sizeof(info)) != sizeof(info) ||
 			    info.ssi_signo != SIGHUP)
 				return;
-			reload(l);
+			reload(l, true);
+		} else if (ev.data.fd == l->files) {
+			if (watch_changed(l->files))
+				reload(l, false);
 		} else if (ev.data.fd == l->timer) {
 			if (read(l->timer, &ticks, sizeof(ticks)) > 0)
 				tick(l);
@@ -425,6 +515,8 @@ static void loop(struct loader *l)
  */
 static int bring_up(struct loader *l)
 {
+	static const struct irqgate_vector_key nobody;
+	static const struct irqgate_counters none;
 	bool fresh = !hooks_stage_loaded(STAGE_CORE);
 	__u32 other;
 	int err = hooks_load(STAGE_CORE, l->gates);
@@ -437,15 +529,18 @@ static int bring_up(struct loader *l)
 	if (other && !kill(other, 0))
 		return fail(-EBUSY, "irqgate runs already, as process %u", other);
 	l->pins.state->build = hooks_build();
+	/* No row can be made where kernel-side signals are counted. */
+	bpf_map_update_elem(l->pins.stats, &nobody, &none, BPF_NOEXIST);
 	if (l->opts->stay) {
 		beat(l);
 		__atomic_store_n(&l->pins.state->loader_tgid, getpid(), __ATOMIC_SEQ_CST);
 	}
 	/* After a crash the table is adopted as it is: revocations stay revoked. */
-	if (l->pins.state->policy != l->policy_hash)
+	if (l->pins.state->policy != policy_hash(l->policy))
 		err = publish(l);
 	else
 		err = pins_adopt_tasks();
+	l->generation = l->pins.state->generation;
 	if (!err)
 		err = load_stages(l);
 	if (!err)
@@ -459,21 +554,17 @@ out:
 
 int daemon_run(const struct run_options *opts)
 {
-	struct loader l = { .opts = opts, .epoll = -1, .listener = -1 };
-	bool enforce;
+	struct loader l = { .opts = opts, .epoll = -1, .listener = -1, .files = -1 };
 	int err;
 
 	/* From the beginning, so that a reload may read what the first load may. */
 	if (privilege_start())
 		return EXIT_RUNTIME;
-	err = load_policy(opts, &l.policy, &l.policy_hash);
+	err = load_policy(opts, &l.policy);
 	if (err)
-		return EXIT_USAGE;
-	enforce = l.policy->defaults.mode == IRQGATE_MODE_ENFORCE;
-	if (probe_require(enforce, opts->unsafe_interrupts)) {
-		policy_free(l.policy);
-		return EXIT_KERNEL;
-	}
+		return err == -EOPNOTSUPP ? EXIT_KERNEL : EXIT_USAGE;
+	if (!policy_path(opts))
+		msg("no policy file: empty table, audit mode");
 	l.gates = !probe_lsm().why;
 	l.sentinel = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	err = bring_up(&l);
@@ -491,8 +582,9 @@ int daemon_run(const struct run_options *opts)
 	if (err)
 		goto out;
 	beat(&l);
+	never_block();
 	msg("ready");
-	tell(&l);
+	notify_status(&l);
 	sd_notify(0, "READY=1");
 	loop(&l);
 	sd_notify(0, "STOPPING=1");

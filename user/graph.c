@@ -51,6 +51,14 @@ static void put_vm(struct dot_path *path, struct pins *pins, const struct irqgat
 		put_process(path, vm.creator.tgid);
 }
 
+static int eventfd_id(const struct pins *pins, __u64 eventfd)
+{
+	struct irqgate_ptr_key key = { .ptr = eventfd };
+	struct irqgate_eventfd e;
+
+	return bpf_map_lookup_elem(pins->eventfds, &key, &e) ? -1 : e.id;
+}
+
 /* A path for each VM that listens, or one to who bound the vector. */
 static int add_row(struct paths *paths, struct pins *pins, const struct snapshot_row *row)
 {
@@ -73,8 +81,8 @@ static int add_row(struct paths *paths, struct pins *pins, const struct snapshot
 		base.verdict = b->verdict;
 		base.reason = b->reason;
 		base.gd = b->gd;
-		base.eventfd_id = b->eventfd_id;
 		base.eventfd = b->state == IRQGATE_BINDING_QUARANTINED ? b->original : b->trigger;
+		base.eventfd_id = eventfd_id(pins, base.eventfd);
 	}
 	for (; base.eventfd && !bpf_map_get_next_key(pins->irqfds, prev, &key); prev = &key) {
 		if (bpf_map_lookup_elem(pins->irqfds, &key, &irqfd) ||

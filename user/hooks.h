@@ -32,10 +32,11 @@ enum hook_kind {
 struct hook {
 	const char *name; /* of the program; the kprobe variant adds _kp */
 	const char *function; /* kernel function it is attached to */
-	const char *pin;
 	enum hook_kind kind;
 	enum stage stage;
+	const char *pin; /* NULL: link_NAME */
 	bool on_return; /* the kprobe variant needs NAME_enter_kp at the entry, too */
+	bool by_value; /* but not where the returned value is all it looks at */
 	bool optional; /* kernels have this one or its sibling */
 	const char *what;
 };
@@ -74,6 +75,9 @@ bool hooks_stage_loaded(enum stage stage);
 
 /* hook_status - look at a pinned hook; works from any irqgate process. */
 void hook_status(const struct hook *hook, struct hook_status *status);
+
+/* hooks_missed - runs of all programs that recursion on a CPU skipped. */
+__u64 hooks_missed(void);
 
 /* hooks_btf - BTF of the BPF object; valid after hooks_load(STAGE_CORE). */
 const struct btf *hooks_btf(void);

@@ -66,7 +66,6 @@ int pins_open(struct pins *pins)
 	pins->isolated = get("isolated");
 	pins->early = get("early");
 	pins->events = get("events");
-	pins->judge = get("prog_judge");
 	if (pins->bindings < 0 || pins->stats < 0 || pins->events < 0)
 		return fail(-EIO, PIN_DIR " is incomplete: 'irqgate unload' removes the rest");
 	return 0;
@@ -74,9 +73,8 @@ int pins_open(struct pins *pins)
 
 void pins_close(struct pins *pins)
 {
-	int fds[] = { pins->bindings, pins->eventfds, pins->irqfds, pins->vms,
-		      pins->stats,    pins->agents,   pins->held,   pins->isolated,
-		      pins->early,    pins->events,   pins->judge };
+	int fds[] = { pins->bindings, pins->eventfds, pins->irqfds,   pins->vms,   pins->stats,
+		      pins->agents,   pins->held,     pins->isolated, pins->early, pins->events };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(fds); i++)
@@ -110,15 +108,16 @@ int pins_remove(void)
 	return 0;
 }
 
-int pins_judge(struct pins *pins)
+int pins_call(const char *name)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
-	int err;
+	int fd = get(name), err;
 
-	if (pins->judge < 0)
-		return fail(-ENOENT, "the program that judges bindings is not loaded");
-	err = bpf_prog_test_run_opts(pins->judge, &opts);
-	return err ? fail(err, "cannot judge the bindings: %s", strerror(-err)) : 0;
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fail(fd, PIN_DIR "/%s: %s", name, strerror(-fd));
+	err = bpf_prog_test_run_opts(fd, &opts);
+	close(fd);
+	return err ? fail(err, PIN_DIR "/%s: cannot run: %s", name, strerror(-err)) : 0;
 }
 
 int pins_iterate(const char *name, int (*each)(const struct irqgate_file *file, void *arg),
@@ -167,12 +166,18 @@ int pins_adopt_tasks(void)
 
 void counters_add(struct irqgate_counters *to, const struct irqgate_counters *from)
 {
+	unsigned int i;
+
 	to->passed += from->passed;
 	to->dropped += from->dropped;
 	to->denied += from->denied;
 	to->would_drop += from->would_drop;
 	to->leaked += from->leaked;
 	to->audited += from->audited;
+	if (from->reported > to->reported)
+		to->reported = from->reported;
+	for (i = 0; i < IRQGATE_MAX_REASONS; i++)
+		to->reason[i] += from->reason[i];
 }
 
 int binding_find(const struct pins *pins, __u32 irq, struct irqgate_binding *out)

@@ -6,7 +6,7 @@
  *   /sys/fs/bpf/irqgate/NAME	     a map of bpf/maps.bpf.h
  *   .../devices vectors matches contexts   the four maps of the table in force
  *   .../link_HOOK, link_HOOK_kp     an attached program, by its variant
- *   .../iter_tasks iter_vfio iter_kvm, prog_judge	 what adopt and judge run
+ *   .../iter_tasks iter_vfio iter_kvm, prog_vms prog_judge  what adopts and judges
  */
 #ifndef IRQGATE_USER_PINS_H
 #define IRQGATE_USER_PINS_H
@@ -22,7 +22,6 @@
 struct pins {
 	int outer[IRQGATE_TABLE_MAPS];
 	int bindings, eventfds, irqfds, vms, stats, agents, held, isolated, early, events;
-	int judge;
 	struct irqgate_state *state; /* the map, mapped: shared with BPF, use atomics */
 };
 
@@ -43,10 +42,13 @@ void pins_close(struct pins *pins);
 int pins_remove(void);
 
 /*
- * pins_judge - bring the verdict of every binding up to date with the table
- * Return: 0 or a negative errno.
+ * pins_call - run a pinned program once
+ * @name: prog_judge, brings the verdict of every binding up to date with the
+ *        table; prog_vms, adopts the VMs that exist
+ * Return: 0; also when the module the program is for is not there; or a negative
+ * errno. Says why.
  */
-int pins_judge(struct pins *pins);
+int pins_call(const char *name);
 
 /*
  * pins_iterate - run a pinned iterator over all files of all processes

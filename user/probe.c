@@ -176,10 +176,9 @@ int probe_verb(bool json)
 		struct json_object *o = json_object_new_object();
 
 		if (!strcmp(levels[i].name, "inline"))
-			lack = (struct lack){
-				"the module is not loaded",
-				"optional; without it signals from inside the kernel are only seen, not stopped"
-			};
+			lack = (struct lack){ "the module is not loaded",
+					      "optional; without it signals from inside the kernel "
+					      "are only seen, not stopped" };
 		json_object_object_add(o, "level", json_object_new_string(levels[i].name));
 		json_object_object_add(o, "mechanism", json_object_new_string(levels[i].mechanism));
 		json_object_object_add(o, "honoured", json_object_new_boolean(!lack.why));
@@ -200,7 +199,7 @@ int probe_verb(bool json)
 			       root, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 	} else if (hooks_stage_loaded(STAGE_CORE)) {
 		printf("\n");
-		show(NULL, "hooks", false);
+		show(NULL, "hooks", NULL, 0, false);
 	} else {
 		printf("\nNot loaded: 'irqgate run' attaches the hooks, 'irqgate show hooks' then "
 		       "lists which variant of each is in use.\n");

@@ -56,6 +56,7 @@ static int copy_file(enum irqgate_file_kind kind, __u64 object)
 	return fd;
 }
 
+/* INTx is the only vector of its index. */
 static int set_vector(int device, __u32 index, __u32 vector, int eventfd)
 {
 	char buf[sizeof(struct vfio_irq_set) + sizeof(int)];
@@ -64,10 +65,23 @@ static int set_vector(int device, __u32 index, __u32 vector, int eventfd)
 	set->argsz = sizeof(buf);
 	set->flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
 	set->index = index;
-	set->start = vector;
+	set->start = index == VFIO_PCI_INTX_IRQ_INDEX ? 0 : vector;
 	set->count = 1;
 	memcpy(set->data, &eventfd, sizeof(int));
 	return ioctl(device, VFIO_DEVICE_SET_IRQS, set) ? -errno : 0;
+}
+
+/* The interrupt that went to the sink left the line masked: nobody there acknowledged it. */
+static int unmask_intx(int device)
+{
+	struct vfio_irq_set set = {
+		.argsz = sizeof(set),
+		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK,
+		.index = VFIO_PCI_INTX_IRQ_INDEX,
+		.count = 1,
+	};
+
+	return ioctl(device, VFIO_DEVICE_SET_IRQS, &set) ? -errno : 0;
 }
 
 /*
@@ -93,6 +107,9 @@ static int retrigger(struct pins *pins, const struct irqgate_binding *b, enum ir
 		err = device = copy_file(IRQGATE_FILE_VFIO_DEVICE, b->device);
 	if (device >= 0)
 		err = set_vector(device, b->index, b->vector, target);
+	if (device >= 0 && !err && op == IRQGATE_AGENT_RELEASE &&
+	    b->index == VFIO_PCI_INTX_IRQ_INDEX)
+		err = unmask_intx(device);
 	bpf_map_delete_elem(pins->agents, &key);
 	if (target >= 0)
 		close(target);
@@ -209,7 +226,7 @@ int bindings_enforce(struct pins *pins)
 	struct held held;
 
 	held_read(pins, &held);
-	err = pins_judge(pins);
+	err = pins_call("prog_judge");
 	if (err)
 		return err;
 	/*
@@ -221,6 +238,15 @@ int bindings_enforce(struct pins *pins)
 		;
 	held_let_go(pins, &held);
 	return failed + isolate_review(pins);
+}
+
+int binding_cut(struct pins *pins, __u32 irq)
+{
+	struct irqgate_binding b;
+
+	if (binding_find(pins, irq, &b) || b.state != IRQGATE_BINDING_BOUND)
+		return 0;
+	return quarantine(pins, &b);
 }
 
 int bindings_cut(struct pins *pins, __u64 handle, const struct vector_set *vectors)

@@ -193,7 +193,7 @@ static int show_bindings(struct pins *pins, struct json_object *rows)
 		o = json_object_new_object();
 		put_handle(o, b.handle);
 		put_num(o, "vector", b.vector);
-		put_num(o, "irq", b.irq);
+		put_num(o, "irq", b.line);
 		put_ptr(o, "eventfd", eventfd);
 		put_vm(o, pins, vm ? irqfd.vm : 0);
 		json_object_object_add(o, "gsi", vm ? json_object_new_int64(irqfd.gsi) : NULL);
@@ -263,7 +263,7 @@ static const char *cell(struct json_object *o, const char *key)
 	return v ? json_object_get_string(v) : "-";
 }
 
-/* A table with a column for each field, as wide as its widest cell. */
+/* A table with a column for each field of the first row, as wide as its widest cell. */
 static void print_table(struct json_object *rows)
 {
 	size_t n = json_object_array_length(rows), i, width;
@@ -294,7 +294,76 @@ static void print_table(struct json_object *rows)
 	}
 }
 
-int show(struct pins *pins, const char *what, bool json)
+static int show_state(struct pins *pins, struct json_object *rows)
+{
+	const struct irqgate_state *st = pins->state;
+	const struct irqgate_defaults *def = &st->defaults[st->generation & 1];
+	struct json_object *o = json_object_new_object();
+
+	put_str(o, "mode", name_of(&names_mode, def->mode));
+	put_str(o, "unlisted_device", name_of(&names_action, def->unlisted_device));
+	put_str(o, "unlisted_source", name_of(&names_action, def->unlisted_source));
+	put_num(o, "generation", st->generation);
+	put_num(o, "epoch", st->epoch);
+	json_object_object_add(o, "loader",
+			       st->loader_tgid ? json_object_new_int64(st->loader_tgid) : NULL);
+	put_num(o, "lost_events", st->lost_events);
+	put_num(o, "lost_bindings", st->lost_bindings);
+	put_num(o, "unknown_msis", st->unknown_msis);
+	json_object_array_add(rows, o);
+	return 0;
+}
+
+/* Is FIELD=VALUE true of a row? -EINVAL: a row has no such field. */
+static int filter_row(struct json_object *row, const char *filter)
+{
+	size_t len = strcspn(filter, "=");
+	const char *value = filter + len + 1;
+	char name[32], handle[HANDLE_STRLEN];
+	struct json_object *field;
+	__u64 parsed;
+
+	snprintf(name, sizeof(name), "%.*s", (int)len, filter);
+	if (!filter[len] || len >= sizeof(name) || !json_object_object_get_ex(row, name, &field))
+		return -EINVAL;
+	/* However it is spelt. */
+	if (!strcmp(name, "handle") && !handle_parse(value, &parsed))
+		value = handle_format(parsed, handle);
+	return !strcmp(field ? json_object_get_string(field) : "-", value);
+}
+
+/* The rows of which every filter is true. */
+static int apply_filters(struct json_object **rows, char *const filters[], int n)
+{
+	struct json_object *kept = json_object_new_array(), *row;
+	size_t i;
+	int j, is;
+
+	for (i = 0; i < json_object_array_length(*rows); i++) {
+		row = json_object_array_get_idx(*rows, i);
+		for (j = 0, is = 1; j < n && is > 0; j++)
+			is = filter_row(row, filters[j]);
+		if (is < 0) {
+			fprintf(stderr, "irqgate: show: '%s': expected FIELD=VALUE, FIELD one of",
+				filters[j - 1]);
+			json_object_object_foreach(row, key, value)
+			{
+				(void)value;
+				fprintf(stderr, " %s", key);
+			}
+			fputc('\n', stderr);
+			json_object_put(kept);
+			return -ENOENT;
+		}
+		if (is)
+			json_object_array_add(kept, json_object_get(row));
+	}
+	json_object_put(*rows);
+	*rows = kept;
+	return 0;
+}
+
+int show(struct pins *pins, const char *what, char *const filters[], int nfilters, bool json)
 {
 	static const struct {
 		const char *name;
@@ -303,6 +372,7 @@ int show(struct pins *pins, const char *what, bool json)
 		{ "devices", show_devices },   { "vectors", show_vectors },
 		{ "contexts", show_contexts }, { "bindings", show_bindings },
 		{ "stats", show_stats },       { "hooks", show_hooks },
+		{ "state", show_state },
 	};
 	struct json_object *rows;
 	unsigned int i;
@@ -314,6 +384,11 @@ int show(struct pins *pins, const char *what, bool json)
 		return fail(-ENOENT, "show: unknown '%s', expected " SHOW_KINDS, what);
 	rows = json_object_new_array();
 	err = kinds[i].collect(pins, rows);
+	if (!err && nfilters) {
+		err = apply_filters(&rows, filters, nfilters);
+		if (err)
+			goto out;
+	}
 	if (err)
 		fail(err, "show %s: %s", what, strerror(-err));
 	else if (json)
@@ -322,6 +397,7 @@ int show(struct pins *pins, const char *what, bool json)
 			       rows, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 	else
 		print_table(rows);
+out:
 	json_object_put(rows);
 	return err;
 }

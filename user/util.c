@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +17,25 @@
 
 #define LOCK_PATH RUN_DIR "/lock"
 
+static bool blocks = true;
+
+void never_block(void)
+{
+	blocks = false;
+}
+
+bool may_write(FILE *out)
+{
+	struct pollfd p = { .fd = fileno(out), .events = POLLOUT };
+
+	/* A pipe that is ready takes a line at once; a broken one says so. */
+	return blocks || poll(&p, 1, 0) > 0;
+}
+
 static void vmsg(const char *fmt, va_list ap)
 {
+	if (!may_write(stderr))
+		return;
 	fputs("irqgate: ", stderr);
 	vfprintf(stderr, fmt, ap);
 	fputc('\n', stderr);
@@ -74,6 +92,8 @@ static struct {
 	{ "kvm_vm_fops", 0 },
 	{ "kvm_vcpu_fops", 0 },
 	{ "pci_bus_type", 0 },
+	{ "kernfs_dir_fops", 0 },
+	{ "vm_list", 0 },
 	{ "vfio_msihandler", 0 },
 	{ "vfio_msi_set_vector_signal", 0 },
 	{ "kvm_arch_init_vm", 0 },
@@ -82,7 +102,9 @@ static struct {
 	{ "kvm_irqfd_register", 0 },
 	{ "irqfd_shutdown", 0 },
 	{ "irqfd_wakeup", 0 },
+	{ "vfio_pci_set_irqs_ioctl", 0 },
 	{ "eventfd_ctx_put", 0 },
+	{ "eventfd_ctx_fdget", 0 },
 	{ "eventfd_release", 0 },
 	{ "eventfd_signal_mask", 0 },
 	{ "handle_irq_event", 0 },
@@ -149,11 +171,11 @@ bool mounted(const char *type, const char *path, long magic)
 	return !mount(type, path, type, 0, NULL);
 }
 
-__u64 now_ns(void)
+static __u64 clock_ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
@@ -173,6 +195,16 @@ const char *text_safe(const char *from, char *buf, size_t len)
 	if (len)
 		buf[i] = '\0';
 	return buf;
+}
+
+__u64 now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+__u64 boottime_ns(void)
+{
+	return clock_ns(CLOCK_BOOTTIME);
 }
 
 int lock_changes(void)

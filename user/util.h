@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <linux/types.h>
 
 /* Exit status of the command (design: fixed for those who script it). */
@@ -25,6 +26,15 @@ void msg(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* As msg(), and returns @error, so that an error path is one statement. */
 int fail(int error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * never_block - from now on messages are left out while nobody reads them
+ * may_write - a line can be written without waiting; always true before
+ *
+ * For the loader: whoever does not read its output must not keep it from its work.
+ */
+void never_block(void);
+bool may_write(FILE *out);
 
 /*
  * read_line - first line of a small file, without its newline
@@ -67,6 +77,9 @@ int run_dir(void);
  * Return: @buf.
  */
 const char *text_safe(const char *from, char *buf, size_t len);
+
+/* boottime_ns - CLOCK_BOOTTIME in ns, what bpf_ktime_get_boot_ns gives. */
+__u64 boottime_ns(void);
 
 /*
  * lock_changes - let one irqgate at a time change table and bindings
