@@ -76,6 +76,14 @@ $(OUT)/libvirt-hook: libvirt/hook.c $(OUT)/user/util.o user/util.h $(HEADERS)
 	$(Q)$(CC) $(CPPFLAGS) $(shell pkg-config --cflags libxml-2.0) $(CFLAGS) $(WARN) \
 		$(filter %.c %.o,$^) $(LDFLAGS) $(shell pkg-config --libs libxml-2.0) -ljson-c -o $@
 
+# A kernel for a virtual machine.
+$(OUT)/tests/guest: tests/rig/guest.c | $(OUT)/tests
+	$(call say,CC,$@)
+	$(Q)$(CC) -m32 -O2 -Wall -Wextra -Werror -ffreestanding -fno-pic -fno-stack-protector \
+		-fno-asynchronous-unwind-tables -mno-sse -nostdlib -static -no-pie \
+		-Wl,--section-start=.multiboot=0xff000,-Ttext=0x100000,-N,--build-id=none,-z,noexecstack \
+		$< -o $@
+
 unit: $(UNIT_PROGS)
 
 rig: $(RIG_PROGS)

@@ -567,7 +567,7 @@ int daemon_run(const struct run_options *opts)
 		msg("no policy file: empty table, audit mode");
 	l.gates = !probe_lsm().why;
 	l.sentinel = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	err = bring_up(&l);
+	err = run_dir() ?: bring_up(&l);
 	if (err)
 		goto out;
 	if (!opts->stay) {
