@@ -201,8 +201,7 @@ int plan_execute(struct plan *plan, struct pins *pins, const struct btf *btf)
 
 	/* What cannot be cut now is tried again below, under the new table. */
 	for (i = 0; i < plan->ncuts; i++)
-		if (!plan->cut[i].restored &&
-		    plan->cut[i].binding.state == IRQGATE_BINDING_BOUND)
+		if (!plan->cut[i].restored && plan->cut[i].binding.state == IRQGATE_BINDING_BOUND)
 			binding_cut(pins, plan->cut[i].binding.irq);
 	err = table_publish(pins, btf, &plan->to);
 	if (err) {
@@ -238,8 +237,11 @@ static void print_text(const struct plan *plan, FILE *out)
 		const struct difference *c = &plan->diff.change[i];
 		const struct item *item = c->to ? c->to : c->from;
 
-		fprintf(out, "%c %s %s: ", c->from && c->to ? '~' : c->to ? '+' : '-', item->kind,
-			item->name);
+		fprintf(out, "%c %s %s: ",
+			c->from && c->to ? '~'
+			: c->to          ? '+'
+					 : '-',
+			item->kind, item->name);
 		if (c->from && c->to)
 			fprintf(out, "%s -> %s\n", c->from->text, c->to->text);
 		else
@@ -249,8 +251,9 @@ static void print_text(const struct plan *plan, FILE *out)
 		const struct cut *c = &plan->cut[i];
 
 		fprintf(out, "! %s %s vector %u of process %u: ",
-			c->restored ? "restore" :
-			c->binding.state == IRQGATE_BINDING_HOST ? "isolate" : "cut",
+			c->restored                                ? "restore"
+			: c->binding.state == IRQGATE_BINDING_HOST ? "isolate"
+								   : "cut",
 			handle_format(c->binding.handle, handle), c->binding.vector,
 			c->binding.binder.tgid);
 		fprintf(out, "context %s, verdict %s, reason %s\n",

@@ -90,7 +90,6 @@ int apply_verb(const struct apply_options *opts);
  * Return: 0; -EINVAL and others: no policy; -EOPNOTSUPP: not on this machine.
  * Says why.
  */
-int policy_prepare(const char *path, const char *mode, bool unsafe_interrupts,
-		   struct policy **out);
+int policy_prepare(const char *path, const char *mode, bool unsafe_interrupts, struct policy **out);
 
 #endif

@@ -337,9 +337,11 @@ static int publish(struct loader *l)
 	int err = rows_of_policy(&rows, l->policy) ?: table_publish(&l->pins, hooks_btf(), &rows);
 
 	rows_free(&rows);
-	if (!err)
-		l->pins.state->policy = policy_hash(l->policy);
-	return err ?: policy_save(l->policy) ?: pins_adopt_tasks();
+	if (err)
+		return err;
+	l->pins.state->policy = policy_hash(l->policy);
+	policy_save(l->policy); /* only for people and for other commands */
+	return pins_adopt_tasks();
 }
 
 /* Puts a policy in force and keeps it. Call under lock_changes(). */

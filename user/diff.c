@@ -214,8 +214,8 @@ static int add_devices(struct items *items, const struct rows *rows)
 			fprintf(f, "unlisted");
 		print_vectors(f, rows, reg, from, to);
 		from = to;
-		err = fclose(f) ? -ENOMEM :
-				  add_item(items, "device", handle_format(handle, name), text);
+		err = fclose(f) ? -ENOMEM
+				: add_item(items, "device", handle_format(handle, name), text);
 		free(text);
 	}
 	return err;
@@ -227,9 +227,9 @@ static int compare_items(const void *a, const void *b)
 
 	/* default, context, device, source: what comes first is also less. */
 	if (strcmp(x->kind, y->kind))
-		return !strcmp(x->kind, "default") ? -1 :
-		       !strcmp(y->kind, "default") ? 1 :
-						     strcmp(x->kind, y->kind);
+		return !strcmp(x->kind, "default")   ? -1
+		       : !strcmp(y->kind, "default") ? 1
+						     : strcmp(x->kind, y->kind);
 	return strcmp(x->name, y->name);
 }
 

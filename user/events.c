@@ -62,8 +62,9 @@ struct json_object *event_json(const struct pins *pins, const struct irqgate_eve
 	json_object_object_add(o, "vector", json_object_new_int64(ev->vector));
 	json_object_object_add(o, "gd_expected", json_gd(ev->gd_expected));
 	json_object_object_add(o, "gd_actual", json_gd(ev->gd_actual));
-	json_object_object_add(o, "context", json_object_new_string(table_context_name(
-						     pins, ev->gd_actual, context)));
+	json_object_object_add(
+		o, "context",
+		json_object_new_string(table_context_name(pins, ev->gd_actual, context)));
 	json_object_object_add(o, "pid", json_object_new_int64(ev->pid));
 	json_object_object_add(o, "comm", json_object_new_string(comm));
 	json_object_object_add(o, "gsi", json_object_new_int64(ev->gsi));

@@ -98,8 +98,7 @@ static void explain_table(struct question *q)
 	if (!reg)
 		step(q, "device row", 0, "none: the table does not name this device");
 	else if (row)
-		step(q, "device row", row->line,
-		     "%s: context %s, vectors %.200s, on_violation %s",
+		step(q, "device row", row->line, "%s: context %s, vectors %.200s, on_violation %s",
 		     policy_select_format(row, select), rows_context(&q->rows, reg->gd, name),
 		     vectors_format(&row->vectors, vectors), name_of(&names_action, reg->action));
 	else
@@ -110,8 +109,9 @@ static void explain_table(struct question *q)
 	else if (vec)
 		step(q, "vector row",
 		     row && vectors_has(&row->vectors, q->vector) &&
-				     q->policy->contexts[row->context].gd == vec->gd ?
-			     row->line : 0,
+				     q->policy->contexts[row->context].gd == vec->gd
+			     ? row->line
+			     : 0,
 		     "registered for context %s", rows_context(&q->rows, vec->gd, name));
 	else if (reg && reg->flags & IRQGATE_REG_ALL_VECTORS)
 		step(q, "vector row", 0, "none needed: the device's row has all vectors");
@@ -203,9 +203,10 @@ static const char *because(const struct question *q, const struct judgement *j, 
 			     name_of(&names_action, q->rows.defaults.unlisted_device));
 		break;
 	case IRQGATE_REASON_VECTOR:
-		n = snprintf(buf, TEXT_LEN,
-			     "the device is listed without this vector, so on_violation decides: %s",
-			     rule);
+		n = snprintf(
+			buf, TEXT_LEN,
+			"the device is listed without this vector, so on_violation decides: %s",
+			rule);
 		break;
 	case IRQGATE_REASON_CONTEXT:
 		n = snprintf(buf, TEXT_LEN,
@@ -222,8 +223,7 @@ static const char *because(const struct question *q, const struct judgement *j, 
 	default:
 		n = snprintf(buf, TEXT_LEN, "%s", name_of(&names_reason, j->d.reason));
 	}
-	if (j->d.verdict == IRQGATE_VERDICT_AUDIT &&
-	    q->rows.defaults.mode != IRQGATE_MODE_ENFORCE)
+	if (j->d.verdict == IRQGATE_VERDICT_AUDIT && q->rows.defaults.mode != IRQGATE_MODE_ENFORCE)
 		snprintf(buf + n, TEXT_LEN - n, "; in audit mode it passes and is reported");
 	return buf;
 }
@@ -247,8 +247,8 @@ static void find_remedies(struct question *q, const struct judgement *j)
 		remedy(q, "a reload of the policy, or irqgate apply: undoes the revocation");
 		break;
 	case IRQGATE_REASON_UNLISTED:
-		remedy(q, "a row under devices: handle: \"%s\", context: %s, vectors: [%u]", q->name,
-		       to, q->vector);
+		remedy(q, "a row under devices: handle: \"%s\", context: %s, vectors: [%u]",
+		       q->name, to, q->vector);
 		break;
 	case IRQGATE_REASON_VECTOR:
 		if (row)
@@ -257,8 +257,9 @@ static void find_remedies(struct question *q, const struct judgement *j)
 		break;
 	case IRQGATE_REASON_CONTEXT:
 		if (j->gd == IRQGATE_GD_NONE)
-			remedy(q, "a context whose match has the process, see above, or "
-				  "irqgate allow %s %u --to pid:N",
+			remedy(q,
+			       "a context whose match has the process, see above, or "
+			       "irqgate allow %s %u --to pid:N",
 			       q->name, q->vector);
 		if (row)
 			remedy(q, "context: %s at %s", to, where);
@@ -280,8 +281,7 @@ static void put_gd(struct json_object *o, const struct question *q, __u32 gd, co
 
 	json_object_object_add(o, number, none ? NULL : json_object_new_int64(gd));
 	json_object_object_add(
-		o, context,
-		none ? NULL : json_object_new_string(rows_context(&q->rows, gd, name)));
+		o, context, none ? NULL : json_object_new_string(rows_context(&q->rows, gd, name)));
 }
 
 static void print(const struct question *q, const struct judgement *j, const char *state, bool json)
@@ -305,8 +305,8 @@ static void print(const struct question *q, const struct judgement *j, const cha
 		}
 		printf("what would change it:\n");
 		for (i = 0; i < json_object_array_length(q->remedies); i++)
-			printf("  %s\n", json_object_get_string(
-						 json_object_array_get_idx(q->remedies, i)));
+			printf("  %s\n",
+			       json_object_get_string(json_object_array_get_idx(q->remedies, i)));
 		json_object_put(o);
 		return;
 	}
@@ -365,8 +365,8 @@ int explain(struct pins *pins, __u64 handle, __u32 vector, const char *context, 
 			j.gd = expected_gd(&q);
 		j.d = rows_decide(&q.rows, handle, vector, j.gd);
 		step(&q, "asked for", 0, "%s",
-		     j.gd == IRQGATE_GD_NONE ? "a process of no context" :
-					       rows_context(&q.rows, j.gd, name));
+		     j.gd == IRQGATE_GD_NONE ? "a process of no context"
+					     : rows_context(&q.rows, j.gd, name));
 	}
 	find_remedies(&q, &j);
 	print(&q, &j, bound ? name_of(&names_binding, b.state) : NULL, json);

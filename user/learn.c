@@ -536,7 +536,8 @@ static __u64 counted(const struct snapshot *snap, __u64 handle, __u32 vector)
 
 	row = snap->n ? bsearch(&key, snap->row, snap->n, sizeof(key), snapshot_order) : NULL;
 	return row ? row->count.passed + row->count.dropped + row->count.would_drop +
-			     row->count.leaked : 0;
+			       row->count.leaked
+		   : 0;
 }
 
 static int seen_context(const struct learner *l, const struct seen *s)
@@ -628,7 +629,8 @@ static void add_device(struct learner *l, __u64 handle, const struct seen *s, si
 	for (i = 0; i < IRQGATE_MAX_VECTORS; i++) {
 		if (!vectors_has(&d->vectors, (unsigned int)i))
 			continue;
-		count = counted(&l->after, handle, (__u32)i) - counted(&l->before, handle, (__u32)i);
+		count = counted(&l->after, handle, (__u32)i) -
+			counted(&l->before, handle, (__u32)i);
 		sum += count;
 		if (count)
 			fprintf(f, " vector %zu: %llu,", i, count);
@@ -735,9 +737,8 @@ static void add_source(struct learner *l, const struct signaller *sig)
 	s->match = m;
 	s->context = (unsigned int)l->owner[sig->vm_owner].context;
 	notes[l->out->nsources - 1] =
-		text("  # process %u %s, %llu reports, first %s, last %s\n", o->ident.tgid,
-		     o->comm, sig->count, wall_time(sig->first, first),
-		     wall_time(sig->last, last));
+		text("  # process %u %s, %llu reports, first %s, last %s\n", o->ident.tgid, o->comm,
+		     sig->count, wall_time(sig->first, first), wall_time(sig->last, last));
 }
 
 /* ---- the policy --------------------------------------------------------------------- */
@@ -770,9 +771,9 @@ static void build(struct learner *l)
 		add_source(l, &l->signaller[i]);
 	l->out->defaults.mode = IRQGATE_MODE_ENFORCE;
 	l->out->defaults.unlisted_device = IRQGATE_ACTION_DENY;
-	l->out->defaults.unlisted_source = l->rows.defaults.unlisted_source == IRQGATE_ACTION_ALLOW ?
-						   IRQGATE_ACTION_AUDIT :
-						   IRQGATE_ACTION_DENY;
+	l->out->defaults.unlisted_source = l->rows.defaults.unlisted_source == IRQGATE_ACTION_ALLOW
+						   ? IRQGATE_ACTION_AUDIT
+						   : IRQGATE_ACTION_DENY;
 }
 
 static void put_note(FILE *out, const void *row, void *arg)
@@ -811,8 +812,9 @@ static void print_unseen(const struct learner *l, FILE *out)
 			if (l->seen[j].handle == key->handle && l->seen[j].vector == key->vector)
 				break;
 		if (n && key->handle && j == l->nseen)
-			fprintf(out, "# missing: %s vector %u raised %llu interrupts, its owner "
-				     "was gone before it could be seen\n",
+			fprintf(out,
+				"# missing: %s vector %u raised %llu interrupts, its owner "
+				"was gone before it could be seen\n",
 				handle_format(key->handle, handle), key->vector, n);
 	}
 }
@@ -864,7 +866,8 @@ static int write_output(const struct learner *l, const char *path)
 	if (path && !err && rename(tmp, path))
 		err = -errno;
 	return err ? fail(err, "%s: cannot write: %s", path ? path : "standard output",
-			  strerror(-err)) : 0;
+			  strerror(-err))
+		   : 0;
 }
 
 static void free_notes(char **notes, unsigned int n)
@@ -907,8 +910,8 @@ int learn_verb(const struct learn_options *opts)
 	if (err)
 		goto out;
 	build(&l);
-	err = l.no_memory ? fail(-ENOMEM, "learn: not enough memory") :
-			    write_output(&l, opts->output);
+	err = l.no_memory ? fail(-ENOMEM, "learn: not enough memory")
+			  : write_output(&l, opts->output);
 out:
 	if (l.out) {
 		free_notes(l.context_note, l.out->ncontexts);

@@ -241,7 +241,8 @@ static int write_once(const char *path)
 	if (path && !err && rename(tmp, path))
 		err = -errno;
 	return err ? fail(err, "%s: cannot write: %s", path ? path : "standard output",
-			  strerror(-err)) : 0;
+			  strerror(-err))
+		   : 0;
 }
 
 static enum MHD_Result answer(void *arg, struct MHD_Connection *connection, const char *url,
@@ -272,8 +273,7 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *connection, cons
 		r = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
 		goto send;
 	}
-	r = MHD_create_response_from_buffer(strlen(usage), (void *)usage,
-					    MHD_RESPMEM_PERSISTENT);
+	r = MHD_create_response_from_buffer(strlen(usage), (void *)usage, MHD_RESPMEM_PERSISTENT);
 send:
 	if (!r)
 		return MHD_NO;

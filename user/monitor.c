@@ -141,8 +141,9 @@ static int parse_since(const char *text, __u64 *since)
 			end++;
 	}
 	if (!end || *end)
-		return fail(-EINVAL, "--since %s: expected boot, an age as 90s, 10m, 2h or 1d, or "
-				     "a time in UTC as 2026-11-22T12:00:00Z",
+		return fail(-EINVAL,
+			    "--since %s: expected boot, an age as 90s, 10m, 2h or 1d, or "
+			    "a time in UTC as 2026-11-22T12:00:00Z",
 			    text);
 	at = (long long)timegm(&tm) - (wall.tv_sec - boot.tv_sec);
 	*since = at > 0 ? (__u64)at * 1000000000ULL : 0;

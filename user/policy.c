@@ -221,8 +221,7 @@ static void print_errors(const struct loader *l)
 	for (e = l->errors; e < l->errors + l->nerrors; e++)
 		if (e == l->errors || e->file != e[-1].file || e->line != e[-1].line ||
 		    strcmp(e->text, e[-1].text))
-			fprintf(stderr, "%s:%u: %s\n", l->policy->files[e->file], e->line,
-				e->text);
+			fprintf(stderr, "%s:%u: %s\n", l->policy->files[e->file], e->line, e->text);
 }
 
 /* "on line 7", or with its name when that is another file. */
@@ -571,8 +570,8 @@ static char *machine_cgroup(struct loader *l, const struct value *value)
 		return NULL;
 	}
 	for (p = path + sprintf(path, "%s", prefix); *c; c++)
-		p += strchr(plain, *c) ? sprintf(p, "%c", *c) :
-					 sprintf(p, "\\x%02x", (unsigned char)*c);
+		p += strchr(plain, *c) ? sprintf(p, "%c", *c)
+				       : sprintf(p, "\\x%02x", (unsigned char)*c);
 	strcpy(p, suffix);
 	return path;
 }
@@ -581,10 +580,8 @@ static char *machine_cgroup(struct loader *l, const struct value *value)
 static bool load_match(struct loader *l, yaml_node_t *node, struct policy_match *match)
 {
 	static const enum irqgate_match_kind kinds[] = {
-		[MATCH_CGROUP] = IRQGATE_MATCH_CGROUP,
-		[MATCH_MACHINE] = IRQGATE_MATCH_CGROUP,
-		[MATCH_PID] = IRQGATE_MATCH_PID,
-		[MATCH_EXE] = IRQGATE_MATCH_EXE,
+		[MATCH_CGROUP] = IRQGATE_MATCH_CGROUP, [MATCH_MACHINE] = IRQGATE_MATCH_CGROUP,
+		[MATCH_PID] = IRQGATE_MATCH_PID,       [MATCH_EXE] = IRQGATE_MATCH_EXE,
 		[MATCH_UID] = IRQGATE_MATCH_UID,
 	};
 	struct value values[MAX_KEYS];
@@ -694,8 +691,8 @@ static bool check_gd(struct loader *l, bool host, const struct value *value)
 	for (c = l->policy->contexts; c < l->policy->contexts + l->policy->ncontexts; c++) {
 		if (c->gd != value->number)
 			continue;
-		complain(l, line, "'gd' %u is that of context '%s' %s, expected another", c->gd, c->name,
-			 place(l, c->file, c->line, where));
+		complain(l, line, "'gd' %u is that of context '%s' %s, expected another", c->gd,
+			 c->name, place(l, c->file, c->line, where));
 		return false;
 	}
 	return true;
@@ -937,11 +934,12 @@ static bool load_select(struct loader *l, yaml_node_t *node, struct policy_selec
 	else if (values[SELECT_COUNT].line && !values[SELECT_ID].line)
 		complain(l, values[SELECT_COUNT].line, "'count' without 'id', expected both");
 	else if (!values[SELECT_VF].line != !values[SELECT_PF].line)
-		complain(l, node_line(node), "one of 'pf' and 'vf' in a device's match, expected both");
+		complain(l, node_line(node),
+			 "one of 'pf' and 'vf' in a device's match, expected both");
 	else if (values[SELECT_ID].line) {
 		select->kind = POLICY_SELECT_ID;
-		select->count = values[SELECT_COUNT].line ?
-					(unsigned int)values[SELECT_COUNT].number : 1;
+		select->count =
+			values[SELECT_COUNT].line ? (unsigned int)values[SELECT_COUNT].number : 1;
 		return parse_id(l, &values[SELECT_ID], select);
 	} else if (values[SELECT_GROUP].line) {
 		select->kind = POLICY_SELECT_GROUP;
@@ -984,12 +982,12 @@ static bool load_functions(struct loader *l, const yaml_node_t *node, const stru
 
 	if (!handle->line == !match->line) {
 		complain(l, node_line(node), "%s in a device, expected one",
-			 handle->line ? "both 'handle' and 'match'" :
-					"neither 'handle' nor 'match'");
+			 handle->line ? "both 'handle' and 'match'"
+				      : "neither 'handle' nor 'match'");
 		return false;
 	}
-	if (handle->line ? !parse_handle(l, handle, false, &d->handle) :
-			   !load_select(l, match->node, &d->select))
+	if (handle->line ? !parse_handle(l, handle, false, &d->handle)
+			 : !load_select(l, match->node, &d->select))
 		return false;
 	for (i = 0; i < p->ndevices; i++) {
 		if (!select_equal(&p->devices[i], d))
@@ -1076,8 +1074,8 @@ static bool load_common(struct loader *l, const char *key, const struct names *n
 	if (!value->node)
 		return false;
 	if (common->line && common->number != value->number) {
-		complain(l, node_line(value->node), "'%s' is %s, but %s %s, expected one value", key,
-			 name_of(names, (unsigned int)value->number),
+		complain(l, node_line(value->node), "'%s' is %s, but %s %s, expected one value",
+			 key, name_of(names, (unsigned int)value->number),
 			 name_of(names, (unsigned int)common->number),
 			 place(l, common->file, common->line, where));
 		return false;

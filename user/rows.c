@@ -95,8 +95,8 @@ int rows_compare(enum irqgate_table_map which, const void *a, const void *b)
 void *rows_find(const struct rows *rows, enum irqgate_table_map which, const void *key)
 {
 	const struct row_set *set = &rows->map[which];
-	char *row = set->n ? bsearch(key, set->data, set->n, row_size(which), compare[which]) :
-			     NULL;
+	char *row =
+		set->n ? bsearch(key, set->data, set->n, row_size(which), compare[which]) : NULL;
 
 	return row ? row + row_sizes[which].key : NULL;
 }
@@ -370,8 +370,7 @@ static bool match_is(const struct policy_match *m, const struct irqgate_match_ke
 
 	if (key->kind == IRQGATE_MATCH_CGROUP_PATH)
 		return path_key(m, key->source, &own) && own.a == key->a;
-	return m->kind == key->kind && match_key(m, key->source, &own) &&
-	       !compare_match(&own, key);
+	return m->kind == key->kind && match_key(m, key->source, &own) && !compare_match(&own, key);
 }
 
 static const char *policy_text(const struct policy *p, const struct irqgate_match_key *key)

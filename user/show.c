@@ -294,26 +294,6 @@ static void print_table(struct json_object *rows)
 	}
 }
 
-static int show_state(struct pins *pins, struct json_object *rows)
-{
-	const struct irqgate_state *st = pins->state;
-	const struct irqgate_defaults *def = &st->defaults[st->generation & 1];
-	struct json_object *o = json_object_new_object();
-
-	put_str(o, "mode", name_of(&names_mode, def->mode));
-	put_str(o, "unlisted_device", name_of(&names_action, def->unlisted_device));
-	put_str(o, "unlisted_source", name_of(&names_action, def->unlisted_source));
-	put_num(o, "generation", st->generation);
-	put_num(o, "epoch", st->epoch);
-	json_object_object_add(o, "loader",
-			       st->loader_tgid ? json_object_new_int64(st->loader_tgid) : NULL);
-	put_num(o, "lost_events", st->lost_events);
-	put_num(o, "lost_bindings", st->lost_bindings);
-	put_num(o, "unknown_msis", st->unknown_msis);
-	json_object_array_add(rows, o);
-	return 0;
-}
-
 /* Is FIELD=VALUE true of a row? -EINVAL: a row has no such field. */
 static int filter_row(struct json_object *row, const char *filter)
 {
@@ -372,7 +352,6 @@ int show(struct pins *pins, const char *what, char *const filters[], int nfilter
 		{ "devices", show_devices },   { "vectors", show_vectors },
 		{ "contexts", show_contexts }, { "bindings", show_bindings },
 		{ "stats", show_stats },       { "hooks", show_hooks },
-		{ "state", show_state },
 	};
 	struct json_object *rows;
 	unsigned int i;

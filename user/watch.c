@@ -60,10 +60,13 @@ static bool concerns(int fd, const struct inotify_event *ev)
 {
 	if (ev->mask & IN_Q_OVERFLOW)
 		return true;
-	if (ev->wd == watched.inner)
-		return ev->len && ev->name[0] != '.';
-	if (ev->wd != watched.outer || !ev->len)
+	if (!ev->len || (ev->wd != watched.inner && ev->wd != watched.outer))
 		return false;
+	/* Kubernetes replaces all files of a volume by moving this link. */
+	if (!strcmp(ev->name, "..data"))
+		return ev->mask & IN_MOVED_TO;
+	if (ev->wd == watched.inner)
+		return ev->name[0] != '.';
 	if (!strcmp(ev->name, watched.parts)) {
 		watch_parts(fd);
 		return true;

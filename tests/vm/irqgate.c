@@ -20,115 +20,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void write_text(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "we");
-	bool ok = f && fputs(text, f) >= 0;
-
-	ok = f && !fclose(f) && ok;
-	expect(ok, "%s: %s", path, rig_errname(errno));
-}
-
-/* ---- the machine and the usual policy -------------------------------------- */
-
-struct device edu, edu2;
-struct device nic, igb;
-
-static void find(struct device *d, uint16_t vendor, uint16_t device, unsigned int nth,
-		 unsigned int vectors)
-{
-	if (rig_pci_find(vendor, device, nth, d->bdf))
-		return;
-	d->vectors = vectors;
-	snprintf(d->handle, sizeof(d->handle), "pci:%s", d->bdf);
-}
-
-void enforce(const struct device *d, const char *vectors, const char *action)
-{
-	loader_start(ENFORCE CONTEXTS "devices:\n" ROW, d->handle, "blue", vectors, action);
-}
-
-static void with(const struct device *d)
-{
-	if (!d->vectors)
-		test_skip("this machine has no such device");
-}
-
-void equip(struct worker *w, const struct device *d)
-{
-	long n = ask_text(w, W_OPEN, d->bdf);
-
-	expect(n >= d->vectors, "cannot open %s: %s", d->bdf, rig_errname((int)n));
-	must(w, W_VM, d->vectors, 0, 0);
-	must(w, W_EVENTFDS, d->vectors, 0, 0);
-}
-
-struct worker *vmm(const char *cgroup, const struct device *d)
-{
-	struct worker *w = worker_new(cgroup);
-
-	equip(w, d);
-	return w;
-}
-
-/* A user-space driver: the same without a VM. */
-static struct worker *driver(const char *cgroup, const struct device *d)
-{
-	struct worker *w = worker_new(cgroup);
-
-	expect(ask_text(w, W_OPEN, d->bdf) >= d->vectors, "cannot open %s", d->bdf);
-	must(w, W_EVENTFDS, d->vectors, 0, 0);
-	return w;
-}
-
-long bind_all(struct worker *w, const struct device *d, enum order order)
-{
-	long ret;
-
-	if (order == IRQFD_FIRST)
-		must(w, W_IRQFD, 0, d->vectors, 0);
-	ret = ask(w, W_VFIO, 0, d->vectors, 0);
-	if (order == VFIO_FIRST)
-		must(w, W_IRQFD, 0, d->vectors, 0);
-	return ret;
-}
-
-/* Emulated devices: eventfds with no source but who writes to them. */
-static struct worker *emulator(const char *cgroup)
-{
-	struct worker *w = worker_new(cgroup);
-
-	must(w, W_VM, 4, 0, 0);
-	must(w, W_EVENTFDS, 4, 0, 0);
-	must(w, W_IRQFD, 0, 4, 0);
-	return w;
-}
-
-struct worker *bound_vmm(const char *cgroup, const struct device *d)
-{
-	struct worker *w = vmm(cgroup, d);
-
-	expect_is(bind_all(w, d, IRQFD_FIRST), 0, "binding %s", d->bdf);
-	return w;
-}
-
-/* Is W of the context a device is registered for, under deny? */
-static void expect_member(struct worker *w, const struct device *d, bool member, const char *what)
-{
-	equip(w, d);
-	expect_is(bind_all(w, d, IRQFD_FIRST), member ? 0 : -EACCES, "binding by %s", what);
-	if (member)
-		must(w, W_ARRIVES, 0, d->vectors, 1);
-	else
-		must(w, W_ABSENT, 0, d->vectors, 1);
-	worker_end(w, false);
-}
-
-static void expect_running(struct worker *w)
-{
-	expect(wait_for(1000, task_state(w->pid) != 'T'), "the process that bound stays stopped");
-}
-
 /* ---- modules.* -------------------------------------------------------------- */
 
 static bool module_here(const char *name)
@@ -1006,18 +897,6 @@ static void context_cgroup(void)
 	expect_member(w, &nic, true, "a child that was moved out");
 }
 
-void copy_self(const char *path)
-{
-	char *argv[] = { "/bin/cp", "/proc/self/exe", (char *)path, NULL };
-	char self[512];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	expect(n > 0, "/proc/self/exe: %s", rig_errname(errno));
-	self[n] = '\0';
-	argv[1] = self;
-	expect(!run(argv)->status, "cannot copy %s to %s", self, path);
-}
-
 static void context_exe(void)
 {
 	const char *path = "/run/irqgate-vmm";
@@ -1338,10 +1217,10 @@ static void persist_kill(void)
 	struct worker *w, *bad, *late, *foreign;
 	struct json_object *ev;
 
-#define POLICY                                                                                     \
+#define TABLE                                                                                      \
 	ENFORCE CONTEXTS "devices:\n" ROW ROW, nic.handle, "blue", "[0-2]", "drop", edu.handle,    \
 		"blue", "all", "deny"
-	loader_start(POLICY);
+	loader_start(TABLE);
 	w = bound_vmm(BLUE, &nic);
 	bad = vmm(NOBODY, &edu);
 	foreign = heir_of(w, RED, 0);
@@ -1357,7 +1236,7 @@ static void persist_kill(void)
 	must(w, W_ABSENT, 3, 2, 1);
 	COUNTS(&edu, .denied = 1);
 
-	loader_start(POLICY);
+	loader_start(TABLE);
 	must(w, W_ARRIVES, 0, 3, 1);
 	must(w, W_ABSENT, 3, 2, 1);
 	expect_state(nic.handle, 0, 2, "bound");
@@ -1372,14 +1251,14 @@ static void persist_kill(void)
 	must(late, W_IRQFD, 0, nic.vectors, 0);
 	expect_is(ask(late, W_VFIO, 0, nic.vectors, 0), -EACCES, "binding under drop, no loader");
 	must(late, W_ABSENT, 0, nic.vectors, 1);
-	loader_start(POLICY);
+	loader_start(TABLE);
 	ev = event_wait("deny", "no-loader", "bind", nic.handle, 0);
 	expect(ev, "the next loader does not report what happened without it");
 	json_object_put(ev);
 	must(late, W_VFIO, 0, nic.vectors, 0);
 	expect_running(late);
 	must(late, W_ABSENT, 0, nic.vectors, 1);
-#undef POLICY
+#undef TABLE
 }
 
 /* Not one authorized interrupt is lost while loaders come and go. */
@@ -1452,6 +1331,7 @@ static void persist_unload(void)
 	verb(1, "unload", NULL);
 	verb(1, "revoke", nic.handle, "0", NULL);
 	verb(1, "show", "stats", NULL);
+	verb(1, "apply", POLICY, NULL);
 }
 
 /* ---- reload.* --------------------------------------------------------------- */
@@ -1681,6 +1561,18 @@ static const struct test tests[] = {
 	{ "reload.bound", reload_bound },
 	{ "persist.kill", persist_kill },
 	{ "persist.lossless", persist_lossless },
+	{ "policy.dry_run", policy_dry_run },
+	{ "policy.stream", policy_stream },
+	{ "policy.errors", policy_errors },
+	{ "policy.files", policy_files },
+	{ "policy.follow", policy_follow },
+	{ "policy.select", policy_select },
+	{ "policy.learn", policy_learn },
+	{ "policy.explain", policy_explain },
+	{ "policy.metrics", policy_metrics },
+	{ "policy.monitor", policy_monitor },
+	{ "policy.journal", policy_journal },
+	{ "policy.unread", policy_unread },
 	{ "hooks.fire", hooks_fire },
 	{ "ops.privileges", ops_privileges },
 	{ "ops.top", ops_top },
@@ -1700,11 +1592,7 @@ int main(int argc, char **argv)
 		return worker_main(argc - 2, argv + 2);
 	/* For hooks.fire. */
 	write_text("/proc/sys/kernel/bpf_stats_enabled", "1");
-	find(&edu, RIG_EDU, 0, 1);
-	find(&edu2, RIG_EDU, 1, 1);
-	find(&nic, RIG_E1000E, 0, 5);
-	find(&igb, RIG_IGB, 0, 10);
-	if (!edu2.vectors || !nic.vectors) {
+	if (!find_devices()) {
 		fprintf(stderr, "vmtest: not a machine of tests/vm/boot\n");
 		return 2;
 	}

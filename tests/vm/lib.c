@@ -16,7 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define POLICY "/run/irqgate-test.yaml"
 #define EVENTS "/run/irqgate-test.events"
 #define ERRORS "/run/irqgate-test.err"
 #define PINS "/sys/fs/bpf/irqgate"
@@ -151,6 +150,7 @@ const struct output *run(char *const argv[])
 	return &o;
 }
 
+/* Beside the directory of this program. */
 char *irqgate_path(void)
 {
 	static char path[512];
@@ -213,8 +213,7 @@ void loader_options(const char *option)
 	loader_option = option;
 }
 
-/* How many times did it say this? */
-static unsigned int loader_said(const char *what)
+unsigned int loader_said(const char *what)
 {
 	unsigned int n = 0;
 	char text[8192], *p;
@@ -678,6 +677,7 @@ static void clean_up(void)
 		worker_end(&workers[i], true);
 	nworkers = 0;
 	loader_end(SIGTERM);
+	run((char *[]){ "/bin/rm", "-rf", POLICY_DIR, NULL });
 }
 
 static void run_one(const struct test *t)

@@ -57,7 +57,7 @@ struct output {
 /* Runs ARGV to its end; the result is overwritten by the next call. */
 const struct output *run(char *const argv[]);
 
-/* Where the irqgate under test is: beside the directory of this program. */
+/* The program under test. */
 char *irqgate_path(void);
 
 /* irqgate with these arguments. Words end with NULL. */
@@ -73,6 +73,11 @@ void loader_reload(const char *policy, ...) PRINTF(1, 2); /* SIGHUP, and done */
 void loader_stop(void); /* SIGTERM; must end with 0 */
 void loader_kill(void); /* SIGKILL */
 pid_t loader_pid(void); /* 0: none runs */
+unsigned int loader_said(const char *what); /* how many times, on stderr, since its start */
+
+/* The policy it runs with, and the directory of what adds to that. */
+#define POLICY "/run/irqgate-test.yaml"
+#define POLICY_DIR "/run/irqgate-test.d"
 
 /* Stops the loader if it runs, unloads; nothing of irqgate may remain. */
 void unload(void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The machine of tests/vm/boot, and the usual policy on it. */
+/* The machine the tests run on, the usual policy, and who does what under it. */
 #ifndef IRQGATE_TEST_USUAL_H
 #define IRQGATE_TEST_USUAL_H
 
@@ -14,6 +14,10 @@ struct device {
 extern struct device edu, edu2; /* MSI */
 extern struct device nic, igb; /* MSI-X */
 
+/* Fills them in; false: this is no machine of tests/vm/boot. */
+bool find_devices(void);
+void with(const struct device *d); /* skips the test on a machine without it */
+
 #define BLUE "t/blue"
 #define RED "t/red"
 #define NOBODY "t/nobody" /* a cgroup no context claims */
@@ -27,28 +31,34 @@ extern struct device nic, igb; /* MSI-X */
 #define AUDIT "version: 1\nmode: audit\n"
 #define ROW "  - { handle: \"%s\", context: %s, vectors: %s, on_violation: %s }\n"
 
-/* irqgate with one device, registered for blue. */
+void copy_self(const char *path); /* the executable of the tests */
+void write_text(const char *path, const char *text);
+
+/* One device, registered for blue. */
 void enforce(const struct device *d, const char *vectors, const char *action);
 
-/* Lets a worker open a function and make a VM with eventfds; nothing is bound yet. */
+/* A VMM that has opened its function and bound nothing yet. */
 void equip(struct worker *w, const struct device *d);
+struct worker *vmm(const char *cgroup, const struct device *d);
 
-/* This program under another name, for a worker's. */
-void copy_self(const char *path);
-
-/* Lets everybody use KVM and the VFIO groups there are. */
-void open_to_users(void);
+/* A user-space driver: the same without a VM. */
+struct worker *driver(const char *cgroup, const struct device *d);
 
 enum order { IRQFD_FIRST, VFIO_FIRST };
 
 /* All vectors. The result is VFIO's; KVM must agree. */
 long bind_all(struct worker *w, const struct device *d, enum order order);
-
-/* A VMM in CGROUP that has opened its function and bound nothing yet. */
-struct worker *vmm(const char *cgroup, const struct device *d);
-
-/* One that has bound all vectors. */
 struct worker *bound_vmm(const char *cgroup, const struct device *d);
+
+/* Emulated devices: eventfds with no source but who writes to them. */
+struct worker *emulator(const char *cgroup);
+
+/* Is W of the context a device is registered for, under deny? */
+void expect_member(struct worker *w, const struct device *d, bool member, const char *what);
+void expect_running(struct worker *w);
+
+/* Lets everybody use KVM and the VFIO groups there are. */
+void open_to_users(void);
 
 /* Passed, dropped, ... of every vector of a device since mark(). */
 #define COUNTS(d, ...)                                                                             \
@@ -56,11 +66,22 @@ struct worker *bound_vmm(const char *cgroup, const struct device *d);
 #define COUNTS_OF(d, first, last, ...)                                                             \
 	expect_counts((d)->handle, first, last, (struct counts){ __VA_ARGS__ })
 
-/* ---- ops.c: what operators use --------------------------------------------- */
+/* tests/vm/policy.c */
+void policy_dry_run(void);
+void policy_stream(void);
+void policy_errors(void);
+void policy_files(void);
+void policy_follow(void);
+void policy_select(void);
+void policy_learn(void);
+void policy_explain(void);
+void policy_metrics(void);
+void policy_monitor(void);
+void policy_journal(void);
+void policy_unread(void);
 
-/* The loader holds just what it needs; UNHOOKED: a module is missing yet. */
-void expect_privileges(bool unhooked);
-
+/* tests/vm/ops.c */
+void expect_privileges(bool unhooked); /* of the loader; unhooked: a module is missing yet */
 void ops_privileges(void);
 void ops_top(void);
 void ops_graph(void);
