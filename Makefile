@@ -3,7 +3,7 @@
 #   make          build build/irqgate
 #   make demo     install what is missing, build, show it working in a VM
 #   make test     install what is missing, build, run all tests
-#   make test-unit | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
+#   make test-unit | test-package | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
 #   make install  below $(DESTDIR), with PREFIX (/usr/local) and SYSCONFDIR (/etc)
 #   make deb      build/irqgate_VERSION_ARCH.deb
 
@@ -96,12 +96,18 @@ demo: deps
 	@tests/vm/demo
 
 test: deps
-	@$(MAKE) --no-print-directory all unit rig
-	@tests/run unit vm
+	@$(MAKE) --no-print-directory all unit rig $(OUT)/tests/guest
+	@$(MAKE) --no-print-directory deb
+	@tests/run unit docs vm package
 
 test-unit: deps
 	@$(MAKE) --no-print-directory all unit
-	@TEST='$(TEST)' tests/run unit
+	@TEST='$(TEST)' tests/run unit docs
+
+test-package: deps
+	@$(MAKE) --no-print-directory all $(OUT)/tests/guest
+	@$(MAKE) --no-print-directory deb
+	@tests/run package
 
 test-vm: deps
 	@$(MAKE) --no-print-directory all rig
@@ -151,6 +157,6 @@ clean:
 	$(call say,CLEAN,$(OUT))
 	$(Q)rm -rf $(OUT)
 
-.PHONY: all rig unit deps demo test test-unit test-vm install deb clean
+.PHONY: all rig unit deps demo test test-unit test-vm test-package install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:
