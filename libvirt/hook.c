@@ -82,7 +82,9 @@ static int apply(void)
 
 	if (access(setting("IRQGATE_PINS", PINS), F_OK))
 		return 0; /* it reads the files when it starts */
-	return irqgate(argv, out, sizeof(out)) ? fail(-EIO, "libvirt hook: the policy was not applied") : 0;
+	return irqgate(argv, out, sizeof(out))
+		       ? fail(-EIO, "libvirt hook: the policy was not applied")
+		       : 0;
 }
 
 /* ---- the domain -------------------------------------------------------------- */
@@ -225,8 +227,8 @@ static int write_devices(FILE *f, struct domain *d)
 		char handle[64];
 
 		snprintf(handle, sizeof(handle), "pci:%04lx:%02lx:%02lx.%lx",
-			 attribute(node, "domain"), attribute(node, "bus"),
-			 attribute(node, "slot"), attribute(node, "function"));
+			 attribute(node, "domain"), attribute(node, "bus"), attribute(node, "slot"),
+			 attribute(node, "function"));
 		if (claimed(rows, handle))
 			continue;
 		if (!written++)
@@ -246,8 +248,9 @@ static int forget(struct domain *d)
 
 	file_name(d, "yaml", path, sizeof(path));
 	if (unlink(path))
-		return errno == ENOENT ? 0 : fail(-errno, "%s: cannot remove: %s", path,
-						  strerror(errno));
+		return errno == ENOENT
+			       ? 0
+			       : fail(-errno, "%s: cannot remove: %s", path, strerror(errno));
 	return apply();
 }
 
@@ -264,8 +267,9 @@ static int enter(struct domain *d)
 	f = fopen(new, "we");
 	if (!f)
 		return fail(-errno, "%s: cannot write: %s", new, strerror(errno));
-	fprintf(f, "# Written by the libvirt hook of irqgate while the domain runs.\n"
-		   "version: 1\ncontexts:\n  - { name: %s, match: { machine: \"%s\" } }\n",
+	fprintf(f,
+		"# Written by the libvirt hook of irqgate while the domain runs.\n"
+		"version: 1\ncontexts:\n  - { name: %s, match: { machine: \"%s\" } }\n",
 		d->context, d->machine);
 	devices = write_devices(f, d);
 	err = ferror(f);
@@ -286,7 +290,8 @@ int main(int argc, char **argv)
 	struct domain d;
 
 	if (argc < 4) {
-		fprintf(stderr, "usage: hook NAME OPERATION SUB-OPERATION, domain XML on the input\n");
+		fprintf(stderr,
+			"usage: hook NAME OPERATION SUB-OPERATION, domain XML on the input\n");
 		return EXIT_USAGE;
 	}
 	/* Without a policy irqgate is not in use. */

@@ -93,8 +93,11 @@ static void put_device(const struct writer *w, const struct dot_path *p)
 {
 	char buf[HANDLE_STRLEN];
 
-	fprintf(w->out, "  \"d%llx\" [shape=box ordering=out style=\"filled,rounded\" fillcolor=\"#ffffff\" "
-			"penwidth=1.5 label=\"", (unsigned long long)p->handle);
+	fprintf(w->out,
+		"  \"d%llx\" [shape=box ordering=out style=\"filled,rounded\" "
+		"fillcolor=\"#ffffff\" "
+		"penwidth=1.5 label=\"",
+		(unsigned long long)p->handle);
 	put_text(w->out, p->handle ? handle_format(p->handle, buf) : "no device");
 	fprintf(w->out, "\"];\n");
 }
@@ -153,9 +156,9 @@ static void put_eventfd(const struct writer *w, const struct run *r)
 	else
 		fprintf(w->out, "eventfd");
 	fprintf(w->out, "\"%s];\n",
-		p->state == IRQGATE_BINDING_QUARANTINED
-			? " style=dashed color=\"" GREY "\" fontcolor=\"" GREY "\""
-			: "");
+		p->state == IRQGATE_BINDING_QUARANTINED ? " style=dashed color=\"" GREY
+							  "\" fontcolor=\"" GREY "\""
+							: "");
 }
 
 /* The last node of a path: a VM, a process, or the host's own drivers. */
@@ -199,8 +202,9 @@ static void put_way(const struct writer *w, const struct run *r)
 	receiver_id(w, p, id);
 	put_receiver(w, p);
 	if (cut) {
-		fprintf(w->out, "  \"s%s\" [shape=octagon label=\"sink\" color=\"" RED
-				"\" fontcolor=\"" RED "\"];\n  \"%s\" -> \"s%s\" [",
+		fprintf(w->out,
+			"  \"s%s\" [shape=octagon label=\"sink\" color=\"" RED "\" fontcolor=\"" RED
+			"\"];\n  \"%s\" -> \"s%s\" [",
 			vector, vector, vector);
 		put_verdict(w, p);
 		fprintf(w->out, "];\n");
@@ -232,10 +236,11 @@ void dot_write(FILE *out, struct dot_path *path, size_t n,
 
 	if (n)
 		qsort(path, n, sizeof(*path), path_order);
-	fprintf(out, "digraph irqgate {\n"
-		     "  rankdir=LR; ranksep=0.9; nodesep=0.12;\n"
-		     "  node [fontname=\"sans-serif\" fontsize=10 margin=\"0.1,0.04\" height=0.3];\n"
-		     "  edge [fontname=\"sans-serif\" fontsize=9 arrowsize=0.6];\n");
+	fprintf(out,
+		"digraph irqgate {\n"
+		"  rankdir=LR; ranksep=0.9; nodesep=0.12;\n"
+		"  node [fontname=\"sans-serif\" fontsize=10 margin=\"0.1,0.04\" height=0.3];\n"
+		"  edge [fontname=\"sans-serif\" fontsize=9 arrowsize=0.6];\n");
 	for (i = 0; i < n; i = end) {
 		struct run r = { .first = &path[i] };
 
@@ -248,7 +253,8 @@ void dot_write(FILE *out, struct dot_path *path, size_t n,
 		r.last--;
 		if (!i || path[i - 1].handle != path[i].handle)
 			put_device(&w, &path[i]);
-		if (!i || path[i - 1].handle != path[i].handle || path[i - 1].vector != path[i].vector)
+		if (!i || path[i - 1].handle != path[i].handle ||
+		    path[i - 1].vector != path[i].vector)
 			put_vector(&w, &r);
 		put_way(&w, &r);
 	}

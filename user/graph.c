@@ -109,9 +109,8 @@ static bool of_interest(const struct snapshot_row *row, bool host)
 {
 	if (row->count.dropped || row->count.denied || row->count.leaked)
 		return true;
-	return row->bound &&
-	       (host || row->binding.state != IRQGATE_BINDING_HOST ||
-		row->binding.verdict > IRQGATE_VERDICT_ALLOW);
+	return row->bound && (host || row->binding.state != IRQGATE_BINDING_HOST ||
+			      row->binding.verdict > IRQGATE_VERDICT_ALLOW);
 }
 
 static int collect(struct pins *pins, bool host, struct paths *paths)
@@ -152,8 +151,10 @@ static FILE *start_dot(pid_t *pid)
 	if (!*pid) {
 		if (dup2(pipe_fd[0], STDIN_FILENO) >= 0)
 			execlp("dot", "dot", "-Tsvg", (char *)NULL);
-		fail(0, "graph: cannot run 'dot': %s; install graphviz, or use the DOT text without "
-			"--svg", strerror(errno));
+		fail(0,
+		     "graph: cannot run 'dot': %s; install graphviz, or use the DOT text without "
+		     "--svg",
+		     strerror(errno));
 		_exit(127);
 	}
 	close(pipe_fd[0]);

@@ -383,40 +383,48 @@ static int verb_probe(struct args *args)
 	return probe_verb(args->json);
 }
 
-static int verb_top(struct args *args)
-{
-	struct pins pins;
-	int err;
-
-	if (pins_open(&pins))
-		return EXIT_RUNTIME;
-	err = top(&pins, &args->top);
-	pins_close(&pins);
-	return err ? EXIT_RUNTIME : EXIT_DONE;
-}
-
-static int verb_graph(struct args *args)
-{
-	struct pins pins;
-	int err;
-
-	if (pins_open(&pins))
-		return EXIT_RUNTIME;
-	err = graph(&pins, &args->graph);
-	pins_close(&pins);
-	return err ? EXIT_RUNTIME : EXIT_DONE;
-}
-
-static int verb_status(struct args *args)
+/* For verbs about what is loaded. */
+static int with_pins(const struct args *args,
+		     int (*run)(struct pins *pins, const struct args *args))
 {
 	struct pins pins;
 	int err = pins_open(&pins);
 
 	if (!err) {
-		err = status(&pins, args->json);
+		err = run(&pins, args);
 		pins_close(&pins);
 	}
 	return err ? EXIT_RUNTIME : EXIT_DONE;
+}
+
+static int do_top(struct pins *pins, const struct args *args)
+{
+	return top(pins, &args->top);
+}
+
+static int verb_top(struct args *args)
+{
+	return with_pins(args, do_top);
+}
+
+static int do_graph(struct pins *pins, const struct args *args)
+{
+	return graph(pins, &args->graph);
+}
+
+static int verb_graph(struct args *args)
+{
+	return with_pins(args, do_graph);
+}
+
+static int do_status(struct pins *pins, const struct args *args)
+{
+	return status(pins, args->json);
+}
+
+static int verb_status(struct args *args)
+{
+	return with_pins(args, do_status);
 }
 
 static const struct verb verbs[] = {
@@ -439,7 +447,8 @@ static const struct verb verbs[] = {
 	{ "verify", "", "Compare the policy with the firmware's table (s390)", options_none, 0, 0,
 	  verb_verify },
 	{ "monitor", "", "Print events as they happen", options_monitor, 0, 0, verb_monitor },
-	{ "top", "", "Live view: rates, verdicts, owners, leaks first", options_top, 0, 0, verb_top },
+	{ "top", "", "Live view: rates, verdicts, owners, leaks first", options_top, 0, 0,
+	  verb_top },
 	{ "graph", "", "What is connected, as DOT or SVG", options_graph, 0, 0, verb_graph },
 	{ "metrics", "", "Counters and state as Prometheus text", options_metrics, 0, 0,
 	  verb_metrics },

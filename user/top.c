@@ -188,14 +188,15 @@ static enum mood head_line(const struct view *v, int line, char *buf, size_t len
 	case 0:
 		strftime(date, sizeof(date), "%H:%M:%S", localtime(&now));
 		snprintf(loader, sizeof(loader), "loader %u", st->loader_tgid);
-		snprintf(buf, len, "irqgate %s  table %llu, %s, %s",
-			 date, (unsigned long long)st->generation,
+		snprintf(buf, len, "irqgate %s  table %llu, %s, %s", date,
+			 (unsigned long long)st->generation,
 			 name_of(&names_mode, st->defaults[st->generation & 1].mode),
 			 st->loader_tgid ? loader : "NO LOADER: only what is pinned is in force");
 		return st->loader_tgid ? CALM : WARN;
 	case 1:
-		snprintf(buf, len, "vectors %zu, bound %u, quarantined %u; lost events %llu, "
-				   "unknown MSIs %llu",
+		snprintf(buf, len,
+			 "vectors %zu, bound %u, quarantined %u; lost events %llu, "
+			 "unknown MSIs %llu",
 			 v->now.n, v->bound, v->quarantined, (unsigned long long)st->lost_events,
 			 (unsigned long long)st->unknown_msis);
 		return CALM;
@@ -206,8 +207,7 @@ static enum mood head_line(const struct view *v, int line, char *buf, size_t len
 		return v->total.leaked ? ALARM : CALM;
 	case 4:
 		snprintf(buf, len, "%-17s %6s %-*s %-*s %-7s %6s %6s %6s", "DEVICE", "VECTOR",
-			 names, "OWNER", names, "GOES TO", "VERDICT", "PASS/s", "STOP/s",
-			 "LEAKED");
+			 names, "OWNER", names, "GOES TO", "VERDICT", "PASS/s", "STOP/s", "LEAKED");
 		return CALM;
 	default:
 		buf[0] = '\0';

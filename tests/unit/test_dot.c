@@ -102,15 +102,19 @@ static void violations_are_red(void **state)
 	assert_int_equal(occurs(text, "stopped 7"), 1);
 	assert_int_equal(occurs(text, "LEAKED 2"), 1);
 	/* vector, its edge from the device, to the sink, the sink; vector and two edges */
-	assert_int_equal(occurs(text, " color=\"#c00000\"") + occurs(text, "[color=\"#c00000\""), 7);
+	assert_int_equal(occurs(text, " color=\"#c00000\"") + occurs(text, "[color=\"#c00000\""),
+			 7);
 	/* The eventfd it was taken from is not reached. */
 	assert_int_equal(occurs(text, "-> \"e1\""), 0);
 }
 
 static void refused_bind(void **state)
 {
-	struct dot_path p = { .handle = irqgate_handle_pci(0, 0, 0x80), .owner = 2,
-			      .gd = IRQGATE_GD_NONE, .eventfd_id = -1, .stopped = 3 };
+	struct dot_path p = { .handle = irqgate_handle_pci(0, 0, 0x80),
+			      .owner = 2,
+			      .gd = IRQGATE_GD_NONE,
+			      .eventfd_id = -1,
+			      .stopped = 3 };
 	const char *text = draw(&p, 1, false);
 
 	(void)state;
@@ -180,10 +184,14 @@ static void safe_text(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing),	 cmocka_unit_test(one_way),
-		cmocka_unit_test(violations_are_red), cmocka_unit_test(refused_bind),
-		cmocka_unit_test(two_listeners), cmocka_unit_test(many),
-		cmocka_unit_test(hostile),	 cmocka_unit_test(safe_text),
+		cmocka_unit_test(nothing),
+		cmocka_unit_test(one_way),
+		cmocka_unit_test(violations_are_red),
+		cmocka_unit_test(refused_bind),
+		cmocka_unit_test(two_listeners),
+		cmocka_unit_test(many),
+		cmocka_unit_test(hostile),
+		cmocka_unit_test(safe_text),
 	};
 
 	if (argc > 1)
