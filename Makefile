@@ -6,6 +6,8 @@
 #   make test-unit | test-package | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
 #   make install  below $(DESTDIR), with PREFIX (/usr/local) and SYSCONFDIR (/etc)
 #   make deb      build/irqgate_VERSION_ARCH.deb
+#   make churn    10,000 rounds of VM, VFIO bindings and irqfds [KERNEL=...]
+#   make stream   1,000,000 interrupts under reloads, none lost [KERNEL=...]
 
 OUT := build
 ARCH ?= $(shell uname -m | sed 's/x86_64/x86/; s/s390x/s390/; s/aarch64/arm64/')
@@ -16,7 +18,7 @@ LLVM_STRIP ?= llvm-strip
 BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Werror
-CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(OUT)
+CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(OUT) -DIRQGATE_LAYOUT=$(LAYOUT)u
 LIBS := -lbpf -lelf -lz -ljson-c -lyaml -lmicrohttpd -lsystemd -lcap-ng -lseccomp -lncursesw
 
 Q := $(if $(V),,@)
@@ -28,6 +30,8 @@ RIG_PROGS := $(addprefix $(OUT)/tests/,msi-vm selftest vmtest)
 UNIT_PROGS := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 UNIT_OBJS := $(addprefix $(OUT)/user/,dot.o handle.o names.o policy.o policy_write.o resolve.o rows.o diff.o cgroup.o util.o)
 HEADERS := $(wildcard include/irqgate/*.h)
+# What the maps look like: an irqgate of another number takes over member by member.
+LAYOUT := $(shell cat $(addprefix include/irqgate/,table.h binding.h event.h) | cksum | cut -d' ' -f1)
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
 all: $(OUT)/irqgate $(OUT)/libvirt-hook
@@ -58,13 +62,23 @@ $(OUT)/irqgate: $(USER_OBJS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
+# Two more builds to be taken over from and by: with another program, and with maps of
+# another layout.
+$(OUT)/%/irqgate: tests/vm/builds/%.sed $(OUT)/irqgate
+	$(call say,BUILD,$@)
+	$(Q)rm -rf $(OUT)/$*
+	$(Q)mkdir -p $(OUT)/$*/src
+	$(Q)cp -r bpf include user vmlinux $(OUT)/$*/src
+	$(Q)sed -i -f $< $(OUT)/$*/src/bpf/*.h $(OUT)/$*/src/include/irqgate/*.h
+	$(Q)$(MAKE) --no-print-directory -C $(OUT)/$*/src -f ../../../Makefile OUT=.. ../irqgate >/dev/null
+
 $(OUT)/tests/%: tests/rig/%.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) -D_GNU_SOURCE -Itests/rig $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@
 
 $(OUT)/tests/vmtest: $(wildcard tests/vm/*.c tests/vm/*.h) tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)
-	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) -ljson-c -o $@
+	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) -ljson-c -luring -o $@
 
 $(OUT)/tests/unit/%: tests/unit/%.c $(UNIT_OBJS) | $(OUT)/tests/unit
 	$(call say,CC,$@)
@@ -86,7 +100,7 @@ $(OUT)/tests/guest: tests/rig/guest.c | $(OUT)/tests
 
 unit: $(UNIT_PROGS)
 
-rig: $(RIG_PROGS)
+rig: $(RIG_PROGS) $(OUT)/other/irqgate $(OUT)/next/irqgate
 
 deps:
 	@tests/vm/deps
@@ -152,11 +166,18 @@ deb: deps
 	$(Q)cd $(OUT)/deb/irqgate && dpkg-buildpackage -us -uc -b > ../log 2>&1 || \
 		{ tail -n 20 ../log >&2; exit 1; }
 	$(Q)cp $(OUT)/deb/irqgate_*.deb $(OUT)/deb/irqgate-libvirt_*.deb $(OUT)
+churn: deps
+	@$(MAKE) --no-print-directory all rig
+	@KERNEL='$(or $(KERNEL),6.12)' TEST=churn.rounds CHURN_ROUNDS=10000 LIMIT=7200 tests/run vm
+
+stream: deps
+	@$(MAKE) --no-print-directory all rig
+	@KERNEL='$(or $(KERNEL),6.12)' TEST=race.stream STREAM_INTERRUPTS=1000000 LIMIT=7200 tests/run vm
 
 clean:
 	$(call say,CLEAN,$(OUT))
 	$(Q)rm -rf $(OUT)
 
-.PHONY: all rig unit deps demo test test-unit test-vm test-package install deb clean
+.PHONY: all rig unit deps demo test test-unit test-vm test-package churn stream install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -82,6 +82,48 @@ int judge_all(void *unused)
 	return 0;
 }
 
+static long sweep_binding(struct bpf_map *map, const struct irqgate_irq_key *key,
+			  struct irqgate_binding *b, __u32 *adoption)
+{
+	struct irqgate_vector_key vkey = {};
+
+	if (b->state == IRQGATE_BINDING_HOST || b->seen == *adoption)
+		return 0;
+	vkey.handle = b->handle;
+	vkey.vector = b->vector;
+	unbind(&vkey, key->irq);
+	return 0;
+}
+
+static long sweep_irqfd(struct bpf_map *map, const struct irqgate_ptr_key *key,
+			struct irqgate_irqfd *irqfd, __u32 *adoption)
+{
+	if (irqfd->seen != *adoption)
+		irqfd_forget(key->ptr);
+	return 0;
+}
+
+static long sweep_vm(struct bpf_map *map, const struct irqgate_ptr_key *key, struct irqgate_vm *vm,
+		     __u32 *adoption)
+{
+	if (vm->seen != *adoption)
+		bpf_map_delete_elem(&vms, key);
+	return 0;
+}
+
+/* After a search: what it did not find ended while no hook was there to see it. */
+SEC("syscall")
+int adopt_sweep(void *unused)
+{
+	__u32 now = adoption();
+
+	bpf_for_each_map_elem(&bindings, sweep_binding, &now, 0);
+	bpf_for_each_map_elem(&irqfds, sweep_irqfd, &now, 0);
+	bpf_for_each_map_elem(&vms, sweep_vm, &now, 0);
+	epoch_bump();
+	return 0;
+}
+
 static __always_inline struct irqgate_ident *ident_of(struct task_struct *t)
 {
 	return bpf_task_storage_get(&idents, t, NULL, 0);

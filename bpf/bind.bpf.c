@@ -417,6 +417,19 @@ int BPF_PROG(gate_vhost_ioctl, struct file *file, unsigned int cmd, unsigned lon
 	return refusal(gate_signaller(vring.fd));
 }
 
+SEC("lsm/file_ioctl_compat")
+int BPF_PROG(gate_vhost_compat, struct file *file, unsigned int cmd, unsigned long arg)
+{
+	switch (cmd) {
+	case VHOST_SET_VRING_CALL:
+	case VHOST_SET_VRING_ERR:
+	case VHOST_SET_LOG_FD:
+	case VHOST_VDPA_SET_CONFIG_CALL:
+		return gate_compat(0);
+	}
+	return 0;
+}
+
 /*
  * The possession gate: a descriptor arrives by SCM_RIGHTS, pidfd_getfd or
  * io_uring. Who may not signal a protected eventfd, or bind a device, may not
@@ -468,28 +481,90 @@ int BPF_KPROBE(vector_signal_enter_kp, __u64 vdev, __u64 vector)
 HOOK_EXIT_KPROBE(vector_signal)
 
 /*
- * vfio_pci_set_irqs_ioctl(vdev, flags, index, ...): the same for INTx, which has no
- * step of its own; closing the device passes here as well.
+ * vfio_pci_set_irqs_ioctl(vdev, flags, index, start, count, data): what VFIO does in
+ * the end, by its own copy of the arguments. For INTx, which has no step of its own,
+ * it is what vector_signal is for MSI; closing the device passes here as well.
  */
-static __always_inline int do_intx_signal(__u64 vdev, __u64 index)
+struct done {
+	__u64 vdev;
+	__u32 flags;
+	__u32 index;
+	__u32 start;
+	__u32 count;
+};
+
+static long raised_cb(__u32 i, struct done *d)
 {
-	if (index == VFIO_PCI_INTX_IRQ_INDEX)
-		sync_vector(vdev, IRQGATE_VECTOR_FUNCTION, ident_current(), false);
+	struct vfio_pci_core_device *vdev = (void *)d->vdev;
+	struct irqgate_counters *c;
+	struct attempt a = {};
+	union decision r;
+	__u64 n;
+
+	a.handle = pci_handle(BPF_CORE_READ(vdev, pdev));
+	a.vector = index_is_msi(d->index) ? d->start + i : IRQGATE_VECTOR_FUNCTION;
+	a.gd = gd_current();
+	r.raw = decide_vector(a.handle, a.vector, a.gd);
+	if (r.d.verdict != IRQGATE_VERDICT_DENY && r.d.verdict != IRQGATE_VERDICT_DROP)
+		return 0;
+	c = vector_stats(a.handle, a.vector);
+	if (!c)
+		return 0;
+	n = counted(&c->leaked, 1);
+	r.d.verdict = IRQGATE_VERDICT_LEAK;
+	r.d.reason = IRQGATE_REASON_SWAPPED;
+	if (report_due(c, n))
+		report_attempt(&a, r, IRQGATE_LEVEL_NONE, n);
+	return 0;
+}
+
+/*
+ * Vectors the call itself raised, which the gate would have refused: it was shown
+ * other arguments. They have arrived.
+ */
+static __always_inline int do_irqs_set(struct done *d, int error)
+{
+	if (d->index == VFIO_PCI_INTX_IRQ_INDEX)
+		sync_vector(d->vdev, IRQGATE_VECTOR_FUNCTION, ident_current(), false);
+	if (!error && (d->flags & VFIO_IRQ_SET_ACTION_TRIGGER) &&
+	    (d->flags & (VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_DATA_BOOL)) && d->count)
+		bpf_loop(d->count, raised_cb, d, 0);
 	return 0;
 }
 
 SEC("fexit/vfio_pci_set_irqs_ioctl")
-int BPF_PROG(intx_signal, struct vfio_pci_core_device *vdev, __u32 flags, unsigned int index)
+int BPF_PROG(irqs_set, struct vfio_pci_core_device *vdev, __u32 flags, unsigned int index,
+	     unsigned int start, unsigned int count, void *data, int ret)
 {
-	return do_intx_signal(as_number(vdev), index);
+	struct done d = { .vdev = as_number(vdev),
+			  .flags = flags,
+			  .index = index,
+			  .start = start,
+			  .count = count };
+
+	return do_irqs_set(&d, ret);
 }
 
 SEC("kprobe.multi")
-int BPF_KPROBE(intx_signal_enter_kp, __u64 vdev, __u64 flags, __u64 index)
+int BPF_KPROBE(irqs_set_enter_kp, __u64 vdev, __u32 flags, __u32 index, __u32 start, __u32 count)
 {
-	return call_enter(vdev, index);
+	return call_enter(vdev, (__u64)flags << 48 | (__u64)index << 32 | start << 16 | count);
 }
 
-HOOK_EXIT_KPROBE(intx_signal)
+SEC("kretprobe.multi")
+int BPF_KRETPROBE(irqs_set_kp, int ret)
+{
+	struct irqgate_call call;
+	struct done d = {};
+
+	if (!call_exit(&call))
+		return 0;
+	d.vdev = call.a;
+	d.flags = call.b >> 48;
+	d.index = call.b >> 32 & 0xffff;
+	d.start = call.b >> 16 & 0xffff;
+	d.count = call.b & 0xffff;
+	return do_irqs_set(&d, ret);
+}
 
 char _license[] SEC("license") = "GPL";

@@ -23,6 +23,7 @@ static __always_inline void ident_capture(struct irqgate_ident *id, struct task_
 	int i;
 
 	id->start = BPF_CORE_READ(leader, start_boottime);
+	id->exec = BPF_CORE_READ(t, self_exec_id);
 	id->tgid = BPF_CORE_READ(t, tgid);
 	id->uid = BPF_CORE_READ(t, cred, uid.val);
 	id->exe_ino = BPF_CORE_READ(exe, i_ino);
@@ -59,9 +60,10 @@ static __always_inline struct irqgate_ident *ident_current(void)
 	return id;
 }
 
+/* And the same program: what it executes next has to answer for itself. */
 static __always_inline bool same_process(struct irqgate_ident *a, struct irqgate_ident *b)
 {
-	return a && a->tgid == b->tgid && a->start == b->start;
+	return a && a->tgid == b->tgid && a->start == b->start && a->exec == b->exec;
 }
 
 static __always_inline void *table_map(void *outer)

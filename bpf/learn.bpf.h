@@ -29,6 +29,13 @@ static __always_inline void lost_binding(void)
 		__sync_fetch_and_add(&st->lost_bindings, 1);
 }
 
+static __always_inline __u32 adoption(void)
+{
+	struct irqgate_state *st = the_state();
+
+	return st ? st->adoption : 0;
+}
+
 /* Make every cached verdict stale. */
 static __always_inline void epoch_bump(void)
 {
@@ -90,6 +97,15 @@ static __always_inline void eventfd_add_source(struct irqgate_eventfd *e, __u32 
 	__sync_fetch_and_add(&e->untracked, 1);
 }
 
+/* One that had found no place ended: the others may be in order again. */
+static __always_inline void forget_untracked(struct irqgate_eventfd *e)
+{
+	if (!e->untracked)
+		return;
+	__sync_fetch_and_add(&e->untracked, -1);
+	epoch_bump();
+}
+
 static __always_inline void eventfd_del_source(__u64 ctx, __u32 irq)
 {
 	struct irqgate_eventfd *e = eventfd_entry(ctx);
@@ -100,8 +116,7 @@ static __always_inline void eventfd_del_source(__u64 ctx, __u32 irq)
 	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++)
 		if (__sync_val_compare_and_swap(&e->source[i], irq, 0) == irq)
 			return;
-	if (e->untracked)
-		__sync_fetch_and_add(&e->untracked, -1);
+	forget_untracked(e);
 }
 
 static __always_inline void eventfd_add_vm(struct irqgate_eventfd *e, __u64 kvm)
@@ -124,8 +139,7 @@ static __always_inline void eventfd_del_vm(__u64 ctx, __u64 kvm)
 	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++)
 		if (__sync_val_compare_and_swap(&e->vm[i], kvm, 0) == kvm)
 			return;
-	if (e->untracked)
-		__sync_fetch_and_add(&e->untracked, -1);
+	forget_untracked(e);
 }
 
 /*
@@ -299,6 +313,7 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 		b = NULL;
 	}
 	if (b && adopt && b->trigger == trigger) {
+		b->seen = adoption();
 		if (binder && !ident_known(&b->binder)) {
 			b->binder = *binder;
 			decide_binding(b);
@@ -324,14 +339,17 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 		b->device = device;
 		b->state = IRQGATE_BINDING_BOUND;
 	}
+	b->seen = adoption();
 	if (b->trigger)
 		home = binding_home(b);
 
 	agent = current_agent();
 	if (agent && !adopt) {
 		if (agent->op == IRQGATE_AGENT_QUARANTINE) {
-			if (b->state != IRQGATE_BINDING_QUARANTINED)
+			if (b->state != IRQGATE_BINDING_QUARANTINED) {
 				b->original = b->trigger;
+				report_contained(b);
+			}
 			b->state = IRQGATE_BINDING_QUARANTINED;
 		} else {
 			b->state = IRQGATE_BINDING_BOUND;
@@ -363,12 +381,15 @@ static __always_inline void vm_learn(struct kvm *kvm, struct irqgate_ident *crea
 	struct irqgate_ptr_key key = { .ptr = (__u64)kvm };
 	struct irqgate_vm *vm;
 
-	if (bpf_map_update_elem(&vms, &key, &none, adopt ? BPF_NOEXIST : BPF_ANY)) {
-		if (!adopt)
-			lost_binding();
-		return;
-	}
+	int known = bpf_map_update_elem(&vms, &key, &none, adopt ? BPF_NOEXIST : BPF_ANY);
+
+	if (known && !adopt)
+		lost_binding();
 	vm = bpf_map_lookup_elem(&vms, &key);
+	if (vm)
+		vm->seen = adoption();
+	if (known)
+		return;
 	if (vm && creator)
 		vm->creator = *creator;
 	/* It may have ended since it was found: before vm_destroyed could see the entry. */
@@ -402,7 +423,7 @@ SHARED int irqfd_learn(__u64 ptr, bool adopt)
 {
 	struct kvm_kernel_irqfd *irqfd = (void *)ptr;
 	struct irqgate_ptr_key key = { .ptr = ptr };
-	struct irqgate_irqfd entry = {};
+	struct irqgate_irqfd entry = {}, *known;
 	struct irqgate_eventfd *e;
 	__u32 i;
 
@@ -411,8 +432,12 @@ SHARED int irqfd_learn(__u64 ptr, bool adopt)
 	entry.gsi = BPF_CORE_READ(irqfd, gsi);
 	if (!adopt)
 		irqfd_forget(ptr); /* reused memory whose end was not seen */
+	entry.seen = adoption();
 	if (bpf_map_update_elem(&irqfds, &key, &entry, BPF_NOEXIST)) {
-		if (!adopt)
+		known = bpf_map_lookup_elem(&irqfds, &key);
+		if (known && known->vm == entry.vm && known->eventfd == entry.eventfd)
+			known->seen = entry.seen;
+		else if (!adopt)
 			lost_binding();
 		return 0;
 	}

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "apply.h"
@@ -68,22 +66,13 @@ static void put_origin(FILE *out, const void *row, void *arg)
 
 int policy_save(const struct policy *policy)
 {
-	static const char tmp[] = POLICY_IN_FORCE ".new";
-	int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
-	bool bad;
+	FILE *f = replace_open(POLICY_IN_FORCE, 0600);
 
-	if (!f) {
-		if (fd >= 0)
-			close(fd);
-		return fail(-errno, "%s: cannot write: %s", tmp, strerror(errno));
-	}
+	if (!f)
+		return -EIO;
 	fprintf(f, "# The policy irqgate has in force; made by irqgate, changes are lost.\n");
 	policy_write(f, policy, put_origin, (void *)policy);
-	bad = ferror(f);
-	if (fclose(f) || bad || rename(tmp, POLICY_IN_FORCE))
-		return fail(-errno, "%s: cannot write: %s", POLICY_IN_FORCE, strerror(errno));
-	return 0;
+	return replace_close(f, POLICY_IN_FORCE, 0);
 }
 
 struct policy *policy_in_force(void)

@@ -31,6 +31,7 @@
 #include "probe.h"
 #include "quarantine.h"
 #include "table.h"
+#include "upgrade.h"
 #include "util.h"
 #include "watch.h"
 
@@ -40,6 +41,7 @@ struct loader {
 	__u64 generation; /* of the table l->policy made */
 	struct pins pins;
 	bool gates; /* the bpf LSM is enabled */
+	bool replacing; /* the programs of another build, from start to ready */
 	struct ring_buffer *ring;
 	int epoll, signals, timer, listener, sentinel, files;
 	bool check_modules, enforce; /* to be done after the ring was read */
@@ -86,7 +88,7 @@ static int load_stages(struct loader *l)
 	int err;
 
 	for (stage = STAGE_VFIO; stage < STAGES; stage++) {
-		if (hooks_stage_loaded(stage))
+		if (hooks_stage_loaded(stage) && !l->replacing)
 			continue;
 		err = hooks_load(stage, l->gates);
 		if (err && err != -EAGAIN)
@@ -140,9 +142,10 @@ static int adopt(struct loader *l)
 
 	if (lock < 0)
 		return lock;
+	__atomic_add_fetch(&l->pins.state->adoption, 1, __ATOMIC_SEQ_CST);
 	err = pins_iterate("iter_kvm", NULL, NULL) ?: pins_call("prog_vms");
 	if (!err)
-		err = adopt_vfio();
+		err = adopt_vfio() ?: pins_call("prog_sweep");
 	if (!err)
 		err = bindings_enforce(&l->pins);
 	close(lock);
@@ -307,6 +310,8 @@ static void check_sentinel(struct loader *l)
 	l->pins.state->alarm = alive ? 0 : ev.time;
 	tell(l, &ev);
 	notify_status(l);
+	if (alive)
+		adopt(l); /* what was made or ended meanwhile */
 	msg(alive ? "the hooks fire again"
 		  : "ALARM: the hooks do not fire, nothing is enforced; is kernel.ftrace_enabled "
 		    "0?");
@@ -347,6 +352,7 @@ static int publish(struct loader *l)
 /* Puts a policy in force and keeps it. Call under lock_changes(). */
 static void apply(struct loader *l, struct policy *policy, const char *why)
 {
+	__u64 before = l->pins.state->generation;
 	char summary[PLAN_SUMMARY_LEN];
 	struct plan plan;
 	int err;
@@ -357,11 +363,15 @@ static void apply(struct loader *l, struct policy *policy, const char *why)
 	else
 		msg("%s: %s", why, plan_summary(&plan, summary));
 	plan_free(&plan);
-	/* Whoever's table is in force, its policy is the one to follow. */
+	/* Whose table is in force, that policy is the one to follow. */
+	if (before == l->pins.state->generation) {
+		if (policy != l->policy)
+			policy_free(policy);
+		return;
+	}
 	if (policy != l->policy)
-		policy_free(l->generation == l->pins.state->generation ? policy : l->policy);
-	if (l->generation != l->pins.state->generation)
-		l->policy = policy;
+		policy_free(l->policy);
+	l->policy = policy;
 	l->generation = l->pins.state->generation;
 }
 
@@ -402,7 +412,8 @@ static void follow(struct loader *l)
 		return;
 	if (l->generation != l->pins.state->generation) {
 		policy = policy_in_force();
-		if (policy) {
+		/* Without it what appears later is not found, but nothing old comes back. */
+		if (policy || !policy_empty(&policy)) {
 			policy_free(l->policy);
 			l->policy = policy;
 		}
@@ -511,32 +522,39 @@ static void loop(struct loader *l)
 	}
 }
 
+/* As the loader the gates know of, from here on: what they let through is for us to quarantine. */
+static void take_charge(struct loader *l)
+{
+	static const struct irqgate_vector_key nobody;
+	static const struct irqgate_counters none;
+
+	l->pins.state->layout = IRQGATE_LAYOUT;
+	/* No row can be made where kernel-side signals are counted. */
+	bpf_map_update_elem(l->pins.stats, &nobody, &none, BPF_NOEXIST);
+	if (!l->opts->stay)
+		return;
+	beat(l);
+	__atomic_store_n(&l->pins.state->loader_tgid, getpid(), __ATOMIC_SEQ_CST);
+}
+
 /*
  * In force before this returns: the table, then the gates that ask it, then
  * everything that existed before them.
  */
 static int bring_up(struct loader *l)
 {
-	static const struct irqgate_vector_key nobody;
-	static const struct irqgate_counters none;
 	bool fresh = !hooks_stage_loaded(STAGE_CORE);
-	__u32 other;
-	int err = hooks_load(STAGE_CORE, l->gates);
+	int upgrade = upgrade_begin(), err;
 
-	if (!err)
-		err = pins_open(&l->pins);
+	if (upgrade < 0)
+		return upgrade;
+	l->replacing = upgrade == UPGRADE_BUILD;
+	if (upgrade != UPGRADE_NONE)
+		hooks_replace(l->replacing ? PIN_DIR : PIN_OLD);
+	err = hooks_load(STAGE_CORE, l->gates) ?: pins_open(&l->pins);
 	if (err)
 		goto out;
-	other = l->pins.state->loader_tgid;
-	if (other && !kill(other, 0))
-		return fail(-EBUSY, "irqgate runs already, as process %u", other);
-	l->pins.state->build = hooks_build();
-	/* No row can be made where kernel-side signals are counted. */
-	bpf_map_update_elem(l->pins.stats, &nobody, &none, BPF_NOEXIST);
-	if (l->opts->stay) {
-		beat(l);
-		__atomic_store_n(&l->pins.state->loader_tgid, getpid(), __ATOMIC_SEQ_CST);
-	}
+	take_charge(l);
 	/* After a crash the table is adopted as it is: revocations stay revoked. */
 	if (l->pins.state->policy != policy_hash(l->policy))
 		err = publish(l);
@@ -545,12 +563,20 @@ static int bring_up(struct loader *l)
 	l->generation = l->pins.state->generation;
 	if (!err)
 		err = load_stages(l);
-	if (!err)
+	if (!err && upgrade == UPGRADE_LAYOUT)
+		err = upgrade_finish();
+	if (!err) {
+		l->pins.state->build = hooks_build();
+		l->replacing = false;
+		hooks_replace(NULL);
 		err = adopt(l);
+	}
 out:
+	if (err && l->pins.state)
+		__atomic_store_n(&l->pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);
 	/* What an earlier irqgate left in force stays in force. */
 	if (err && fresh)
-		pins_remove();
+		pins_remove(PIN_DIR);
 	return err;
 }
 

@@ -42,33 +42,37 @@ struct texts {
 	size_t npolicies;
 };
 
-/* Is the cgroup of this path in the table by its id, too? */
-static bool path_is_there(const struct rows *rows, const struct irqgate_match_key *path)
+/* Has whoever is matched by this path the cgroup by its id, too? */
+static bool path_is_there(const struct rows *rows, size_t path)
 {
+	const struct irqgate_match_key *want = rows_key(rows, IRQGATE_MAP_MATCHES, path);
+	const struct irqgate_match *who = rows_value(rows, IRQGATE_MAP_MATCHES, path);
 	char text[IRQGATE_PATH_MAX];
 	size_t i;
 
 	for (i = 0; i < rows->map[IRQGATE_MAP_MATCHES].n; i++) {
 		const struct irqgate_match_key *key = rows_key(rows, IRQGATE_MAP_MATCHES, i);
+		const struct irqgate_match *row = rows_value(rows, IRQGATE_MAP_MATCHES, i);
 
-		if (key->kind == IRQGATE_MATCH_CGROUP && key->source == path->source &&
-		    !cgroup_path(key->a, text, sizeof(text)) &&
-		    irqgate_hash_text(text, sizeof(text)) == path->a)
+		if (key->kind == IRQGATE_MATCH_CGROUP && row->gd == who->gd &&
+		    row->handle == who->handle && !cgroup_path(key->a, text, sizeof(text)) &&
+		    irqgate_hash_text(text, sizeof(text)) == want->a)
 			return true;
 	}
 	return false;
 }
 
 /* Is there anything to say of this row, besides what others say? */
-static bool match_counts(const struct rows *rows, const struct irqgate_match_key *key)
+static bool match_counts(const struct rows *rows, size_t i)
 {
+	const struct irqgate_match_key *key = rows_key(rows, IRQGATE_MAP_MATCHES, i);
 	char text[MATCH_TEXT_LEN];
 
 	switch (key->kind) {
 	case IRQGATE_MATCH_CGROUP: /* one that is gone never comes back */
 		return cgroup_path(key->a, text, sizeof(text)) != -ESTALE;
 	case IRQGATE_MATCH_CGROUP_PATH:
-		return !path_is_there(rows, key);
+		return !path_is_there(rows, i);
 	default:
 		return true;
 	}
@@ -84,8 +88,7 @@ static void print_matches(FILE *f, const struct texts *t, __u32 gd, __u64 handle
 		const struct irqgate_match_key *key = rows_key(t->rows, IRQGATE_MAP_MATCHES, i);
 		const struct irqgate_match *row = rows_value(t->rows, IRQGATE_MAP_MATCHES, i);
 
-		if (row->handle == handle && (handle || row->gd == gd) &&
-		    match_counts(t->rows, key))
+		if (row->handle == handle && (handle || row->gd == gd) && match_counts(t->rows, i))
 			fprintf(f, ", %s", rows_match_text(key, t->policies, t->npolicies, text));
 	}
 }

@@ -70,6 +70,8 @@ struct json_object *event_json(const struct pins *pins, const struct irqgate_eve
 	json_object_object_add(o, "gsi", json_object_new_int64(ev->gsi));
 	json_object_object_add(o, "irq", json_object_new_int64(ev->irq));
 	json_object_object_add(o, "count", json_object_new_int64(ev->count));
+	json_object_object_add(o, "lived_us",
+			       ev->lived ? json_object_new_int64(ev->lived / 1000) : NULL);
 	return o;
 }
 
@@ -100,7 +102,9 @@ const char *event_text(const struct pins *pins, const struct irqgate_event *ev,
 	if (ev->pid)
 		n += snprintf(buf + n, EVENT_TEXT_LEN - n, ", by %s[%u]",
 			      text_safe(ev->comm, comm, sizeof(comm)), ev->pid);
-	snprintf(buf + n, EVENT_TEXT_LEN - n, ", count %llu", ev->count);
+	n += snprintf(buf + n, EVENT_TEXT_LEN - n, ", count %llu", ev->count);
+	if (ev->lived)
+		snprintf(buf + n, EVENT_TEXT_LEN - n, ", lived %llu us", ev->lived / 1000);
 	return buf;
 }
 

@@ -120,8 +120,7 @@ static void explain_table(struct question *q)
 }
 
 /* Who a process is to the table. */
-static void explain_ident(struct question *q, const char *what, const struct irqgate_ident *id,
-			  const char *comm)
+static void explain_ident(struct question *q, const char *what, const struct irqgate_ident *id)
 {
 	const struct irqgate_match *row = rows_ident(&q->rows, id, 0);
 	const struct policy *const policies[] = { q->policy };
@@ -132,16 +131,16 @@ static void explain_ident(struct question *q, const char *what, const struct irq
 	if (!row) {
 		if (!id->ncgroups || cgroup_path(id->cgroups[0], cgroup, sizeof(cgroup)))
 			strcpy(cgroup, "gone");
-		step(q, what, 0, "process %u%s%s: of no context (cgroup %s, uid %u)", id->tgid,
-		     comm ? " " : "", comm ? comm : "", cgroup, id->uid);
+		step(q, what, 0, "process %u: of no context (cgroup %s, uid %u)", id->tgid, cgroup,
+		     id->uid);
 		return;
 	}
 	for (i = 0; rows_value(&q->rows, IRQGATE_MAP_MATCHES, i) != row; i++)
 		;
 	key = rows_key(&q->rows, IRQGATE_MAP_MATCHES, i);
-	step(q, what, context_line(q, row->gd), "process %u%s%s: context %s (gd %u) by %s",
-	     id->tgid, comm ? " " : "", comm ? comm : "", rows_context(&q->rows, row->gd, name),
-	     row->gd, rows_match_text(key, policies, 1, text));
+	step(q, what, context_line(q, row->gd), "process %u: context %s (gd %u) by %s", id->tgid,
+	     rows_context(&q->rows, row->gd, name), row->gd,
+	     rows_match_text(key, policies, 1, text));
 }
 
 static bool find_binding(const struct question *q, struct irqgate_binding *b)
@@ -169,14 +168,14 @@ static void explain_binding(struct question *q, const struct irqgate_binding *b)
 	step(q, "binding", 0, "irq %u, eventfd %d, %s", b->line, e.id,
 	     name_of(&names_binding, b->state));
 	if (b->binder.tgid)
-		explain_ident(q, "bound by", &b->binder, NULL);
+		explain_ident(q, "bound by", &b->binder);
 	else
 		step(q, "bound by", 0, "nobody known: it was found bound, and nobody holds it");
 	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
 		if (!e.vm[i])
 			continue;
 		if (judge_vm(q->pins, e.vm[i], &vm))
-			explain_ident(q, "listening VM of", &vm.creator, vm.comm);
+			explain_ident(q, "listening VM of", &vm.creator);
 		else
 			step(q, "listening VM of", 0, "an owner that is not known");
 	}

@@ -25,23 +25,25 @@ const struct hook hooks[] = {
 	{ "gate_file_permission", "bpf_lsm_file_permission", HOOK_GATE, STAGE_CORE, .what = "injection gate: eventfd read and write" },
 	{ "gate_file_receive", "bpf_lsm_file_receive", HOOK_GATE, STAGE_CORE, .what = "possession gate: eventfds" },
 	{ "gate_vhost_ioctl", "bpf_lsm_file_ioctl", HOOK_GATE, STAGE_CORE, .what = "bind gate: vhost call eventfds" },
+	{ "gate_vhost_compat", "bpf_lsm_file_ioctl_compat", HOOK_GATE, STAGE_CORE, .optional = true, .what = "bind gate: 32-bit vhost" },
 	{ "task_exited", "sched_process_exit", HOOK_TP, STAGE_CORE, .what = "loader's end" },
 	{ "cgroup_made", "cgroup_mkdir", HOOK_TP, STAGE_CORE, .what = "cgroups that appear" },
 	{ "module_loaded", "module_load", HOOK_TP, STAGE_CORE, .what = "modules that appear" },
 	{ "eventfd_ctx_dropped", "eventfd_ctx_put", HOOK_TRACE, STAGE_CORE, .what = "eventfd's end" },
 	{ "eventfd_closed", "eventfd_release", HOOK_TRACE, STAGE_CORE, .what = "eventfd's end" },
-	{ "eventfd_signalled", "eventfd_signal_mask", HOOK_TRACE, STAGE_CORE, .what = "kernel-side signals" },
+	{ "eventfd_signalled", "eventfd_signal_mask", HOOK_TRACE, STAGE_CORE, .counts = true, .what = "kernel-side signals" },
 	{ "eventfd_taken", "eventfd_ctx_fdget", HOOK_TRACE, STAGE_CORE, .on_return = true, .by_value = true, .what = "who makes the kernel signal an eventfd" },
-	{ "host_irq", "handle_irq_event", HOOK_TRACE, STAGE_CORE, .what = "interrupts of host drivers" },
+	{ "host_irq", "handle_irq_event", HOOK_TRACE, STAGE_CORE, .counts = true, .what = "interrupts of host drivers" },
 	{ "adopt_tasks", "task", HOOK_ITER, STAGE_CORE, .pin = "iter_tasks", .what = "processes that exist" },
+	{ "adopt_sweep", "-", HOOK_CALL, STAGE_CORE, .pin = "prog_sweep", .what = "forgetting what is gone" },
 	{ "judge_all", "-", HOOK_CALL, STAGE_CORE, .pin = "prog_judge", .what = "judging all bindings" },
 
 	{ "gate_vfio_ioctl", "bpf_lsm_file_ioctl", HOOK_GATE, STAGE_VFIO, .what = "bind gate: VFIO_DEVICE_SET_IRQS" },
 	{ "gate_vfio_compat", "bpf_lsm_file_ioctl_compat", HOOK_GATE, STAGE_VFIO, .optional = true, .what = "bind gate: 32-bit VFIO" },
 	{ "gate_vfio_receive", "bpf_lsm_file_receive", HOOK_GATE, STAGE_VFIO, .what = "possession gate: VFIO devices" },
 	{ "vector_signal", "vfio_msi_set_vector_signal", HOOK_TRACE, STAGE_VFIO, .on_return = true, .what = "vector -> eventfd" },
-	{ "intx_signal", "vfio_pci_set_irqs_ioctl", HOOK_TRACE, STAGE_VFIO, .on_return = true, .what = "INTx -> eventfd" },
-	{ "vfio_msi", "vfio_msihandler", HOOK_TRACE, STAGE_VFIO, .what = "device MSIs" },
+	{ "irqs_set", "vfio_pci_set_irqs_ioctl", HOOK_TRACE, STAGE_VFIO, .on_return = true, .what = "INTx -> eventfd, vectors raised by hand" },
+	{ "vfio_msi", "vfio_msihandler", HOOK_TRACE, STAGE_VFIO, .counts = true, .what = "device MSIs" },
 	{ "adopt_vfio", "task_file", HOOK_ITER, STAGE_VFIO, .pin = "iter_vfio", .what = "VFIO bindings that exist" },
 
 	{ "gate_kvm_ioctl", "bpf_lsm_file_ioctl", HOOK_GATE, STAGE_KVM, .what = "bind gate: KVM_IRQFD, KVM_IOEVENTFD" },
@@ -55,7 +57,7 @@ const struct hook hooks[] = {
 	{ "irqfd_queued", "irqfd_ptable_queue_proc", HOOK_TRACE, STAGE_KVM, .optional = true, .what = "eventfd -> VM GSI (up to 6.16)" },
 	{ "irqfd_registered", "kvm_irqfd_register", HOOK_TRACE, STAGE_KVM, .on_return = true, .optional = true, .what = "eventfd -> VM GSI (since 6.17)" },
 	{ "irqfd_ended", "irqfd_shutdown", HOOK_TRACE, STAGE_KVM, .what = "irqfd's end" },
-	{ "irqfd_woken", "irqfd_wakeup", HOOK_TRACE, STAGE_KVM, .what = "arrivals at a VM" },
+	{ "irqfd_woken", "irqfd_wakeup", HOOK_TRACE, STAGE_KVM, .counts = true, .what = "arrivals at a VM" },
 	{ "adopt_kvm", "task_file", HOOK_ITER, STAGE_KVM, .pin = "iter_kvm", .what = "VMs of processes" },
 	{ "adopt_vms", "-", HOOK_CALL, STAGE_KVM, .pin = "prog_vms", .what = "VMs and irqfds that exist" },
 };
@@ -72,6 +74,7 @@ static const struct {
 };
 
 static struct irqgate_bpf *core; /* kept for its BTF */
+static const char *replaced; /* where another build's programs are pinned */
 static bool verbose;
 
 static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
@@ -216,13 +219,30 @@ bool hooks_stage_loaded(enum stage stage)
 	return false;
 }
 
-static void unpin_hook(const struct hook *h)
+static void unpin_variant(const char *dir, const struct hook *h, enum variant v)
 {
 	char pin[64], path[PIN_LEN];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, hook_pin(h, v, pin));
+	unlink(path);
+}
+
+static void unpin_hook(const char *dir, const struct hook *h)
+{
 	enum variant v;
 
 	for (v = PLAIN; v < VARIANTS; v++)
-		unlink(pin_path(path, hook_pin(h, v, pin)));
+		unpin_variant(dir, h, v);
+}
+
+void hooks_replace(const char *dir)
+{
+	replaced = dir;
+}
+
+static bool adoptable(const struct hook *h)
+{
+	return hook_pinned(h) && (!replaced || strcmp(replaced, PIN_DIR));
 }
 
 /* The kprobe variant needs arguments at the return. */
@@ -329,12 +349,13 @@ static int use_kprobe(const struct hook *h)
 	err = pin_link(link, hook_pin(h, KPROBE, pin));
 	if (!err && enter)
 		err = pin_link(enter, hook_pin(h, KPROBE_ENTER, pin));
+	unpin_variant(PIN_DIR, h, PLAIN);
 out:
 	if (err == -EIO)
 		err = fail(-errno, "%s: neither a trampoline nor a kprobe works: %s", h->function,
 			   strerror(errno));
 	if (err)
-		unpin_hook(h);
+		unpin_hook(PIN_DIR, h);
 	bpf_link__destroy(enter);
 	bpf_link__destroy(link);
 	irqgate_bpf__destroy(skel);
@@ -351,7 +372,7 @@ static bool want_stage(const struct hook *h, const char *prog, void *arg)
 {
 	const struct stage_want *w = arg;
 
-	if (h->stage != w->stage || strcmp(prog, h->name) || hook_pinned(h))
+	if (h->stage != w->stage || strcmp(prog, h->name) || adoptable(h))
 		return false;
 	if (h->kind == HOOK_GATE)
 		return w->gates && (!h->optional || kernel_symbol(h->function));
@@ -367,7 +388,10 @@ static int attach_hook(struct irqgate_bpf *skel, const struct hook *h)
 
 	if (!prog || !bpf_program__autoload(prog))
 		return 0;
+	if (replaced && h->counts)
+		unpin_hook(replaced, h);
 	if (h->kind == HOOK_CALL) {
+		unlink(pin_path(path, hook_pin(h, PLAIN, pin)));
 		err = bpf_program__pin(prog, pin_path(path, hook_pin(h, PLAIN, pin)));
 		return err ? fail(err, "%s: cannot pin: %s", path, strerror(-err)) : 0;
 	}
@@ -387,7 +411,25 @@ static int attach_hook(struct irqgate_bpf *skel, const struct hook *h)
 	}
 	err = pin_link(link, hook_pin(h, PLAIN, pin));
 	bpf_link__destroy(link);
+	unpin_variant(PIN_DIR, h, KPROBE);
+	unpin_variant(PIN_DIR, h, KPROBE_ENTER);
 	return err;
+}
+
+struct btf *hooks_object_btf(void)
+{
+	struct irqgate_bpf *skel = irqgate_bpf__open();
+	struct btf *copy = NULL;
+	const void *data;
+	__u32 size;
+
+	if (!skel)
+		return NULL;
+	data = btf__raw_data(bpf_object__btf(skel->obj), &size);
+	if (data)
+		copy = btf__new(data, size);
+	irqgate_bpf__destroy(skel);
+	return copy;
 }
 
 __u64 hooks_build(void)
@@ -402,24 +444,6 @@ __u64 hooks_build(void)
 	return hash;
 }
 
-/* Pinned links of another build are replaced, not adopted. */
-static void forget_other_build(void)
-{
-	struct irqgate_state state;
-	__u32 zero = 0;
-	unsigned int i;
-	char path[PIN_LEN];
-	int fd = bpf_obj_get(pin_path(path, "state"));
-
-	if (fd < 0)
-		return;
-	if (!bpf_map_lookup_elem(fd, &zero, &state) && state.build != hooks_build()) {
-		for (i = 0; i < nhooks; i++)
-			unpin_hook(&hooks[i]);
-	}
-	close(fd);
-}
-
 int hooks_load(enum stage stage, bool gates)
 {
 	struct stage_want want = { stage, gates };
@@ -430,7 +454,6 @@ int hooks_load(enum stage stage, bool gates)
 	if (stage == STAGE_CORE) {
 		if (mkdir(PIN_DIR, 0700) && errno != EEXIST)
 			return fail(-errno, PIN_DIR ": cannot create: %s", strerror(errno));
-		forget_other_build();
 	}
 	kernel_symbols_forget();
 	if (stages[stage].symbol && !kernel_symbol(stages[stage].symbol))
@@ -446,10 +469,10 @@ int hooks_load(enum stage stage, bool gates)
 	for (i = 0; i < nhooks && !err; i++)
 		if (hooks[i].stage == stage)
 			err = attach_hook(skel, &hooks[i]);
-	if (err) {
+	if (err && !replaced) {
 		for (i = 0; i < nhooks; i++)
 			if (hooks[i].stage == stage)
-				unpin_hook(&hooks[i]);
+				unpin_hook(PIN_DIR, &hooks[i]);
 	}
 	if (!err && stage == STAGE_CORE)
 		core = skel;

@@ -38,6 +38,7 @@ struct hook {
 	bool on_return; /* the kprobe variant needs NAME_enter_kp at the entry, too */
 	bool by_value; /* but not where the returned value is all it looks at */
 	bool optional; /* kernels have this one or its sibling */
+	bool counts; /* interrupts: two of it would count each twice */
 	const char *what;
 };
 
@@ -70,6 +71,14 @@ struct hook_status {
  */
 int hooks_load(enum stage stage, bool gates);
 
+/*
+ * hooks_replace - programs pinned in @dir are another build's
+ *
+ * From now on hooks_load() adopts none: PIN_DIR's are replaced one by one, and
+ * before a program that counts is attached its forerunner in @dir goes.
+ */
+void hooks_replace(const char *dir);
+
 /* hooks_stage_loaded - the stage is pinned and attached. */
 bool hooks_stage_loaded(enum stage stage);
 
@@ -81,6 +90,9 @@ __u64 hooks_missed(void);
 
 /* hooks_btf - BTF of the BPF object; valid after hooks_load(STAGE_CORE). */
 const struct btf *hooks_btf(void);
+
+/* hooks_object_btf - BTF of the BPF object before it is loaded; btf__free() it. NULL: errno. */
+struct btf *hooks_object_btf(void);
 
 /* hooks_build - identifies the build of the BPF object; goes into state.build. */
 __u64 hooks_build(void);

@@ -7,7 +7,6 @@
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -16,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -444,6 +442,22 @@ static struct policy_context *new_context(struct learner *l)
 	return c;
 }
 
+/* A process that the policy in force counts as the host's own. */
+static int host_context(struct learner *l, const struct policy_context *known)
+{
+	struct policy_context *host = l->out->contexts;
+
+	if (host->match.kind)
+		return 0;
+	host->match = known->match;
+	host->strict = known->strict;
+	host->line = 1;
+	if (known->match.text)
+		host->match.text = strdup(known->match.text);
+	l->no_memory |= known->match.text && !host->match.text;
+	return 0;
+}
+
 static int context_of(struct learner *l, struct owner *o)
 {
 	const struct policy_context *known = known_context(l, o);
@@ -454,7 +468,7 @@ static int context_of(struct learner *l, struct owner *o)
 	unsigned int i;
 
 	if (known && known->gd == IRQGATE_GD_HOST)
-		return 0;
+		return host_context(l, known);
 	for (i = 0; known && i < l->out->ncontexts; i++)
 		if (l->out->contexts[i].gd == known->gd)
 			return (int)i;
@@ -849,25 +863,9 @@ static int print(const struct learner *l, FILE *out)
 
 static int write_output(const struct learner *l, const char *path)
 {
-	char tmp[PATH_MAX];
-	FILE *f = stdout;
-	int fd, err;
+	FILE *f = replace_open(path, 0600);
 
-	if (path) {
-		snprintf(tmp, sizeof(tmp), "%s.new", path);
-		fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-		f = fd < 0 ? NULL : fdopen(fd, "w");
-		if (!f)
-			return fail(-errno, "%s: cannot write: %s", tmp, strerror(errno));
-	}
-	err = print(l, f);
-	if ((path ? fclose(f) : fflush(f)) && !err)
-		err = -errno;
-	if (path && !err && rename(tmp, path))
-		err = -errno;
-	return err ? fail(err, "%s: cannot write: %s", path ? path : "standard output",
-			  strerror(-err))
-		   : 0;
+	return f ? replace_close(f, path, print(l, f)) : -EIO;
 }
 
 static void free_notes(char **notes, unsigned int n)

@@ -194,7 +194,7 @@ static int verb_unload(struct args *args)
 		pins_close(&pins);
 	}
 	unlink(POLICY_IN_FORCE);
-	return pins_remove() || err ? EXIT_RUNTIME : EXIT_DONE;
+	return pins_remove(PIN_DIR) || err ? EXIT_RUNTIME : EXIT_DONE;
 }
 
 static int verb_apply(struct args *args)

@@ -6,14 +6,11 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <microhttpd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -218,31 +215,17 @@ static char *collect(size_t *len)
 
 static int write_once(const char *path)
 {
-	char tmp[PATH_MAX];
-	FILE *f = stdout;
+	FILE *f = replace_open(path, 0644); /* a collector never reads half of it */
 	size_t len;
 	char *text;
-	int fd, err = 0;
 
-	if (path) {
-		snprintf(tmp, sizeof(tmp), "%s.new", path);
-		fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-		f = fd < 0 ? NULL : fdopen(fd, "w");
-		if (!f)
-			return fail(-errno, "%s: cannot write: %s", tmp, strerror(errno));
-	}
+	if (!f)
+		return -EIO;
 	text = collect(&len);
-	if (!text || fwrite(text, 1, len, f) != len)
-		err = text ? -errno : -ENOMEM;
+	if (text)
+		fwrite(text, 1, len, f);
 	free(text);
-	if ((path ? fclose(f) : fflush(f)) && !err)
-		err = -errno;
-	/* In one step: a collector never reads half of it. */
-	if (path && !err && rename(tmp, path))
-		err = -errno;
-	return err ? fail(err, "%s: cannot write: %s", path ? path : "standard output",
-			  strerror(-err))
-		   : 0;
+	return replace_close(f, path, text ? 0 : -ENOMEM);
 }
 
 static enum MHD_Result answer(void *arg, struct MHD_Connection *connection, const char *url,

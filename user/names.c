@@ -38,6 +38,7 @@ static const char *const reason_text[] = {
 	[IRQGATE_REASON_UNRESOLVED] = "unresolved",
 	[IRQGATE_REASON_SILENT] = "silent",
 	[IRQGATE_REASON_RECOVERED] = "recovered",
+	[IRQGATE_REASON_SWAPPED] = "swapped",
 };
 const struct names names_reason = NAMES(reason_text);
 

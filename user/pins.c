@@ -52,6 +52,11 @@ int pins_open(struct pins *pins)
 		pins->state = NULL;
 		return fail(-errno, PIN_DIR "/state: cannot map: %s", strerror(errno));
 	}
+	/* 0: made this moment, by bring_up. */
+	if (pins->state->layout && pins->state->layout != IRQGATE_LAYOUT)
+		return fail(-ESTALE,
+			    "what is loaded is of another version of irqgate: use that one, or "
+			    "let 'irqgate run' of this one take over");
 	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
 		snprintf(name, sizeof(name), "table_%s", table_map_names[i]);
 		pins->outer[i] = get(name);
@@ -87,24 +92,24 @@ void pins_close(struct pins *pins)
 		munmap(pins->state, sysconf(_SC_PAGESIZE));
 }
 
-int pins_remove(void)
+int pins_remove(const char *pins)
 {
-	DIR *dir = opendir(PIN_DIR);
 	char path[PIN_LEN + 256];
+	DIR *dir = opendir(pins);
 	struct dirent *d;
 
 	if (!dir)
-		return errno == ENOENT ? -ENOENT : fail(-errno, PIN_DIR ": %s", strerror(errno));
+		return errno == ENOENT ? -ENOENT : fail(-errno, "%s: %s", pins, strerror(errno));
 	while ((d = readdir(dir))) {
 		if (d->d_name[0] == '.')
 			continue;
-		snprintf(path, sizeof(path), PIN_DIR "/%s", d->d_name);
+		snprintf(path, sizeof(path), "%s/%s", pins, d->d_name);
 		if (unlink(path))
 			msg("%s: cannot remove: %s", path, strerror(errno));
 	}
 	closedir(dir);
-	if (rmdir(PIN_DIR))
-		return fail(-errno, PIN_DIR ": cannot remove: %s", strerror(errno));
+	if (rmdir(pins))
+		return fail(-errno, "%s: cannot remove: %s", pins, strerror(errno));
 	return 0;
 }
 

@@ -16,6 +16,7 @@
 #include <irqgate/table.h>
 
 #define PIN_DIR "/sys/fs/bpf/irqgate"
+#define PIN_OLD "/sys/fs/bpf/irqgate_old" /* of another version, until it is taken over */
 #define PIN_LEN 128
 
 /* Descriptors of what is pinned; -1 where nothing is. */
@@ -33,18 +34,20 @@ const char *pin_path(char *buf, const char *name);
 
 /*
  * pins_open - find the maps of an irqgate that was loaded
- * Return: 0; -ENOENT: irqgate is not loaded; or a negative errno. Says so.
+ * Return: 0; -ENOENT: irqgate is not loaded; -ESTALE: its maps are of another
+ * layout; or another negative errno. Says so.
  */
 int pins_open(struct pins *pins);
 void pins_close(struct pins *pins);
 
-/* pins_remove - remove everything pinned; returns 0 or a negative errno. */
-int pins_remove(void);
+/* pins_remove - remove everything pinned in @dir; returns 0 or a negative errno. */
+int pins_remove(const char *dir);
 
 /*
  * pins_call - run a pinned program once
  * @name: prog_judge, brings the verdict of every binding up to date with the
- *        table; prog_vms, adopts the VMs that exist
+ *        table; prog_vms, adopts the VMs that exist; prog_sweep, forgets what the
+ *        last search did not find
  * Return: 0; also when the module the program is for is not there; or a negative
  * errno. Says why.
  */

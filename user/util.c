@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -152,6 +153,46 @@ __u64 kernel_symbol(const char *name)
 void kernel_symbols_forget(void)
 {
 	symbols_known = false;
+}
+
+FILE *replace_open(const char *path, mode_t mode)
+{
+	char tmp[PATH_MAX];
+	FILE *f = NULL;
+	int fd;
+
+	if (!path)
+		return stdout;
+	snprintf(tmp, sizeof(tmp), "%s.new", path);
+	unlink(tmp); /* of one that was killed, or a trap */
+	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	if (fd >= 0)
+		f = fdopen(fd, "w");
+	if (!f)
+		fail(0, "%s: cannot write: %s", tmp, strerror(errno));
+	if (!f && fd >= 0)
+		close(fd);
+	return f;
+}
+
+int replace_close(FILE *f, const char *path, int err)
+{
+	char tmp[PATH_MAX];
+
+	if (ferror(f) && !err)
+		err = -EIO;
+	if ((path ? fclose(f) : fflush(f)) && !err)
+		err = -errno;
+	if (path) {
+		snprintf(tmp, sizeof(tmp), "%s.new", path);
+		if (!err && rename(tmp, path))
+			err = -errno;
+		if (err)
+			unlink(tmp);
+	}
+	return err ? fail(err, "%s: cannot write: %s", path ? path : "standard output",
+			  strerror(-err))
+		   : 0;
 }
 
 bool module_live(const char *name)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/types.h>
 #include <linux/types.h>
 
 /* Exit status of the command (design: fixed for those who script it). */
@@ -50,6 +51,21 @@ int read_line(const char *path, char *buf, size_t len);
  */
 __u64 kernel_symbol(const char *name);
 void kernel_symbols_forget(void);
+
+/*
+ * replace_open - begin to write a file that will take the place of another
+ * @path: NULL: standard output
+ * @mode: permissions
+ * Return: where to write, for replace_close(); or NULL. Says why.
+ */
+FILE *replace_open(const char *path, mode_t mode);
+
+/*
+ * replace_close - put it in its place, all at once
+ * @err: a negative errno: something went wrong, leave the old file
+ * Return: 0 or a negative errno. Says why.
+ */
+int replace_close(FILE *f, const char *path, int err);
 
 /* module_live - not in the middle of loading or going; also true when built in. */
 bool module_live(const char *name);

@@ -128,6 +128,7 @@ struct task_struct {
 	int pid;
 	int tgid;
 	__u64 start_boottime;
+	__u64 self_exec_id;
 	unsigned int flags;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;

@@ -30,6 +30,7 @@
  */
 struct irqgate_ident {
 	__u64 start; /* boot-time start of the thread group, ns */
+	__u64 exec; /* how often its line of processes executed a program (self_exec_id) */
 	__u64 exe_dev; /* kernel dev_t */
 	__u64 exe_ino;
 	__u32 uid;
@@ -94,7 +95,8 @@ struct irqgate_binding {
 	__u8 reason; /* enum irqgate_reason */
 	__u8 index; /* VFIO_PCI_{INTX,MSI,MSIX}_IRQ_INDEX */
 	__u8 isolate; /* a violation is answered by isolating the device */
-	__u8 pad[7];
+	__u8 pad[3];
+	__u32 seen; /* state.adoption when it was last seen to exist */
 	__u64 since; /* CLOCK_BOOTTIME ns of the bind */
 	struct irqgate_counters count;
 	struct irqgate_ident binder; /* tgid 0: found already bound, and nobody that holds it */
@@ -117,13 +119,14 @@ struct irqgate_irqfd {
 	__u64 vm;
 	__u64 eventfd;
 	__u32 gsi;
-	__u32 pad;
+	__u32 seen; /* as in struct irqgate_binding */
 	__u64 injections; /* seen at irqfd_wakeup beyond those of judged MSIs */
 };
 
 struct irqgate_vm {
 	struct irqgate_ident creator;
-	char comm[16];
+	__u32 seen; /* as in struct irqgate_binding */
+	__u32 pad;
 };
 
 /* Key of `held`: a process that is stopped until its vectors are quarantined. */
@@ -170,9 +173,9 @@ struct irqgate_file {
 	__u64 object; /* vfio_pci_core_device or eventfd_ctx */
 };
 
-_Static_assert(sizeof(struct irqgate_ident) == 104, "shared layout");
-_Static_assert(sizeof(struct irqgate_binding) == 368, "shared layout");
-_Static_assert(sizeof(struct irqgate_eventfd) == 208, "shared layout");
+_Static_assert(sizeof(struct irqgate_ident) == 112, "shared layout");
+_Static_assert(sizeof(struct irqgate_binding) == 376, "shared layout");
+_Static_assert(sizeof(struct irqgate_eventfd) == 216, "shared layout");
 _Static_assert(sizeof(struct irqgate_isolation) == 64, "shared layout");
 _Static_assert(sizeof(struct irqgate_file) == 32, "shared layout");
 

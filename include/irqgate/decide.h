@@ -37,6 +37,7 @@ enum irqgate_reason {
 	IRQGATE_REASON_UNRESOLVED = 12, /* binding found, its owner was not */
 	IRQGATE_REASON_SILENT = 13, /* alarm: the hooks do not fire, nothing is enforced */
 	IRQGATE_REASON_RECOVERED = 14, /* alarm: they fire again */
+	IRQGATE_REASON_SWAPPED = 15, /* arguments were changed after the gate had looked */
 };
 
 struct irqgate_decision {

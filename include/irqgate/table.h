@@ -141,12 +141,13 @@ struct irqgate_defaults {
 
 /* The only element of the map `state`; both sides update it with atomics. */
 struct irqgate_state {
+	__u64 layout; /* IRQGATE_LAYOUT of the irqgate that made the maps */
 	__u64 generation; /* of the table; & 1 is the slot in force */
 	__u64 epoch; /* moves with everything a cached verdict depends on */
 	struct irqgate_defaults defaults[2]; /* by slot */
 	__u64 loader_beat; /* CLOCK_MONOTONIC ns of the loader's last sign of life */
 	__u32 loader_tgid; /* 0: none; cleared by BPF when it exits */
-	__u32 pad;
+	__u32 adoption; /* number of the last search for what exists */
 	__u64 lost_events; /* ring buffer full */
 	__u64 lost_bindings; /* could not be recorded: a map was full */
 	__u64 unknown_msis; /* through VFIO without a learned binding */
@@ -163,6 +164,6 @@ _Static_assert(sizeof(struct irqgate_vector_auth) == 8, "shared layout");
 _Static_assert(sizeof(struct irqgate_match_key) == 24, "shared layout");
 _Static_assert(sizeof(struct irqgate_match) == 24, "shared layout");
 _Static_assert(sizeof(struct irqgate_context) == 72, "shared layout");
-_Static_assert(sizeof(struct irqgate_state) == 112, "shared layout");
+_Static_assert(sizeof(struct irqgate_state) == 120, "shared layout");
 
 #endif

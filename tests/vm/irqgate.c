@@ -6,7 +6,7 @@
  *
  * usage: vmtest [PATTERN...]   runs the tests whose names match every pattern
  */
-#include "usual.h"
+#include "fixture.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -22,20 +22,20 @@
 
 /* ---- modules.* -------------------------------------------------------------- */
 
+void modprobe(const char *option, const char *a, const char *b)
+{
+	char *argv[] = { "/sbin/modprobe", (char *)option, (char *)a, (char *)b, NULL };
+	const struct output *o = run(argv);
+
+	expect(!o->status, "modprobe %s %s: %s", option, a, o->err);
+}
+
 static bool module_here(const char *name)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/sys/module/%s", name);
 	return !access(path, F_OK);
-}
-
-static void modprobe(const char *option, const char *a, const char *b)
-{
-	char *argv[] = { "/sbin/modprobe", (char *)option, (char *)a, (char *)b, NULL };
-	const struct output *o = run(argv);
-
-	expect(!o->status, "modprobe %s %s: %s", option, a, o->err);
 }
 
 static bool try_unload_modules(void)
@@ -911,23 +911,6 @@ static void context_exe(void)
 	unlink(path);
 }
 
-void open_to_users(void)
-{
-	struct dirent *d;
-	char path[300];
-	DIR *dir;
-
-	chmod("/dev/kvm", 0666);
-	dir = opendir("/dev/vfio");
-	while (dir && (d = readdir(dir))) {
-		snprintf(path, sizeof(path), "/dev/vfio/%s", d->d_name);
-		if (d->d_name[0] != '.' && d->d_type == DT_CHR)
-			chmod(path, 0666);
-	}
-	if (dir)
-		closedir(dir);
-}
-
 static void context_uid(void)
 {
 	const struct worker_options options = { .uid = 12345 };
@@ -946,22 +929,6 @@ static void enforce_pid(pid_t pid)
 	loader_start(ENFORCE "contexts:\n  - { name: blue, match: { pid: %d } }\n"
 			     "devices:\n" ROW,
 		     pid, nic.handle, "blue", "all", "deny");
-}
-
-/* A worker whose pid will be PID. */
-static struct worker *worker_with_pid(pid_t pid)
-{
-	struct worker *w;
-	FILE *f = fopen("/proc/sys/kernel/ns_last_pid", "we");
-
-	if (!f)
-		test_skip("this kernel cannot choose pids");
-	fprintf(f, "%d", pid - 1);
-	fclose(f);
-	w = worker_new(NOBODY);
-	if (w->pid != pid)
-		test_skip("pid %d was taken", pid);
-	return w;
 }
 
 static void context_pid(void)
@@ -1140,30 +1107,6 @@ static void host_foreign(void)
 
 /* ---- lifecycle.* ------------------------------------------------------------ */
 
-static long vfio_bindings(void)
-{
-	struct json_object *all = show("bindings");
-	size_t n = json_object_array_length(all), i;
-	long count = 0;
-
-	for (i = 0; i < n; i++)
-		count += !!strcmp(field(json_object_array_get_idx(all, i), "state"), "host");
-	json_object_put(all);
-	return count;
-}
-
-static void expect_forgotten(const char *after)
-{
-	static const char *const maps[] = { "eventfds", "irqfds", "vms" };
-	size_t i;
-
-	expect(wait_for(3000, !vfio_bindings()), "%ld bindings are left %s", vfio_bindings(),
-	       after);
-	for (i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
-		expect(wait_for(3000, !map_count(maps[i])), "%ld %s are left %s",
-		       map_count(maps[i]), maps[i], after);
-}
-
 static void lifecycle(bool kill)
 {
 	struct worker *good, *bad, *lone;
@@ -1217,10 +1160,10 @@ static void persist_kill(void)
 	struct worker *w, *bad, *late, *foreign;
 	struct json_object *ev;
 
-#define TABLE                                                                                      \
+#define POLICY                                                                                     \
 	ENFORCE CONTEXTS "devices:\n" ROW ROW, nic.handle, "blue", "[0-2]", "drop", edu.handle,    \
 		"blue", "all", "deny"
-	loader_start(TABLE);
+	loader_start(POLICY);
 	w = bound_vmm(BLUE, &nic);
 	bad = vmm(NOBODY, &edu);
 	foreign = heir_of(w, RED, 0);
@@ -1236,7 +1179,7 @@ static void persist_kill(void)
 	must(w, W_ABSENT, 3, 2, 1);
 	COUNTS(&edu, .denied = 1);
 
-	loader_start(TABLE);
+	loader_start(POLICY);
 	must(w, W_ARRIVES, 0, 3, 1);
 	must(w, W_ABSENT, 3, 2, 1);
 	expect_state(nic.handle, 0, 2, "bound");
@@ -1251,14 +1194,14 @@ static void persist_kill(void)
 	must(late, W_IRQFD, 0, nic.vectors, 0);
 	expect_is(ask(late, W_VFIO, 0, nic.vectors, 0), -EACCES, "binding under drop, no loader");
 	must(late, W_ABSENT, 0, nic.vectors, 1);
-	loader_start(TABLE);
+	loader_start(POLICY);
 	ev = event_wait("deny", "no-loader", "bind", nic.handle, 0);
 	expect(ev, "the next loader does not report what happened without it");
 	json_object_put(ev);
 	must(late, W_VFIO, 0, nic.vectors, 0);
 	expect_running(late);
 	must(late, W_ABSENT, 0, nic.vectors, 1);
-#undef TABLE
+#undef POLICY
 }
 
 /* Not one authorized interrupt is lost while loaders come and go. */
@@ -1331,7 +1274,7 @@ static void persist_unload(void)
 	verb(1, "unload", NULL);
 	verb(1, "revoke", nic.handle, "0", NULL);
 	verb(1, "show", "stats", NULL);
-	verb(1, "apply", POLICY, NULL);
+	verb(1, "apply", POLICY_FILE, NULL);
 }
 
 /* ---- reload.* --------------------------------------------------------------- */
@@ -1398,6 +1341,33 @@ static void hooks_fire(void)
 	}
 	json_object_put(all);
 	expect(!*silent, "never ran:%s", silent);
+}
+
+/* Is it in force? And what was lost or skipped, if anything. */
+static void hooks_status(void)
+{
+	static const char *const losses[] = { "lost_events", "lost_bindings", "unknown_msis",
+					      "missed_runs" };
+	struct json_object *all, *o;
+	const struct output *out;
+	size_t i;
+
+	enforce(&nic, "all", "drop");
+	out = irqgate("status", "-j", NULL);
+	expect_is(out->status, 0, "irqgate status");
+	o = json_tokener_parse(out->out);
+	expect(atoi(field(o, "loader")) == loader_pid(), "loader is %s", field(o, "loader"));
+	expect(!strcmp(field(o, "mode"), "enforce"), "mode is %s", field(o, "mode"));
+	all = show("stats");
+	for (i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
+		expect(*field(o, losses[i]) && *field(json_object_array_get_idx(all, 0), losses[i]),
+		       "status or show stats has no field '%s'", losses[i]);
+	json_object_put(all);
+	json_object_put(o);
+	loader_kill();
+	verb(1, "status", NULL);
+	unload();
+	verb(1, "status", NULL);
 }
 
 /* ---- errors.* --------------------------------------------------------------- */
@@ -1561,22 +1531,11 @@ static const struct test tests[] = {
 	{ "reload.bound", reload_bound },
 	{ "persist.kill", persist_kill },
 	{ "persist.lossless", persist_lossless },
-	{ "policy.dry_run", policy_dry_run },
-	{ "policy.stream", policy_stream },
-	{ "policy.errors", policy_errors },
-	{ "policy.files", policy_files },
-	{ "policy.follow", policy_follow },
-	{ "policy.select", policy_select },
-	{ "policy.learn", policy_learn },
-	{ "policy.explain", policy_explain },
-	{ "policy.metrics", policy_metrics },
-	{ "policy.monitor", policy_monitor },
-	{ "policy.journal", policy_journal },
-	{ "policy.unread", policy_unread },
+};
+
+static const struct test last_tests[] = {
 	{ "hooks.fire", hooks_fire },
-	{ "ops.privileges", ops_privileges },
-	{ "ops.top", ops_top },
-	{ "ops.graph", ops_graph },
+	{ "hooks.status", hooks_status },
 	{ "errors.usage", errors_usage },
 	/* This one unloads, the next begins like that: loading takes long under TCG. */
 	{ "errors.policy", errors_policy },
@@ -1588,6 +1547,8 @@ static const struct test tests[] = {
 
 int main(int argc, char **argv)
 {
+	struct test_set sets[8];
+
 	if (argc > 2 && !strcmp(argv[1], "-w"))
 		return worker_main(argc - 2, argv + 2);
 	/* For hooks.fire. */
@@ -1596,5 +1557,13 @@ int main(int argc, char **argv)
 		fprintf(stderr, "vmtest: not a machine of tests/vm/boot\n");
 		return 2;
 	}
-	return tests_run(tests, sizeof(tests) / sizeof(tests[0]), argv + 1);
+	sets[0] = TEST_SET(tests);
+	sets[1] = evade_tests();
+	sets[2] = matrix_tests();
+	sets[3] = adopt_tests();
+	sets[4] = upgrade_tests();
+	sets[5] = policy_tests();
+	sets[6] = ops_tests();
+	sets[7] = TEST_SET(last_tests);
+	return tests_run(sets, 8, argv + 1);
 }

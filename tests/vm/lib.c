@@ -26,6 +26,8 @@
 #define MAX_WORKERS 16
 #define MAX_ROWS 256
 
+const struct test *test_current;
+
 static jmp_buf leave;
 static enum { PASSED, FAILED, SKIPPED } outcome;
 static char why[512];
@@ -34,7 +36,6 @@ static pid_t loader;
 static const char *loader_option;
 static long events_from; /* offset in EVENTS */
 static struct worker workers[MAX_WORKERS];
-static unsigned int nworkers;
 
 struct row {
 	char handle[32];
@@ -68,6 +69,24 @@ void test_skip(const char *fmt, ...)
 
 	va_start(ap, fmt);
 	end_test(SKIPPED, fmt, ap);
+}
+
+bool test_try(void (*step)(const void *arg), const void *arg, char *why_not, size_t len)
+{
+	jmp_buf outer;
+	bool ok;
+
+	memcpy(&outer, &leave, sizeof(outer));
+	ok = !setjmp(leave);
+	if (ok)
+		step(arg);
+	memcpy(&leave, &outer, sizeof(outer));
+	if (!ok) {
+		snprintf(why_not, len, "%s", why);
+		outcome = PASSED;
+		why[0] = '\0';
+	}
+	return ok;
 }
 
 static const char *result_text(long result, char buf[24])
@@ -150,6 +169,13 @@ const struct output *run(char *const argv[])
 	return &o;
 }
 
+static const char *build = "";
+
+void irqgate_build(const char *name)
+{
+	build = name;
+}
+
 /* Beside the directory of this program. */
 char *irqgate_path(void)
 {
@@ -158,12 +184,13 @@ char *irqgate_path(void)
 	char *slash;
 	int i;
 
-	for (i = 0; i < 2 && n > 0; i++) {
+	path[n > 0 ? n : 0] = '\0';
+	for (i = 0; i < 2; i++) {
 		slash = strrchr(path, '/');
 		if (slash)
 			*slash = '\0';
 	}
-	strcat(path, "/irqgate");
+	snprintf(path + strlen(path), 32, "%s%s/irqgate", *build ? "/" : "", build);
 	return path;
 }
 
@@ -213,40 +240,34 @@ void loader_options(const char *option)
 	loader_option = option;
 }
 
-unsigned int loader_said(const char *what)
+bool loader_said(const char *what)
 {
-	unsigned int n = 0;
-	char text[8192], *p;
+	char text[8192];
 
 	read_file(ERRORS, text, sizeof(text));
-	for (p = text; (p = strstr(p, what)); p++)
-		n++;
-	return n;
+	return strstr(text, what);
 }
 
 static void write_policy(const char *policy, va_list ap)
 {
-	FILE *f = fopen(POLICY, "we");
+	FILE *f = fopen(POLICY_FILE, "we");
 
 	if (!f)
-		test_fail(POLICY ": %s", rig_errname(errno));
+		test_fail(POLICY_FILE ": %s", rig_errname(errno));
 	fchmod(fileno(f), 0600);
 	vfprintf(f, policy, ap);
 	fclose(f);
 }
 
-void loader_start(const char *policy, ...)
+/* Runs it with the policy that was written. */
+static void start(void)
 {
-	char *argv[] = { irqgate_path(),        "run", "-j", "--policy", POLICY,
+	char *argv[] = { irqgate_path(),        "run", "-j", "--policy", POLICY_FILE,
 			 (char *)loader_option, NULL };
 	uint64_t end = rig_now_ms() + READY_MS;
 	char text[512];
-	va_list ap;
 
 	loader_option = NULL;
-	va_start(ap, policy);
-	write_policy(policy, ap);
-	va_end(ap);
 	unlink(ERRORS); /* or an earlier loader's "ready" is taken for its own */
 	unlink(EVENTS);
 	loader = spawn(argv, EVENTS, ERRORS);
@@ -265,17 +286,53 @@ void loader_start(const char *policy, ...)
 	}
 }
 
+static unsigned int reloads(void)
+{
+	char text[8192], *p = text;
+	unsigned int n = 0;
+
+	read_file(ERRORS, text, sizeof(text));
+	for (; (p = strstr(p, "reloaded the policy")); p++)
+		n++;
+	return n;
+}
+
+static void reload(void)
+{
+	unsigned int before = reloads();
+
+	kill(loader, SIGHUP);
+	expect(wait_for(5000, reloads() != before), "the policy was not reloaded");
+}
+
+#define WRITE_POLICY(policy)                                                                       \
+	do {                                                                                       \
+		va_list ap_;                                                                       \
+                                                                                                   \
+		va_start(ap_, policy);                                                             \
+		write_policy(policy, ap_);                                                         \
+		va_end(ap_);                                                                       \
+	} while (0)
+
+void loader_start(const char *policy, ...)
+{
+	WRITE_POLICY(policy);
+	start();
+}
+
 void loader_reload(const char *policy, ...)
 {
-	static const char done[] = "irqgate: reloaded the policy";
-	unsigned int before = loader_said(done);
-	va_list ap;
+	WRITE_POLICY(policy);
+	reload();
+}
 
-	va_start(ap, policy);
-	write_policy(policy, ap);
-	va_end(ap);
-	kill(loader, SIGHUP);
-	expect(wait_for(10000, loader_said(done) > before), "the policy was not reloaded");
+void loader_with(const char *policy, ...)
+{
+	WRITE_POLICY(policy);
+	if (loader)
+		reload();
+	else
+		start();
 }
 
 static int loader_end(int sig)
@@ -336,7 +393,7 @@ const char *field(struct json_object *row, const char *name)
 	return value ? json_object_get_string(value) : "";
 }
 
-static long number(struct json_object *row, const char *name)
+long number(struct json_object *row, const char *name)
 {
 	return json_object_get_int64(json_object_object_get(row, name));
 }
@@ -370,12 +427,17 @@ static struct counts find_counts(const struct row *rows, unsigned int n, const c
 	return (struct counts){};
 }
 
-void mark(void)
+void mark_events(void)
 {
 	struct stat st;
 
-	nmarked = loaded() ? counts_read(marked) : 0;
 	events_from = stat(EVENTS, &st) ? 0 : st.st_size;
+}
+
+void mark(void)
+{
+	nmarked = loaded() ? counts_read(marked) : 0;
+	mark_events();
 }
 
 static struct counts delta(const struct row *rows, unsigned int n, const char *handle,
@@ -397,29 +459,45 @@ struct counts counted(const char *handle, unsigned int vector)
 	return delta(rows, n, handle, vector);
 }
 
+static void counts_add(struct counts *sum, struct counts c)
+{
+	sum->passed += c.passed;
+	sum->dropped += c.dropped;
+	sum->denied += c.denied;
+	sum->would_drop += c.would_drop;
+	sum->leaked += c.leaked;
+	sum->audited += c.audited;
+}
+
 struct counts counted_all(const char *handle)
 {
 	static struct row rows[MAX_ROWS];
 	unsigned int n = counts_read(rows), i;
 	struct counts sum = {};
 
-	for (i = 0; i < n; i++) {
-		struct counts c;
-
-		if (strcmp(rows[i].handle, handle))
-			continue;
-		c = delta(rows, n, handle, (unsigned int)rows[i].vector);
-		sum.passed += c.passed;
-		sum.dropped += c.dropped;
-		sum.denied += c.denied;
-		sum.would_drop += c.would_drop;
-		sum.leaked += c.leaked;
-		sum.audited += c.audited;
-	}
+	for (i = 0; i < n; i++)
+		if (!strcmp(rows[i].handle, handle))
+			counts_add(&sum, delta(rows, n, handle, (unsigned int)rows[i].vector));
 	return sum;
 }
 
-static const char *counts_text(const struct counts *c, char buf[128])
+struct counts_step counts_step(const char *handle, unsigned int vector)
+{
+	static struct row rows[MAX_ROWS];
+	unsigned int n = counts_read(rows), i;
+	struct counts_step step = {
+		.now = find_counts(rows, n, handle, vector),
+		.row = delta(rows, n, handle, vector),
+	};
+
+	for (i = 0; i < n; i++)
+		counts_add(&step.all, delta(rows, n, rows[i].handle, (unsigned int)rows[i].vector));
+	memcpy(marked, rows, n * sizeof(rows[0]));
+	nmarked = n;
+	return step;
+}
+
+const char *counts_text(const struct counts *c, char buf[128])
 {
 	snprintf(buf, 128,
 		 "passed %ld dropped %ld denied %ld would_drop %ld leaked %ld audited %ld",
@@ -485,20 +563,53 @@ void expect_state(const char *handle, unsigned int first, unsigned int last, con
 	       *b.state ? b.state : "not bound", b.verdict, b.reason, state);
 }
 
-static struct json_object *find_event(const char *verdict, const char *reason, const char *level,
-				      const char *handle, unsigned int vector)
+/* The next event in a file; NULL at its end. */
+static struct json_object *next_event(FILE *f)
 {
-	FILE *f = fopen(EVENTS, "re");
-	struct json_object *found = NULL, *o;
+	struct json_object *o = NULL;
 	char *line = NULL;
 	size_t size = 0;
 
+	while (!o && getline(&line, &size, f) > 0)
+		o = strchr(line, '\n') ? json_tokener_parse(line) : NULL;
+	free(line);
+	return o;
+}
+
+static FILE *open_events(void)
+{
+	FILE *f = fopen(EVENTS, "re");
+
+	if (f)
+		fseek(f, events_from, SEEK_SET);
+	return f;
+}
+
+long events_of(const char *verdict, const char *handle)
+{
+	struct json_object *o;
+	FILE *f = open_events();
+	long n = 0;
+
+	while (f && (o = next_event(f))) {
+		n += !strcmp(field(o, "verdict"), verdict) && !strcmp(field(o, "handle"), handle);
+		json_object_put(o);
+	}
+	if (f)
+		fclose(f);
+	return n;
+}
+
+struct json_object *event_find(const char *verdict, const char *reason, const char *level,
+			       const char *handle, unsigned int vector)
+{
+	struct json_object *found = NULL, *o;
+	FILE *f = open_events();
+
 	if (!f)
 		return NULL;
-	fseek(f, events_from, SEEK_SET);
-	while (!found && getline(&line, &size, f) > 0) {
-		o = strchr(line, '\n') ? json_tokener_parse(line) : NULL;
-		if (o && (!verdict || !strcmp(field(o, "verdict"), verdict)) &&
+	while (!found && (o = next_event(f))) {
+		if ((!verdict || !strcmp(field(o, "verdict"), verdict)) &&
 		    (!reason || !strcmp(field(o, "reason"), reason)) &&
 		    (!level || !strcmp(field(o, "level"), level)) &&
 		    (!handle || !strcmp(field(o, "handle"), handle)) &&
@@ -507,7 +618,6 @@ static struct json_object *find_event(const char *verdict, const char *reason, c
 		else
 			json_object_put(o);
 	}
-	free(line);
 	fclose(f);
 	return found;
 }
@@ -517,41 +627,71 @@ struct json_object *event_wait(const char *verdict, const char *reason, const ch
 {
 	struct json_object *event = NULL;
 
-	wait_for(EVENT_MS, (event = find_event(verdict, reason, level, handle, vector)));
+	wait_for(EVENT_MS, (event = event_find(verdict, reason, level, handle, vector)));
 	return event;
 }
 
-long map_count(const char *name)
+struct json_object *map_dump(const char *name)
 {
 	char path[128];
 	char *argv[] = { BPFTOOL, "-j", "map", "dump", "pinned", path, NULL };
 	struct json_object *all;
 	const struct output *o;
-	long n;
 
 	snprintf(path, sizeof(path), PINS "/%s", name);
 	o = run(argv);
 	expect(!o->status, "bpftool map dump %s: %s%s", path, o->out, o->err);
 	all = json_tokener_parse(o->out);
 	expect(json_object_is_type(all, json_type_array), "bpftool map dump %s: no JSON", path);
-	n = (long)json_object_array_length(all);
+	return all;
+}
+
+long map_count(const char *name)
+{
+	struct json_object *all = map_dump(name);
+	long n = (long)json_object_array_length(all);
+
 	json_object_put(all);
+	return n;
+}
+
+long status_of(const char *name)
+{
+	struct json_object *o = json_tokener_parse(irqgate("status", "-j", NULL)->out);
+	long n;
+
+	expect(json_object_object_get(o, name), "irqgate status -j has no %s", name);
+	n = number(o, name);
+	json_object_put(o);
 	return n;
 }
 
 /* ---- workers ------------------------------------------------------------- */
 
+/* An entry that is unused, or whose worker was ended. */
+static struct worker *new_entry(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < MAX_WORKERS && workers[i].pid; i++)
+		;
+	expect(i < MAX_WORKERS, "too many workers");
+	return &workers[i];
+}
+
+static struct worker *started(struct worker *w, int ret)
+{
+	if (ret)
+		w->pid = 0;
+	expect(!ret, "a worker does not start: %s", rig_errname(ret));
+	return w;
+}
+
 struct worker *worker_as(const struct worker_options *options)
 {
-	struct worker *w;
-	int ret;
+	struct worker *w = new_entry();
 
-	expect(nworkers < MAX_WORKERS, "too many workers");
-	w = &workers[nworkers];
-	ret = worker_start(w, options);
-	expect(!ret, "a worker does not start: %s", rig_errname(ret));
-	nworkers++;
-	return w;
+	return started(w, worker_start(w, options));
 }
 
 struct worker *worker_new(const char *cgroup)
@@ -575,8 +715,8 @@ void worker_end(struct worker *w, bool violently)
 	w->pid = 0;
 }
 
-static long ask_all(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, uint32_t c,
-		    const char *text, int fd)
+long ask_all(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, uint32_t c,
+	     const char *text, int fd)
 {
 	long ret = worker_call(w, op, a, b, c, text, fd);
 
@@ -599,15 +739,9 @@ long ask_text(struct worker *w, enum worker_op op, const char *text)
 
 struct worker *heir_of(struct worker *w, const char *cgroup, uint32_t vector)
 {
-	struct worker *heir;
-	int ret;
+	struct worker *heir = new_entry();
 
-	expect(nworkers < MAX_WORKERS, "too many workers");
-	heir = &workers[nworkers];
-	ret = worker_heir(w, heir, cgroup, vector);
-	expect(!ret, "an heir does not start: %s", rig_errname(ret));
-	nworkers++;
-	return heir;
+	return started(heir, worker_heir(w, heir, cgroup, vector));
 }
 
 void make_peers(struct worker *a, struct worker *b)
@@ -669,53 +803,69 @@ static bool wanted(const struct test *t, char *const patterns[])
 	return true;
 }
 
-static void clean_up(void)
+static void workers_end(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < nworkers; i++)
+	for (i = 0; i < MAX_WORKERS; i++)
 		worker_end(&workers[i], true);
-	nworkers = 0;
-	loader_end(SIGTERM);
-	run((char *[]){ "/bin/rm", "-rf", POLICY_DIR, NULL });
 }
 
-static void run_one(const struct test *t)
+void shared_end(void)
+{
+	workers_end();
+	loader_end(SIGTERM);
+	run((char *[]){ "/bin/rm", "-rf", POLICY_DIR, NULL });
+	irqgate_build("");
+}
+
+static void run_one(const struct test *t, const struct test_set *set)
 {
 	outcome = PASSED;
 	why[0] = '\0';
+	test_current = t;
 	if (!setjmp(leave))
 		t->run();
-	clean_up();
+	if (outcome == FAILED || (!set->shared && !set->loader_stays))
+		shared_end();
+	else if (!set->shared)
+		workers_end();
 	why[strcspn(why, "\n")] = '\0';
 }
 
-int tests_run(const struct test *tests, size_t count, char *const patterns[])
+static void report(const struct test *t, uint64_t start)
 {
 	static const char *const words[] = { "ok", "not ok", "skip" };
-	unsigned int numbers[3] = {};
 	char errors[4096];
-	uint64_t start;
-	size_t i;
 
-	for (i = 0; i < count; i++) {
-		if (!wanted(&tests[i], patterns))
-			continue;
-		start = rig_now_ms();
-		run_one(&tests[i]);
-		printf("%s %s%s%s (%.1f s)\n", words[outcome], tests[i].name, *why ? ": " : "", why,
-		       (double)(rig_now_ms() - start) / 1000);
-		numbers[outcome]++;
-		if (outcome != FAILED) {
-			fflush(stdout);
-			continue;
-		}
-		/* What irqgate complained about helps; the next test starts afresh. */
+	printf("%s %s%s%s (%.1f s)\n", words[outcome], t->name, *why ? ": " : "", why,
+	       (double)(rig_now_ms() - start) / 1000);
+	/* What irqgate complained about helps; the next test starts afresh. */
+	if (outcome == FAILED) {
 		read_file(ERRORS, errors, sizeof(errors));
 		printf("%s", errors);
-		fflush(stdout);
-		if (loaded())
-			irqgate("unload", NULL);
+	}
+	fflush(stdout);
+	if (outcome == FAILED && loaded())
+		irqgate("unload", NULL);
+}
+
+int tests_run(const struct test_set *sets, size_t count, char *const patterns[])
+{
+	unsigned int numbers[3] = {};
+	uint64_t start;
+	size_t s, i;
+
+	for (s = 0; s < count; s++) {
+		for (i = 0; i < sets[s].count; i++) {
+			if (!wanted(&sets[s].tests[i], patterns))
+				continue;
+			start = rig_now_ms();
+			run_one(&sets[s].tests[i], &sets[s]);
+			numbers[outcome]++;
+			report(&sets[s].tests[i], start);
+		}
+		shared_end();
 	}
 	printf("%u passed, %u failed, %u skipped\n", numbers[PASSED], numbers[FAILED],
 	       numbers[SKIPPED]);

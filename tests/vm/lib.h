@@ -40,25 +40,45 @@ void expect_is(long got, long want, const char *fmt, ...) PRINTF(3, 4);
 void nap(unsigned int ms);
 
 struct test {
-	const char *name;
+	const char *name; /* NULL ends a list */
 	void (*run)(void);
 };
 
+struct test_set {
+	const struct test *tests;
+	size_t count;
+	bool shared; /* what one starts goes on for the next, unless it failed */
+	bool loader_stays; /* only the loader does */
+};
+
+/* All of an array, with the members named after it. */
+#define TEST_SET(array, ...)                                                                       \
+	(struct test_set)                                                                          \
+	{                                                                                          \
+		.tests = (array), .count = sizeof(array) / sizeof((array)[0]), ##__VA_ARGS__       \
+	}
+
+/* In a shared set: ends what those before started. */
+void shared_end(void);
+
 /* Runs the tests whose names match all of PATTERNS; returns the exit status. */
-int tests_run(const struct test *tests, size_t count, char *const patterns[]);
+int tests_run(const struct test_set *sets, size_t count, char *const patterns[]);
+
+/* The one that runs. */
+extern const struct test *test_current;
+
+/* Runs STEP(ARG), which may leave by test_fail(): then false, and WHY says why. */
+bool test_try(void (*step)(const void *arg), const void *arg, char *why_not, size_t len);
 
 /* ---- programs ------------------------------------------------------------ */
 
 struct output {
 	int status; /* exit status, or 128 + signal */
-	char out[65536], err[4096];
+	char out[1 << 20], err[4096];
 };
 
 /* Runs ARGV to its end; the result is overwritten by the next call. */
 const struct output *run(char *const argv[]);
-
-/* The program under test. */
-char *irqgate_path(void);
 
 /* irqgate with these arguments. Words end with NULL. */
 const struct output *irqgate(const char *word, ...) __attribute__((sentinel));
@@ -66,17 +86,24 @@ const struct output *irqgate(const char *word, ...) __attribute__((sentinel));
 /* The same for a verb that must end with STATUS. */
 void verb(int status, const char *word, ...) __attribute__((sentinel));
 
+/* The irqgate these tests are of. */
+char *irqgate_path(void);
+
+/* Until the end of the test, another build of it: "other" or "next" (Makefile). */
+void irqgate_build(const char *name);
+
 /* The loader. It runs with the text of a policy and prints events to a file. */
 void loader_start(const char *policy, ...) PRINTF(1, 2);
 void loader_options(const char *option); /* one more, for the next start only */
-void loader_reload(const char *policy, ...) PRINTF(1, 2); /* SIGHUP, and done */
 void loader_stop(void); /* SIGTERM; must end with 0 */
 void loader_kill(void); /* SIGKILL */
 pid_t loader_pid(void); /* 0: none runs */
-unsigned int loader_said(const char *what); /* how many times, on stderr, since its start */
+bool loader_said(const char *what); /* on stderr, since its start */
+void loader_reload(const char *policy, ...) PRINTF(1, 2); /* SIGHUP */
+void loader_with(const char *policy, ...) PRINTF(1, 2); /* either, as it runs or not */
 
 /* The policy it runs with, and the directory of what adds to that. */
-#define POLICY "/run/irqgate-test.yaml"
+#define POLICY_FILE "/run/irqgate-test.yaml"
 #define POLICY_DIR "/run/irqgate-test.d"
 
 /* Stops the loader if it runs, unloads; nothing of irqgate may remain. */
@@ -88,6 +115,7 @@ bool loaded(void);
 /* `show WHAT -j`, to be released by the caller. */
 struct json_object *show(const char *what);
 const char *field(struct json_object *row, const char *name); /* "" if null */
+long number(struct json_object *row, const char *name);
 
 struct counts {
 	long passed, dropped, denied, would_drop, leaked, audited;
@@ -95,11 +123,21 @@ struct counts {
 
 /* From here on counts and events are new. */
 void mark(void);
+void mark_events(void); /* events only */
 
 /* Since mark(). HANDLE "" stands for what belongs to no device. */
 struct counts counted(const char *handle, unsigned int vector);
 struct counts counted_all(const char *handle); /* the sum of its vectors */
 void expect_counts(const char *handle, unsigned int first, unsigned int last, struct counts want);
+
+struct counts_step {
+	struct counts now; /* of the vector, from the start */
+	struct counts row, all; /* of the vector, of all: since mark() */
+};
+
+/* What was counted since mark() or the last step, from which the next counts. */
+struct counts_step counts_step(const char *handle, unsigned int vector);
+const char *counts_text(const struct counts *c, char buf[128]);
 
 struct binding {
 	char state[16], verdict[16], reason[16], context[64];
@@ -113,8 +151,19 @@ void expect_state(const char *handle, unsigned int first, unsigned int last, con
 struct json_object *event_wait(const char *verdict, const char *reason, const char *level,
 			       const char *handle, unsigned int vector);
 
-/* Elements of a pinned map. */
+/* The same, if it has come already. */
+struct json_object *event_find(const char *verdict, const char *reason, const char *level,
+			       const char *handle, unsigned int vector);
+
+/* How many events since mark() have this verdict and handle. */
+long events_of(const char *verdict, const char *handle);
+
+/* A pinned map as bpftool prints it, to be released; its elements. */
+struct json_object *map_dump(const char *name);
 long map_count(const char *name);
+
+/* A number of `irqgate status`. */
+long status_of(const char *name);
 
 /* ---- workers ------------------------------------------------------------- */
 
@@ -129,6 +178,8 @@ void worker_end(struct worker *w, bool kill);
 
 /* A step; no answer is a failure. */
 long ask(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, uint32_t c);
+long ask_all(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, uint32_t c,
+	     const char *text, int fd);
 long ask_text(struct worker *w, enum worker_op op, const char *text);
 
 /* One that must succeed. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What operators use, and what the loader may do. */
-#include "usual.h"
+#include "fixture.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -62,7 +62,7 @@ static void expect_private(const char *path)
 }
 
 /* What it keeps is enough: a reload, a quarantine and its release, of other users. */
-void ops_privileges(void)
+static void privileges(void)
 {
 	const struct worker_options user = { .cgroup = BLUE, .uid = 12345 };
 	struct worker *w;
@@ -93,7 +93,7 @@ void ops_privileges(void)
 	expect_privileges(false);
 }
 
-/* ---- ops.top ---------------------------------------------------------------- */
+/* ---- tool.top ---------------------------------------------------------------- */
 
 #define LONG_NAME "a-name-much-longer-than-any-column-of-top"
 
@@ -150,7 +150,7 @@ static int in_terminal(const char *keys, char *out, size_t len)
 	return WIFEXITED(code) ? WEXITSTATUS(code) : 128 + WTERMSIG(code);
 }
 
-void ops_top(void)
+static void top(void)
 {
 	static char screen[65536];
 	const struct output *o;
@@ -186,9 +186,9 @@ void ops_top(void)
 	expect(o->status == 1 && strstr(o->err, "not a terminal"), "top without one: %s", o->err);
 }
 
-/* ---- ops.graph -------------------------------------------------------------- */
+/* ---- tool.graph -------------------------------------------------------------- */
 
-void ops_graph(void)
+static void graph(void)
 {
 	/* A process has the name of its program: one that would break out of a string. */
 	const struct worker_options hostile = { .cgroup = BLUE, .exe = "/run/v\"];\033[31m\n" };
@@ -217,4 +217,15 @@ void ops_graph(void)
 		test_skip("no graphviz: the SVG was not looked at");
 	expect(!o->status, "graph --svg: exit %d: %s", o->status, o->err);
 	expect(strstr(o->out, "<svg") && strstr(o->out, "</svg>"), "graph --svg makes no SVG");
+}
+
+static const struct test tests[] = {
+	{ "ops.privileges", privileges },
+	{ "tool.top", top },
+	{ "tool.graph", graph },
+};
+
+struct test_set ops_tests(void)
+{
+	return TEST_SET(tests);
 }

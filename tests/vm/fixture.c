@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "usual.h"
+#include "fixture.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <unistd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct device edu, edu2, nic, igb;
 
 void write_text(const char *path, const char *text)
 {
@@ -12,8 +18,6 @@ void write_text(const char *path, const char *text)
 	ok = f && !fclose(f) && ok;
 	expect(ok, "%s: %s", path, rig_errname(errno));
 }
-
-struct device edu, edu2, nic, igb;
 
 static void find(struct device *d, uint16_t vendor, uint16_t device, unsigned int nth,
 		 unsigned int vectors)
@@ -27,7 +31,7 @@ static void find(struct device *d, uint16_t vendor, uint16_t device, unsigned in
 /* One device, registered for blue. */
 void enforce(const struct device *d, const char *vectors, const char *action)
 {
-	loader_start(ENFORCE CONTEXTS "devices:\n" ROW, d->handle, "blue", vectors, action);
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW, d->handle, "blue", vectors, action);
 }
 
 void with(const struct device *d)
@@ -113,6 +117,55 @@ void expect_running(struct worker *w)
 	expect(wait_for(1000, task_state(w->pid) != 'T'), "the process that bound stays stopped");
 }
 
+long vfio_bindings(void)
+{
+	struct json_object *all = show("bindings");
+	size_t n = json_object_array_length(all), i;
+	long count = 0;
+
+	for (i = 0; i < n; i++)
+		count += !!strcmp(field(json_object_array_get_idx(all, i), "state"), "host");
+	json_object_put(all);
+	return count;
+}
+
+void expect_forgotten(const char *after)
+{
+	static const char *const maps[] = { "eventfds", "irqfds", "vms" };
+	size_t i;
+
+	expect(wait_for(3000, !vfio_bindings()), "%ld bindings are left %s", vfio_bindings(),
+	       after);
+	for (i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
+		expect(wait_for(3000, !map_count(maps[i])), "%ld %s are left %s",
+		       map_count(maps[i]), maps[i], after);
+}
+
+/* A worker whose pid will be PID. */
+struct worker *worker_with_pid(pid_t pid)
+{
+	struct worker *w;
+	FILE *f = fopen("/proc/sys/kernel/ns_last_pid", "we");
+
+	if (!f)
+		test_skip("this kernel cannot choose pids");
+	fprintf(f, "%d", pid - 1);
+	fclose(f);
+	w = worker_new(NOBODY);
+	if (w->pid != pid)
+		test_skip("pid %d was taken", pid);
+	return w;
+}
+
+bool find_devices(void)
+{
+	find(&edu, RIG_EDU, 0, 1);
+	find(&edu2, RIG_EDU, 1, 1);
+	find(&nic, RIG_E1000E, 0, 5);
+	find(&igb, RIG_IGB, 0, 10);
+	return edu2.vectors && nic.vectors;
+}
+
 void copy_self(const char *path)
 {
 	char *argv[] = { "/bin/cp", "/proc/self/exe", (char *)path, NULL };
@@ -125,11 +178,19 @@ void copy_self(const char *path)
 	expect(!run(argv)->status, "cannot copy %s to %s", self, path);
 }
 
-bool find_devices(void)
+void open_to_users(void)
 {
-	find(&edu, RIG_EDU, 0, 1);
-	find(&edu2, RIG_EDU, 1, 1);
-	find(&nic, RIG_E1000E, 0, 5);
-	find(&igb, RIG_IGB, 0, 10);
-	return edu2.vectors && nic.vectors;
+	struct dirent *d;
+	char path[300];
+	DIR *dir;
+
+	chmod("/dev/kvm", 0666);
+	dir = opendir("/dev/vfio");
+	while (dir && (d = readdir(dir))) {
+		snprintf(path, sizeof(path), "/dev/vfio/%s", d->d_name);
+		if (d->d_name[0] != '.' && d->d_type == DT_CHR)
+			chmod(path, 0666);
+	}
+	if (dir)
+		closedir(dir);
 }
