@@ -16,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "apply.h"
@@ -26,6 +27,7 @@
 #include "names.h"
 #include "pins.h"
 #include "policy.h"
+#include "privilege.h"
 #include "probe.h"
 #include "quarantine.h"
 #include "table.h"
@@ -61,6 +63,22 @@ static int load_policy(const struct run_options *opts, struct policy **policy)
 static void beat(struct loader *l)
 {
 	__atomic_store_n(&l->pins.state->loader_beat, now_ns(), __ATOMIC_RELAXED);
+}
+
+/* What systemctl status shows; no-ops unless systemd started this. */
+static void notify_status(struct loader *l)
+{
+	if (l->pins.state->alarm)
+		sd_notify(0, "STATUS=ALARM: the hooks do not fire, nothing is enforced");
+	else
+		sd_notifyf(0, "STATUS=%s, %u contexts, %u devices",
+			   name_of(&names_mode, l->policy->defaults.mode), l->policy->ncontexts,
+			   l->policy->ndevices);
+}
+
+static bool all_hooked(void)
+{
+	return hooks_stage_loaded(STAGE_VFIO) && hooks_stage_loaded(STAGE_KVM);
 }
 
 /* The modules' stages, as far as their modules are there. */
@@ -296,6 +314,7 @@ static void check_sentinel(struct loader *l)
 	ev.reason = alive ? IRQGATE_REASON_RECOVERED : IRQGATE_REASON_SILENT;
 	l->pins.state->alarm = alive ? 0 : ev.time;
 	tell(l, &ev);
+	notify_status(l);
 	if (alive)
 		adopt(l); /* what was made or ended meanwhile */
 	msg(alive ? "the hooks fire again"
@@ -318,6 +337,8 @@ static void handle_modules(struct loader *l)
 	    !vfio && hooks_stage_loaded(STAGE_VFIO) ? " vfio" : "",
 	    !kvm && hooks_stage_loaded(STAGE_KVM) ? " kvm" : "");
 	adopt(l); /* what was bound in between is found and judged */
+	if (all_hooked() && privilege_limit(true))
+		msg("the capabilities to attach hooks stay");
 }
 
 static int publish(struct loader *l)
@@ -378,6 +399,7 @@ static void reload(struct loader *l, bool always)
 	} else {
 		apply(l, policy, "reloaded the policy");
 	}
+	notify_status(l);
 	if (lock >= 0)
 		close(lock);
 }
@@ -414,6 +436,7 @@ static void follow(struct loader *l)
 static void tick(struct loader *l)
 {
 	beat(l);
+	sd_notify(0, "WATCHDOG=1");
 	check_sentinel(l);
 	if (l->unprinted && may_write(stdout)) {
 		msg("%llu events were not printed, for nobody read standard output", l->unprinted);
@@ -426,7 +449,7 @@ static void tick(struct loader *l)
 	if (l->epoch != l->pins.state->epoch || bindings_waiting(&l->pins))
 		l->enforce = true;
 	/* Without the module's event, which a full ring can lose. */
-	if (!hooks_stage_loaded(STAGE_VFIO) || !hooks_stage_loaded(STAGE_KVM))
+	if (!all_hooked())
 		l->check_modules = true;
 }
 
@@ -567,6 +590,9 @@ int daemon_run(const struct run_options *opts)
 	struct loader l = { .opts = opts, .epoll = -1, .listener = -1, .files = -1 };
 	int err;
 
+	/* From the beginning, so that a reload may read what the first load may. */
+	if (privilege_start())
+		return EXIT_RUNTIME;
 	err = load_policy(opts, &l.policy);
 	if (err)
 		return err == -EOPNOTSUPP ? EXIT_KERNEL : EXIT_USAGE;
@@ -574,7 +600,7 @@ int daemon_run(const struct run_options *opts)
 		msg("no policy file: empty table, audit mode");
 	l.gates = !probe_lsm().why;
 	l.sentinel = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	err = bring_up(&l);
+	err = run_dir() ?: bring_up(&l);
 	if (err)
 		goto out;
 	if (!opts->stay) {
@@ -585,10 +611,16 @@ int daemon_run(const struct run_options *opts)
 	err = open_loop(&l);
 	if (err)
 		goto out;
+	err = privilege_limit(all_hooked());
+	if (err)
+		goto out;
 	beat(&l);
 	never_block();
 	msg("ready");
+	notify_status(&l);
+	sd_notify(0, "READY=1");
 	loop(&l);
+	sd_notify(0, "STOPPING=1");
 	__atomic_store_n(&l.pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);
 	l.pins.state->policy = 0;
 	unlink(MONITOR_SOCKET);

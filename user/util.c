@@ -9,13 +9,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "util.h"
 
-#define LOCK_PATH "/run/irqgate.lock"
+#define LOCK_PATH RUN_DIR "/lock"
 
 static bool blocks = true;
 
@@ -219,6 +220,24 @@ static __u64 clock_ns(clockid_t clock)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
+int run_dir(void)
+{
+	if (mkdir(RUN_DIR, 0700) && errno != EEXIST)
+		return fail(-errno, RUN_DIR ": cannot create: %s", strerror(errno));
+	return 0;
+}
+
+const char *text_safe(const char *from, char *buf, size_t len)
+{
+	size_t i;
+
+	for (i = 0; from[i] && i + 1 < len; i++)
+		buf[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
+	if (len)
+		buf[i] = '\0';
+	return buf;
+}
+
 __u64 now_ns(void)
 {
 	return clock_ns(CLOCK_MONOTONIC);
@@ -231,8 +250,11 @@ __u64 boottime_ns(void)
 
 int lock_changes(void)
 {
-	int fd = open(LOCK_PATH, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd = run_dir();
 
+	if (fd < 0)
+		return fd;
+	fd = open(LOCK_PATH, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fail(-errno, "%s: cannot open: %s", LOCK_PATH, strerror(errno));
 	if (flock(fd, LOCK_EX)) {

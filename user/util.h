@@ -17,6 +17,9 @@ enum {
 	EXIT_KERNEL = 3, /* this kernel cannot honour it */
 };
 
+/* What a running irqgate shares with its commands, root's alone. */
+#define RUN_DIR "/run/irqgate"
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* "irqgate: ..." as one line on stderr. */
@@ -75,6 +78,21 @@ bool mounted(const char *type, const char *path, long magic);
 
 /* now_ns - CLOCK_MONOTONIC in ns, what bpf_ktime_get_ns gives. */
 __u64 now_ns(void);
+
+/* run_dir - make RUN_DIR if it is not there; returns 0 or a negative errno. Says why. */
+int run_dir(void);
+
+/*
+ * text_safe - a text others chose, fit for a terminal and a log
+ * @from: NUL-terminated
+ * @buf: where to; cut off when too small
+ * @len: size of @buf
+ *
+ * What is not printable ASCII becomes '?': no escape sequences, no bidirectional
+ * text, one column a character.
+ * Return: @buf.
+ */
+const char *text_safe(const char *from, char *buf, size_t len);
 
 /* boottime_ns - CLOCK_BOOTTIME in ns, what bpf_ktime_get_boot_ns gives. */
 __u64 boottime_ns(void);
