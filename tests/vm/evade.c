@@ -8,6 +8,7 @@
 #include "worker-evade.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/vfio.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -711,6 +712,7 @@ static void evade_ranges(void)
 	expect(rows <= card->vectors + 1, "%ld vectors are counted that do not exist", rows);
 	must(w, W_ABSENT, 0, card->vectors, 1);
 	must(w, W_VFIO, 1, 2, 0);
+	must(w, W_PENDING, 0, 0, 0); /* what the device kept from before */
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		ret = evade(w, E_SET_IRQS, bad[i].start, bad[i].count, inject);
 		expect(ret == -EACCES || ret == -EINVAL, "DATA_NONE start %u count %u: %s",
@@ -732,9 +734,16 @@ static void evade_ranges(void)
 
 /* ---- evade.*: hooks that are taken away ----------------------------------------------- */
 
-static void ftrace(const char *value)
+static void ftrace(char value)
 {
-	write_text("/proc/sys/kernel/ftrace_enabled", value);
+	int fd = open("/proc/sys/kernel/ftrace_enabled", O_WRONLY | O_CLOEXEC);
+	bool done = fd >= 0 && write(fd, &value, 1) == 1;
+	int error = errno;
+
+	if (fd >= 0)
+		close(fd);
+	if (!done)
+		test_skip("kernel.ftrace_enabled cannot be changed: %s", rig_errname(error));
 }
 
 /* Nothing can be stopped meanwhile, but it is told, and found when it is over. */
@@ -749,7 +758,7 @@ static void evade_ftrace(void)
 	expect_is(bind_all(w, &edu, IRQFD_FIRST), 0, "binding");
 	verb(0, "status", NULL);
 	mark();
-	ftrace("0");
+	ftrace('0');
 	ev = wait_for(10000, (ev = event_wait("alarm", "silent", NULL, NULL, 0))) ? ev : NULL;
 	if (ev)
 		expect_is(irqgate("status", NULL)->status, 1, "irqgate status, silent");
@@ -757,7 +766,7 @@ static void evade_ftrace(void)
 		expect_is(bind_all(out, card, IRQFD_FIRST), 0,
 			  "binding while the hooks are silent");
 	mark();
-	ftrace("1");
+	ftrace('1');
 	expect(ev, "no alarm within 10 s");
 	json_object_put(ev);
 	expect(wait_for(10000, !irqgate("status", NULL)->status), "status does not recover");
@@ -980,7 +989,7 @@ static void race(const char *action, bool rebind)
 	loader_with(RACE_POLICY(action));
 	w = driver(BLUE, card);
 	verb(0, "allow", card->handle, "1", "--to", "blue", NULL);
-	must(w, W_VFIO, 0, card->vectors, 0);
+	must(w, W_VFIO, 0, 5, 0);
 	binder = heir_of(w, BLUE, 1);
 	/* Whoever bound it last may read what is revoked. */
 	reader = rebind ? binder : w;
