@@ -139,10 +139,12 @@ static int refuse(struct lack lack)
 
 int probe_require(bool enforce, bool unsafe)
 {
-	struct lack lack = probe_bpf();
+	static bool bpf; /* asked once: a loader gives up the privileges it takes */
+	struct lack lack = bpf ? none : probe_bpf();
 
 	if (lack.why)
 		return refuse(lack);
+	bpf = true;
 	if (!enforce)
 		return 0;
 	lack = probe_lsm();
