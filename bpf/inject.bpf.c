@@ -8,31 +8,13 @@
  */
 #include "gate.bpf.h"
 #include "hook.bpf.h"
+#include "msi.bpf.h"
 
 #include <linux/kvm.h>
 
 #define MAY_WRITE 2
 #define MAY_READ 4
 #define EPOLLIN 1
-
-static __always_inline struct irqgate_cpu *this_cpu(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&cpus, &zero);
-}
-
-/* Judge anew if something moved since, then count. */
-static __always_inline void msi_seen(struct irqgate_binding *b)
-{
-	struct irqgate_state *st = the_state();
-
-	if (!st)
-		return;
-	if (b->epoch != st->epoch || !b->verdict)
-		decide_binding(b);
-	account(b, 1);
-}
 
 HOOK2(vfio_msi, "vfio_msihandler", int, irq, __u64, trigger)
 {
@@ -41,6 +23,10 @@ HOOK2(vfio_msi, "vfio_msihandler", int, irq, __u64, trigger)
 	struct irqgate_cpu *cpu = this_cpu();
 	__u64 *pending;
 
+	if (cpu && cpu->counted == trigger) {
+		cpu->counted = 0;
+		return 0;
+	}
 	if (cpu)
 		cpu->msi = trigger;
 	if (b && b->trigger == trigger) {
@@ -61,19 +47,20 @@ HOOK2(vfio_msi, "vfio_msihandler", int, irq, __u64, trigger)
 }
 
 /*
- * A kernel-side signal. That of an MSI was judged above; another one to a VM runs
- * under whatever task happens to be current. Who handed the eventfd to vhost or to
- * a guest's I/O answers for it; where nobody is known to have (AIO, io_uring) the
- * signaller is an unlisted source. It cannot be stopped here: it is a leak.
+ * A kernel-side signal: that of an MSI was judged above, and where the inline gate
+ * is in force it judged the others. Without it nothing can stop them here: what
+ * is not in order is a leak.
  */
 HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 {
+	struct kernel_signal s = { .eventfd = efd };
+	struct irqgate_state *st = the_state();
 	struct irqgate_cpu *cpu = this_cpu();
-	struct irqgate_eventfd *e;
+	struct irqgate_counters *c;
 	union decision r;
-	__u32 i;
+	__u64 n;
 
-	if (!cpu)
+	if (!cpu || !st)
 		return 0;
 	if (cpu->msi == efd) {
 		cpu->msi = 0;
@@ -81,41 +68,22 @@ HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 		return 0;
 	}
 	cpu->wake = 0;
-	e = eventfd_entry(efd);
-	if (!e)
+	if (st->inline_gate)
 		return 0;
-	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
-		struct irqgate_counters *c;
-		struct irqgate_event *ev;
-		__u64 n;
-
-		if (!e->vm[i])
-			continue;
-		r.raw = decide_signal(e->signaller.tgid ? &e->signaller : NULL, e->vm[i]);
-		if (r.d.verdict <= IRQGATE_VERDICT_ALLOW)
-			continue;
-		c = vector_stats(0, 0);
-		if (!c)
-			continue;
-		if (r.d.verdict == IRQGATE_VERDICT_AUDIT) {
-			n = counted(&c->would_drop, 1);
-		} else {
-			r.d.verdict = IRQGATE_VERDICT_LEAK;
-			n = counted(&c->leaked, 1);
-		}
-		if (!report_due(c, n))
-			continue;
-		ev = event_new(IRQGATE_EVENT_VERDICT);
-		if (!ev)
-			continue;
-		ev->eventfd = efd;
-		ev->vm = e->vm[i];
-		ev->verdict = r.d.verdict;
-		ev->reason = r.d.reason;
-		ev->gd_expected = r.d.gd;
-		ev->count = n;
-		bpf_ringbuf_submit(ev, 0);
+	r.raw = decide_kernel_signal(&s);
+	if (r.d.verdict <= IRQGATE_VERDICT_ALLOW)
+		return 0;
+	c = vector_stats(0, 0);
+	if (!c)
+		return 0;
+	if (r.d.verdict == IRQGATE_VERDICT_AUDIT) {
+		n = counted(&c->would_drop, 1);
+	} else {
+		r.d.verdict = IRQGATE_VERDICT_LEAK;
+		n = counted(&c->leaked, 1);
 	}
+	if (report_due(c, n))
+		report_signal(&s, r, IRQGATE_LEVEL_NONE, n);
 	return 0;
 }
 
@@ -156,9 +124,18 @@ HOOK1(host_irq, "handle_irq_event", struct irq_desc *, desc)
 	struct irqgate_event *ev;
 	__u64 *pending, handle;
 
-	if (!msi || !action || !st || (__u64)BPF_CORE_READ(action, handler) == st->vfio_msihandler)
+	if (!msi || !action || !st)
 		return 0;
 	key.irq = BPF_CORE_READ(desc, irq_data.irq);
+	if ((__u64)BPF_CORE_READ(action, handler) == st->vfio_msihandler) {
+		struct irqgate_cpu *cpu = st->inline_gate ? this_cpu() : NULL;
+
+		if (cpu) {
+			cpu->msi_desc = (__u64)msi;
+			cpu->irq = key.irq;
+		}
+		return 0;
+	}
 	b = bpf_map_lookup_elem(&bindings, &key);
 	/* A number that was given to another device has another descriptor. */
 	if (b && b->state == IRQGATE_BINDING_HOST && b->device == (__u64)msi) {

@@ -21,6 +21,7 @@
 #include "events.h"
 #include "handle.h"
 #include "hooks.h"
+#include "inline.h"
 #include "names.h"
 #include "pins.h"
 #include "policy.h"
@@ -39,6 +40,7 @@ struct loader {
 	int epoll, signals, timer, listener, sentinel;
 	bool sentinel_alarm;
 	bool check_modules, enforce; /* to be done after the ring was read */
+	bool inline_tried; /* of this time the module is loaded */
 	__u64 epoch; /* when bindings were last enforced */
 };
 
@@ -93,7 +95,7 @@ static int load_stages(struct loader *l)
 	enum stage stage;
 	int err;
 
-	for (stage = STAGE_VFIO; stage < STAGES; stage++) {
+	for (stage = STAGE_VFIO; stage <= STAGE_KVM; stage++) {
 		if (hooks_stage_loaded(stage))
 			continue;
 		err = hooks_load(stage, l->gates);
@@ -118,6 +120,57 @@ static int adopt(struct loader *l)
 		err = bindings_enforce(&l->pins);
 	close(lock);
 	return err < 0 ? err : 0;
+}
+
+/* The inline gate came or went: said, and an event. */
+static void tell_gate(struct loader *l, enum irqgate_reason reason)
+{
+	struct timespec now;
+	struct irqgate_event ev = {
+		.type = IRQGATE_EVENT_VERDICT,
+		.reason = reason,
+		.level = IRQGATE_LEVEL_INLINE,
+		.gd_expected = IRQGATE_GD_NONE,
+		.gd_actual = IRQGATE_GD_NONE,
+	};
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	ev.time = now.tv_sec * 1000000000ULL + now.tv_nsec;
+	event_print(stdout, &l->pins, &ev, l->opts->json);
+	monitor_send(&ev);
+	msg(reason == IRQGATE_REASON_GATE_ON
+		    ? "the inline gate is in force"
+		    : "the inline gate is no longer in force, quarantine takes its place");
+}
+
+/*
+ * Follow the kernel module. While the programs are attached it cannot be unloaded:
+ * whoever wants it back writes 0 to its parameter `armed`.
+ */
+static void check_inline(struct loader *l)
+{
+	int lock;
+
+	if (!inline_present()) {
+		l->inline_tried = false;
+		return;
+	}
+	/* The module needs VFIO's, but that one's hooks come first. */
+	if (!hooks_stage_loaded(STAGE_VFIO))
+		return;
+	if (l->pins.state->inline_gate ? inline_armed() : l->inline_tried)
+		return;
+	lock = lock_changes();
+	if (lock < 0)
+		return;
+	l->inline_tried = true;
+	if (l->pins.state->inline_gate) {
+		inline_detach(&l->pins);
+		tell_gate(l, IRQGATE_REASON_GATE_OFF);
+	} else if (!inline_attach(&l->pins)) {
+		tell_gate(l, IRQGATE_REASON_GATE_ON);
+	}
+	close(lock);
 }
 
 /* The binding of a host driver's vector goes, what it counted stays. */
@@ -172,6 +225,8 @@ static int on_event(void *arg, void *data, size_t len)
 		break;
 	case IRQGATE_EVENT_MODULE:
 		l->check_modules = true;
+		if (!strcmp(ev->comm, "irqgate_hook"))
+			l->inline_tried = false;
 		break;
 	case IRQGATE_EVENT_HOST_IRQ:
 		learn_host_irq(l, ev);
@@ -278,6 +333,7 @@ static void tick(struct loader *l)
 	/* Without the module's event, which a full ring can lose. */
 	if (!hooks_stage_loaded(STAGE_VFIO) || !hooks_stage_loaded(STAGE_KVM))
 		l->check_modules = true;
+	check_inline(l);
 }
 
 static void handle_modules(struct loader *l)
@@ -295,6 +351,9 @@ static void handle_modules(struct loader *l)
 	    !vfio && hooks_stage_loaded(STAGE_VFIO) ? " vfio" : "",
 	    !kvm && hooks_stage_loaded(STAGE_KVM) ? " kvm" : "");
 	adopt(l); /* what was bound in between is found and judged */
+	/* With KVM there, interrupts may get past the inline gate. */
+	if (l->pins.state->inline_gate)
+		inline_attach(&l->pins);
 }
 
 static int publish(struct loader *l)
@@ -427,6 +486,9 @@ static int bring_up(struct loader *l)
 		err = load_stages(l);
 	if (!err)
 		err = adopt(l);
+	/* Optional: what is wrong with it was said. */
+	if (!err)
+		check_inline(l);
 out:
 	/* What an earlier irqgate left in force stays in force. */
 	if (err && fresh)

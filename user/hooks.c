@@ -55,6 +55,10 @@ const struct hook hooks[] = {
 	{ "irqfd_ended", "irqfd_shutdown", "link_irqfd_ended", HOOK_TRACE, STAGE_KVM, .what = "irqfd's end" },
 	{ "irqfd_woken", "irqfd_wakeup", "link_irqfd_woken", HOOK_TRACE, STAGE_KVM, .what = "arrivals at a VM" },
 	{ "adopt_kvm", "task_file", "iter_kvm", HOOK_ITER, STAGE_KVM, .what = "VMs and irqfds that exist" },
+
+	{ "vector_changing", "vfio_msi_set_vector_signal", "link_vector_changing", HOOK_TRACE, STAGE_INLINE, .what = "who binds a vector" },
+	{ "inline_msi", "irqgate_msi_tp", "link_inline_msi", HOOK_TP, STAGE_INLINE, .what = "inline gate: device MSIs" },
+	{ "inline_signal", "irqgate_signal_tp", "link_inline_signal", HOOK_TP, STAGE_INLINE, .what = "inline gate: kernel-side signals" },
 };
 /* clang-format on */
 const unsigned int nhooks = ARRAY_SIZE(hooks);
@@ -66,7 +70,11 @@ static const struct {
 	[STAGE_CORE] = { "core", NULL, NULL },
 	[STAGE_VFIO] = { "vfio", "vfio_msi_set_vector_signal", "vfio_pci_core" },
 	[STAGE_KVM] = { "kvm", "kvm_arch_init_vm", "kvm" },
+	[STAGE_INLINE] = { "inline", "irqgate_hook_msi", "irqgate_hook" },
 };
+
+/* Whose signals are VFIO's own; virqfds were a module of their own up to 6.1. */
+static const char *const vfio_modules[] = { "vfio_pci_core", "vfio_virqfd", "vfio" };
 
 static struct irqgate_bpf *core; /* kept for its BTF */
 static bool verbose;
@@ -149,7 +157,8 @@ static enum hook_state trampoline_state(int prog_fd)
 	return state;
 }
 
-static enum hook_state kprobe_state(const char *function)
+/* Does ftrace list the function as hooked, with FLAGS among what it says of it? */
+static enum hook_state function_state(const char *function, const char *flags)
 {
 	enum hook_state state = HOOK_SILENT;
 	FILE *f = enabled_functions();
@@ -158,10 +167,16 @@ static enum hook_state kprobe_state(const char *function)
 	if (!f)
 		return HOOK_UNVERIFIED;
 	while (state == HOOK_SILENT && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%255s", name) == 1 && !strcmp(name, function))
+		if (sscanf(line, "%255s", name) == 1 && !strcmp(name, function) &&
+		    strstr(line, flags))
 			state = HOOK_LIVE;
 	fclose(f);
 	return state;
+}
+
+static enum hook_state kprobe_state(const char *function)
+{
+	return function_state(function, "");
 }
 
 /* Once pinned, the attachment outlives the link object. */
@@ -234,6 +249,8 @@ static struct irqgate_bpf *open_object(bool (*want)(const struct hook *h, const 
 	skel->rodata->kvm_vm_fops_addr = kernel_symbol("kvm_vm_fops");
 	skel->rodata->kvm_vcpu_fops_addr = kernel_symbol("kvm_vcpu_fops");
 	skel->rodata->pci_bus_type_addr = kernel_symbol("pci_bus_type");
+	for (i = 0; i < ARRAY_SIZE(vfio_modules) && kernel_symbol("irqgate_hook_msi"); i++)
+		module_text(vfio_modules[i], skel->rodata->vfio_text[i]);
 	bpf_object__for_each_program(prog, skel->obj) {
 		const char *name = bpf_program__name(prog);
 		bool on = false;
@@ -339,6 +356,15 @@ static bool want_stage(const struct hook *h, const char *prog, void *arg)
 	return h->kind != HOOK_TRACE || kernel_symbol(h->function);
 }
 
+void hooks_unload(enum stage stage)
+{
+	unsigned int i;
+
+	for (i = 0; i < nhooks; i++)
+		if (hooks[i].stage == stage)
+			unpin_hook(&hooks[i]);
+}
+
 static int attach_hook(struct irqgate_bpf *skel, const struct hook *h)
 {
 	struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, h->name);
@@ -397,6 +423,8 @@ static void forget_other_build(void)
 	if (!bpf_map_lookup_elem(fd, &zero, &state) && state.build != hooks_build()) {
 		for (i = 0; i < nhooks; i++)
 			unpin_hook(&hooks[i]);
+		state.inline_gate = IRQGATE_INLINE_OFF;
+		bpf_map_update_elem(fd, &zero, &state, BPF_EXIST);
 	}
 	close(fd);
 }
@@ -427,11 +455,13 @@ int hooks_load(enum stage stage, bool gates)
 	for (i = 0; i < nhooks && !err; i++)
 		if (hooks[i].stage == stage)
 			err = attach_hook(skel, &hooks[i]);
-	if (err) {
-		for (i = 0; i < nhooks; i++)
-			if (hooks[i].stage == stage)
-				unpin_hook(&hooks[i]);
-	}
+	/* ftrace must have been told that these functions may be redirected. */
+	if (!err && stage == STAGE_INLINE &&
+	    (function_state("vfio_msihandler", " I ") == HOOK_SILENT ||
+	     function_state("eventfd_signal_mask", " I ") == HOOK_SILENT))
+		err = fail(-ENOTSUP, "irqgate_hook is loaded, but ftrace does not call it");
+	if (err)
+		hooks_unload(stage);
 	if (!err && stage == STAGE_CORE)
 		core = skel;
 	else

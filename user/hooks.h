@@ -18,6 +18,7 @@ enum stage {
 	STAGE_CORE,
 	STAGE_VFIO,
 	STAGE_KVM,
+	STAGE_INLINE,
 	STAGES,
 };
 
@@ -68,6 +69,9 @@ struct hook_status {
  * with nothing of this stage attached. Says what is wrong.
  */
 int hooks_load(enum stage stage, bool gates);
+
+/* hooks_unload - detach and unpin a stage. */
+void hooks_unload(enum stage stage);
 
 /* hooks_stage_loaded - the stage is pinned and attached. */
 bool hooks_stage_loaded(enum stage stage);

@@ -35,6 +35,8 @@ static const char *const reason_text[] = {
 	[IRQGATE_REASON_NO_LOADER] = "no-loader",
 	[IRQGATE_REASON_UNREADABLE] = "unreadable",
 	[IRQGATE_REASON_UNRESOLVED] = "unresolved",
+	[IRQGATE_REASON_GATE_ON] = "gate-on",
+	[IRQGATE_REASON_GATE_OFF] = "gate-off",
 };
 const struct names names_reason = NAMES(reason_text);
 

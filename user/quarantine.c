@@ -186,6 +186,8 @@ static int enforce_pass(struct pins *pins, int *failed)
 		if (binding_find(pins, key.irq, &b))
 			continue;
 		if (b.state == IRQGATE_BINDING_BOUND && b.verdict >= IRQGATE_VERDICT_DROP) {
+			if (pins->state->inline_gate == IRQGATE_INLINE_ALONE)
+				continue; /* dropped before it gets that far */
 			err = quarantine(pins, &b);
 		} else if (b.state == IRQGATE_BINDING_QUARANTINED &&
 			   b.verdict <= IRQGATE_VERDICT_AUDIT) {
@@ -229,6 +231,9 @@ int bindings_cut(struct pins *pins, __u64 handle, const struct vector_set *vecto
 	struct irqgate_binding b;
 	int failed = 0;
 
+	/* From the change of the row on the inline gate drops what comes. */
+	if (pins->state->inline_gate == IRQGATE_INLINE_ALONE)
+		return 0;
 	while (!bpf_map_get_next_key(pins->bindings, prev, &next)) {
 		key = next;
 		prev = &key;

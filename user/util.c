@@ -85,6 +85,7 @@ static struct {
 	{ "eventfd_release", 0 },
 	{ "eventfd_signal_mask", 0 },
 	{ "handle_irq_event", 0 },
+	{ "irqgate_hook_msi", 0 },
 	{ "bpf_lsm_file_ioctl", 0 },
 	{ "bpf_lsm_file_ioctl_compat", 0 },
 };
@@ -129,6 +130,61 @@ __u64 kernel_symbol(const char *name)
 void kernel_symbols_forget(void)
 {
 	symbols_known = false;
+}
+
+/* Calls @each for every function of a module. */
+static void each_module_function(void (*each)(__u64 addr, const char *module, void *arg), void *arg)
+{
+	FILE *f = fopen("/proc/kallsyms", "re");
+	char line[512], module[64], type;
+	unsigned long long addr;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (strchr(line, '[') &&
+		    sscanf(line, "%llx %c %*s [%63[^]]", &addr, &type, module) == 3 &&
+		    (type == 't' || type == 'T'))
+			each(addr, module, arg);
+	if (f)
+		fclose(f);
+}
+
+struct text {
+	const char *module;
+	__u64 first, last, next;
+};
+
+static void find_ends(__u64 addr, const char *module, void *arg)
+{
+	struct text *t = arg;
+
+	if (strcmp(module, t->module))
+		return;
+	if (!t->first || addr < t->first)
+		t->first = addr;
+	if (addr > t->last)
+		t->last = addr;
+}
+
+static void find_next(__u64 addr, const char *module, void *arg)
+{
+	struct text *t = arg;
+
+	(void)module;
+	if (addr > t->last && addr < t->next)
+		t->next = addr;
+}
+
+/* kallsyms has no sizes: the last function ends before whatever comes next. */
+void module_text(const char *name, __u64 range[2])
+{
+	struct text t = { .module = name };
+
+	each_module_function(find_ends, &t);
+	t.next = t.last + 0x10000;
+	if (t.last)
+		each_module_function(find_next, &t);
+	range[0] = t.first;
+	range[1] = t.first ? t.next : 0;
 }
 
 bool module_live(const char *name)

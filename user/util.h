@@ -38,6 +38,13 @@ int read_line(const char *path, char *buf, size_t len);
 __u64 kernel_symbol(const char *name);
 void kernel_symbols_forget(void);
 
+/*
+ * module_text - where a module's functions lie, from range[0] up to range[1]
+ *
+ * Both 0 when the module is not there.
+ */
+void module_text(const char *name, __u64 range[2]);
+
 /* module_live - not in the middle of loading or going; also true when built in. */
 bool module_live(const char *name);
 

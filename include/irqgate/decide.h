@@ -34,6 +34,8 @@ enum irqgate_reason {
 	IRQGATE_REASON_NO_LOADER = 10, /* drop asked for, nobody there to quarantine */
 	IRQGATE_REASON_UNREADABLE = 11, /* arguments could not be read */
 	IRQGATE_REASON_UNRESOLVED = 12, /* binding found, its owner was not */
+	IRQGATE_REASON_GATE_ON = 13, /* no verdict: the inline gate is in force from now on */
+	IRQGATE_REASON_GATE_OFF = 14, /* no verdict: it no longer is */
 };
 
 struct irqgate_decision {
