@@ -14,7 +14,7 @@ LLVM_STRIP ?= llvm-strip
 BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Werror
-CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(OUT)
+CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(OUT) -DIRQGATE_LAYOUT=$(LAYOUT)u
 LIBS := -lbpf -lelf -lz -ljson-c -lyaml
 
 Q := $(if $(V),,@)
@@ -25,6 +25,8 @@ USER_OBJS := $(patsubst user/%.c,$(OUT)/user/%.o,$(wildcard user/*.c))
 RIG_PROGS := $(addprefix $(OUT)/tests/,msi-vm selftest vmtest)
 UNIT_PROGS := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 HEADERS := $(wildcard include/irqgate/*.h)
+# What the maps look like: an irqgate of another number takes over member by member.
+LAYOUT := $(shell cat $(addprefix include/irqgate/,table.h binding.h event.h) | cksum | cut -d' ' -f1)
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
 all: $(OUT)/irqgate

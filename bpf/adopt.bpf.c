@@ -106,6 +106,32 @@ static long adopt_vector_cb(__u32 vector, struct walk *w)
 	return 0;
 }
 
+static __always_inline void adopt_vectors(struct walk *w)
+{
+	sync_vector((__u64)w->vdev, IRQGATE_VECTOR_FUNCTION, w->owner, true);
+	bpf_loop(vfio_vectors(w->vdev), adopt_vector_cb, w, 0);
+}
+
+/*
+ * A directory of sysfs the loader opened, of a device that belongs to VFIO: its
+ * bindings are found even if nobody holds the device under a descriptor, as in
+ * flight in a socket or among the fixed files of an io_uring.
+ */
+static __always_inline int adopt_directory(struct file *file)
+{
+	struct kernfs_node *kn = BPF_CORE_READ(file, f_inode, i_private);
+	struct kobject *kobj = BPF_CORE_READ(kn, priv);
+	struct device *dev = (void *)core_container_of(kobj, struct device, kobj);
+	struct walk w = {};
+
+	if (!device_handle(dev))
+		return 0;
+	w.vdev = BPF_CORE_READ(dev, driver_data);
+	if (w.vdev)
+		adopt_vectors(&w);
+	return 0;
+}
+
 /* VFIO devices, and eventfds so that the loader can find a binding's original. */
 SEC("iter/task_file")
 int adopt_vfio(struct bpf_iter__task_file *ctx)
@@ -118,6 +144,9 @@ int adopt_vfio(struct bpf_iter__task_file *ctx)
 
 	if (!t || !file)
 		return 0;
+	if (BPF_CORE_READ(t, tgid) == bpf_get_current_pid_tgid() >> 32 &&
+	    file_is(file, kernfs_dir_fops_addr))
+		return adopt_directory(file);
 	if (file_is(file, eventfd_fops_addr)) {
 		tell(ctx, t, IRQGATE_FILE_EVENTFD, 0, (__u64)BPF_CORE_READ(file, private_data));
 		return 0;
@@ -131,7 +160,7 @@ int adopt_vfio(struct bpf_iter__task_file *ctx)
 	w.vdev = (void *)core_container_of(dev, struct vfio_pci_core_device, vdev);
 	w.owner = ident_of(t);
 	tell(ctx, t, IRQGATE_FILE_VFIO_DEVICE, handle, (__u64)w.vdev);
-	bpf_loop(vfio_vectors(w.vdev), adopt_vector_cb, &w, 0);
+	adopt_vectors(&w);
 	return 0;
 }
 
@@ -151,21 +180,70 @@ int adopt_kvm(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *t = ctx->task;
 	struct file *file = ctx->file;
-	struct list_head *head;
-	struct walk w = {};
 	struct kvm *kvm;
 
 	if (!t || !file || !file_is(file, kvm_vm_fops_addr))
 		return 0;
 	kvm = BPF_CORE_READ(file, private_data);
-	tell(ctx, t, IRQGATE_FILE_KVM_VM, 0, (__u64)kvm);
 	/* The creator's mm is the VM's; another holder of the file does not own it. */
 	if (BPF_CORE_READ(kvm, mm) == BPF_CORE_READ(t, mm))
 		vm_learn(kvm, ident_of(t), true);
-	head = (void *)kvm + bpf_core_field_offset(struct kvm, irqfds.items);
-	w.head = head;
+	return 0;
+}
+
+/* Of a VM whose file no process has: who owns the mm it was made in. */
+static __always_inline bool mm_owner(struct kvm *kvm, struct irqgate_ident *id)
+{
+	struct mm_struct *mm = BPF_CORE_READ(kvm, mm);
+	struct task_struct *t = NULL;
+
+	if (mm && bpf_core_field_exists(struct mm_struct, owner))
+		t = BPF_CORE_READ(mm, owner);
+	if (!t || BPF_CORE_READ(t, mm) != mm)
+		return false; /* the process is gone */
+	ident_capture(id, t);
+	id->root = named_forebear(t);
+	return true;
+}
+
+static long adopt_vm_cb(__u32 i, struct walk *w)
+{
+	struct list_head *entry = w->next;
+	struct irqgate_ident id = {};
+	struct kvm *kvm;
+
+	if (!entry || entry == w->head)
+		return 1;
+	kvm = (void *)core_container_of(entry, struct kvm, vm_list);
+	vm_learn(kvm, mm_owner(kvm, &id) ? &id : NULL, true);
+	w->next = BPF_CORE_READ(entry, next);
+	return 0;
+}
+
+static long adopt_irqfds_cb(struct bpf_map *map, const struct irqgate_ptr_key *key, void *vm,
+			    void *unused)
+{
+	struct kvm *kvm = (void *)key->ptr;
+	struct list_head *head = (void *)kvm + bpf_core_field_offset(struct kvm, irqfds.items);
+	struct walk w = { .head = head };
+
 	w.next = BPF_CORE_READ(head, next);
 	bpf_loop(MAX_IRQFDS, adopt_irqfd_cb, &w, 0);
+	return 0;
+}
+
+/* All VMs, by KVM's own list; those adopt_kvm found have their creator already. */
+SEC("syscall")
+int adopt_vms(void *unused)
+{
+	struct list_head *head = (void *)vm_list_addr;
+	struct walk w = { .head = head };
+
+	if (!head)
+		return 0;
+	w.next = BPF_CORE_READ(head, next);
+	bpf_loop(IRQGATE_MAX_VMS, adopt_vm_cb, &w, 0);
+	bpf_for_each_map_elem(&vms, adopt_irqfds_cb, NULL, 0);
 	return 0;
 }
 

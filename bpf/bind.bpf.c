@@ -32,7 +32,7 @@ struct request {
 	__u32 gd;
 	__u32 level; /* injection when the call itself raises the interrupt */
 	__s32 error;
-	__u32 pad;
+	__u32 vectors; /* the index has; what is beyond VFIO refuses */
 };
 
 /* A KVM_IRQFD call. */
@@ -43,13 +43,17 @@ struct listener {
 	__s32 error;
 };
 
+static __always_inline bool index_is_msi(__u32 index)
+{
+	return index == VFIO_PCI_MSI_IRQ_INDEX || index == VFIO_PCI_MSIX_IRQ_INDEX;
+}
+
 /* One vector of VFIO_DEVICE_SET_IRQS. */
 static __noinline int gate_vector(struct request *rq, __u32 i)
 {
-	struct irqgate_eventfd *e = NULL;
-	union decision worst, r;
+	struct listening who = {};
+	union decision worst, r = {};
 	struct attempt a = {};
-	__u32 gd, k;
 	__s32 fd;
 
 	if (!rq)
@@ -58,38 +62,70 @@ static __noinline int gate_vector(struct request *rq, __u32 i)
 	a.gd = rq->gd;
 	a.level = rq->level;
 	a.injects = a.level == IRQGATE_LEVEL_INJECTION;
-	a.vector = rq->index == VFIO_PCI_MSI_IRQ_INDEX || rq->index == VFIO_PCI_MSIX_IRQ_INDEX
-			   ? rq->start + i
-			   : IRQGATE_VECTOR_FUNCTION;
+	a.swallowed = index_is_msi(rq->index) || rq->index == VFIO_PCI_INTX_IRQ_INDEX;
+	a.vector = index_is_msi(rq->index) ? rq->start + i : IRQGATE_VECTOR_FUNCTION;
 	if (rq->args) {
 		if (bpf_copy_from_user(&fd, sizeof(fd), (void *)(rq->args + i * sizeof(fd))))
 			return -EFAULT;
 		if (fd < 0)
 			return 0; /* unbinds */
 		a.eventfd = (__u64)fd_eventfd(fd);
-		e = eventfd_entry(a.eventfd);
+		r.raw = decide_listeners(a.handle, a.vector, a.eventfd, &who);
 	}
 	worst.raw = decide_vector(a.handle, a.vector, a.gd);
-	if (e) {
-		for (k = 0; k < IRQGATE_EVENTFD_VMS; k++) {
-			if (!e->vm[k])
-				continue;
-			gd = vm_gd(e->vm[k]);
-			r.raw = decide_vector(a.handle, a.vector, gd);
-			if (r.d.verdict > worst.d.verdict) {
-				worst = r;
-				a.vm = e->vm[k];
-				a.gd = gd;
-			}
+	if (r.d.verdict > worst.d.verdict) {
+		worst = r;
+		if (who.vm) {
+			a.vm = who.vm;
+			a.gd = who.gd;
 		}
 	}
 	return gate(&a, worst.raw);
 }
 
+/* A call that itself raises a vector: may this process, of VMs that are strict? */
+static __noinline int gate_raise(struct request *rq, __u32 i)
+{
+	struct irqgate_vector_key key = {};
+	struct irqgate_irq_key *irq;
+	struct irqgate_binding *b;
+	struct irqgate_eventfd *e;
+	struct attempt a = {};
+	union decision r;
+	__u32 k;
+
+	if (!rq)
+		return 0;
+	key.handle = a.handle = rq->handle;
+	key.vector = a.vector = index_is_msi(rq->index) ? rq->start + i : IRQGATE_VECTOR_FUNCTION;
+	irq = bpf_map_lookup_elem(&bound, &key);
+	b = irq ? bpf_map_lookup_elem(&bindings, irq) : NULL;
+	e = b ? eventfd_entry(binding_home(b)) : NULL;
+	if (!e)
+		return 0;
+	a.gd = rq->gd;
+	a.level = IRQGATE_LEVEL_INJECTION;
+	a.injects = 1;
+	for (k = 0; k < IRQGATE_EVENTFD_VMS; k++) {
+		a.vm = e->vm[k];
+		if (!a.vm)
+			continue;
+		r.raw = decide_signal(ident_current(), a.vm);
+		if (r.d.reason == IRQGATE_REASON_STRICT)
+			return gate(&a, r.raw);
+	}
+	return 0;
+}
+
 static long gate_vector_cb(__u32 i, struct request *rq)
 {
-	int error = gate_vector(rq, i);
+	int error;
 
+	if (rq->start + i >= rq->vectors)
+		return 1;
+	error = gate_vector(rq, i);
+	if (!error && rq->level == IRQGATE_LEVEL_INJECTION)
+		error = gate_raise(rq, i);
 	/* All vectors are looked at, so that each refused one is counted. */
 	if (error)
 		rq->error = error;
@@ -124,6 +160,7 @@ static __always_inline int gate_feature(__u64 handle, unsigned long arg)
 SEC("lsm.s/file_ioctl")
 int BPF_PROG(gate_vfio_ioctl, struct file *file, unsigned int cmd, unsigned long arg)
 {
+	struct vfio_device *dev;
 	struct vfio_irq_set set;
 	struct request rq = {};
 	__u32 data, count;
@@ -131,7 +168,8 @@ int BPF_PROG(gate_vfio_ioctl, struct file *file, unsigned int cmd, unsigned long
 	if ((cmd != VFIO_DEVICE_SET_IRQS && cmd != VFIO_DEVICE_FEATURE) ||
 	    !file_is(file, vfio_device_fops_addr))
 		return 0;
-	rq.handle = device_handle(BPF_CORE_READ(vfio_file_device(file), dev));
+	dev = vfio_file_device(file);
+	rq.handle = device_handle(BPF_CORE_READ(dev, dev));
 	if (!rq.handle || current_is_agent())
 		return 0; /* not PCI, or a quarantine */
 	if (cmd == VFIO_DEVICE_FEATURE)
@@ -149,6 +187,7 @@ int BPF_PROG(gate_vfio_ioctl, struct file *file, unsigned int cmd, unsigned long
 	rq.start = set.start;
 	rq.index = set.index;
 	rq.gd = gd_current();
+	rq.vectors = vfio_index_vectors(dev, set.index);
 	count = set.count > IRQGATE_MAX_VECTORS ? IRQGATE_MAX_VECTORS : set.count;
 	bpf_loop(count, gate_vector_cb, &rq, 0);
 	return refusal(rq.error);
@@ -206,6 +245,7 @@ static long gate_listener_cb(__u32 i, struct listener *l)
 	a.vm = l->vm;
 	a.gd = l->gd;
 	a.level = IRQGATE_LEVEL_BIND;
+	a.swallowed = 1;
 	error = gate(&a, decide_vector(b->handle, b->vector, l->gd));
 	if (error)
 		l->error = error;
@@ -213,11 +253,12 @@ static long gate_listener_cb(__u32 i, struct listener *l)
 }
 
 /*
- * An eventfd with a count is an interrupt KVM injects the moment it is bound. One
- * that carries device vectors may have it from them, and those are judged; for
- * any other its signaller answers.
+ * What may come through an eventfd without a device: an interrupt KVM injects the
+ * moment it is bound, if it has a count already, and the signals of whoever made
+ * the kernel hold it. One that carries device vectors may have its count from them,
+ * and those are judged.
  */
-SHARED int gate_charged(struct listener *l)
+SHARED int gate_signalled(struct listener *l)
 {
 	struct irqgate_ident *signaller = NULL;
 	struct irqgate_eventfd *e;
@@ -228,46 +269,73 @@ SHARED int gate_charged(struct listener *l)
 	if (!l)
 		return 0;
 	ctx = (void *)l->eventfd;
-	if (!BPF_CORE_READ(ctx, count))
-		return 0;
+	a.injects = BPF_CORE_READ(ctx, count) != 0;
 	e = eventfd_entry(l->eventfd);
 	if (e) {
 		for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++)
 			if (e->source[i])
-				return 0;
-		if (e->signaller.tgid)
+				a.injects = 0;
+		if (e->signaller.tgid && !binds_to(&e->signaller, e))
 			signaller = &e->signaller;
 	}
+	if (!a.injects && !signaller)
+		return 0;
 	a.eventfd = l->eventfd;
 	a.vm = l->vm;
 	a.gd = ident_gd(signaller);
 	a.level = IRQGATE_LEVEL_BIND;
-	a.injects = 1;
 	a.vector = IRQGATE_VECTOR_FUNCTION;
 	return gate(&a, decide_signal(signaller, l->vm));
 }
 
 /*
  * Something in the kernel will signal this eventfd and no hook can stop it then:
- * who hands it over must be one who may signal it, and answers for it from now.
+ * who hands it over must be one who may signal it. From now on it is known, so that
+ * eventfd_taken records who.
  */
 SHARED int gate_signaller(__s32 fd)
 {
 	__u64 efd = (__u64)fd_eventfd(fd);
-	struct irqgate_ident *id;
-	struct irqgate_eventfd *e;
 	int error;
 
 	if (!efd)
 		return 0;
 	error = gate_eventfd(efd, IRQGATE_LEVEL_BIND, false);
-	if (error)
-		return error;
-	e = eventfd_learn(efd);
-	id = ident_current();
-	if (e && id)
-		e->signaller = *id;
-	return 0;
+	if (!error)
+		eventfd_learn(efd);
+	return error;
+}
+
+/* Commands by which KVM comes to hold an eventfd. */
+static __always_inline bool kvm_binds(unsigned int cmd)
+{
+	return cmd == KVM_IRQFD || cmd == KVM_IOEVENTFD || cmd == KVM_HYPERV_EVENTFD ||
+	       cmd == KVM_XEN_HVM_SET_ATTR;
+}
+
+/* A guest's hypercall will signal an eventfd. */
+static __always_inline int gate_hypercall(unsigned int cmd, unsigned long arg)
+{
+	struct kvm_hyperv_eventfd hv;
+	struct {
+		__u32 port; /* 0: it is delivered to the eventfd */
+		__s32 fd;
+	} xen; /* the end of struct kvm_xen_hvm_attr for KVM_XEN_ATTR_TYPE_EVTCHN */
+	__u16 type;
+
+	if (cmd == KVM_HYPERV_EVENTFD) {
+		if (bpf_copy_from_user(&hv, sizeof(hv), (void *)arg))
+			return -EFAULT;
+		return hv.flags & KVM_HYPERV_EVENTFD_DEASSIGN ? 0 : refusal(gate_signaller(hv.fd));
+	}
+	if (bpf_copy_from_user(&type, sizeof(type), (void *)arg))
+		return -EFAULT;
+	if (type != KVM_XEN_ATTR_TYPE_EVTCHN)
+		return 0;
+	if (bpf_copy_from_user(&xen, sizeof(xen),
+			       (void *)arg + offsetof(struct kvm_xen_hvm_attr, u.evtchn.deliver)))
+		return -EFAULT;
+	return xen.port ? 0 : refusal(gate_signaller(xen.fd));
 }
 
 SEC("lsm.s/file_ioctl")
@@ -281,9 +349,11 @@ int BPF_PROG(gate_kvm_ioctl, struct file *file, unsigned int cmd, unsigned long 
 	struct kvm_irqfd irqfd;
 	int error;
 
-	if ((cmd != KVM_IRQFD && cmd != KVM_IOEVENTFD) || !file_is(file, kvm_vm_fops_addr))
+	if (!kvm_binds(cmd) || !file_is(file, kvm_vm_fops_addr))
 		return 0;
 	l.vm = (__u64)BPF_CORE_READ(file, private_data);
+	if (cmd == KVM_HYPERV_EVENTFD || cmd == KVM_XEN_HVM_SET_ATTR)
+		return gate_hypercall(cmd, arg);
 	if (cmd == KVM_IOEVENTFD) {
 		/* A guest's write will signal it: that may be another VM's eventfd. */
 		if (bpf_copy_from_user(&io, sizeof(io),
@@ -307,7 +377,7 @@ int BPF_PROG(gate_kvm_ioctl, struct file *file, unsigned int cmd, unsigned long 
 	l.gd = vm_gd(l.vm);
 	if (!l.eventfd)
 		return 0;
-	error = gate_charged(&l);
+	error = gate_signalled(&l);
 	if (error)
 		return refusal(error);
 	bpf_loop(IRQGATE_EVENTFD_SOURCES, gate_listener_cb, &l, 0);
@@ -317,9 +387,7 @@ int BPF_PROG(gate_kvm_ioctl, struct file *file, unsigned int cmd, unsigned long 
 SEC("lsm/file_ioctl_compat")
 int BPF_PROG(gate_kvm_compat, struct file *file, unsigned int cmd, unsigned long arg)
 {
-	if (cmd != KVM_IRQFD && cmd != KVM_IOEVENTFD)
-		return 0;
-	return file_is(file, kvm_vm_fops_addr) ? gate_compat(0) : 0;
+	return kvm_binds(cmd) && file_is(file, kvm_vm_fops_addr) ? gate_compat(0) : 0;
 }
 
 /*
@@ -347,6 +415,19 @@ int BPF_PROG(gate_vhost_ioctl, struct file *file, unsigned int cmd, unsigned lon
 		return 0;
 	}
 	return refusal(gate_signaller(vring.fd));
+}
+
+SEC("lsm/file_ioctl_compat")
+int BPF_PROG(gate_vhost_compat, struct file *file, unsigned int cmd, unsigned long arg)
+{
+	switch (cmd) {
+	case VHOST_SET_VRING_CALL:
+	case VHOST_SET_VRING_ERR:
+	case VHOST_SET_LOG_FD:
+	case VHOST_VDPA_SET_CONFIG_CALL:
+		return gate_compat(0);
+	}
+	return 0;
 }
 
 /*
@@ -402,5 +483,92 @@ int BPF_KPROBE(vector_signal_enter_kp, __u64 vdev, __u64 vector)
 }
 
 HOOK_EXIT_KPROBE(vector_signal)
+
+/*
+ * vfio_pci_set_irqs_ioctl(vdev, flags, index, start, count, data): what VFIO does in
+ * the end, by its own copy of the arguments. For INTx, which has no step of its own,
+ * it is what vector_signal is for MSI; closing the device passes here as well.
+ */
+struct done {
+	__u64 vdev;
+	__u32 flags;
+	__u32 index;
+	__u32 start;
+	__u32 count;
+};
+
+static long raised_cb(__u32 i, struct done *d)
+{
+	struct vfio_pci_core_device *vdev = (void *)d->vdev;
+	struct irqgate_counters *c;
+	struct attempt a = {};
+	union decision r;
+	__u64 n;
+
+	a.handle = pci_handle(BPF_CORE_READ(vdev, pdev));
+	a.vector = index_is_msi(d->index) ? d->start + i : IRQGATE_VECTOR_FUNCTION;
+	a.gd = gd_current();
+	r.raw = decide_vector(a.handle, a.vector, a.gd);
+	if (r.d.verdict != IRQGATE_VERDICT_DENY && r.d.verdict != IRQGATE_VERDICT_DROP)
+		return 0;
+	c = vector_stats(a.handle, a.vector);
+	if (!c)
+		return 0;
+	n = counted(&c->leaked, 1);
+	r.d.verdict = IRQGATE_VERDICT_LEAK;
+	r.d.reason = IRQGATE_REASON_SWAPPED;
+	if (report_due(c, n))
+		report_attempt(&a, r, IRQGATE_LEVEL_NONE, n);
+	return 0;
+}
+
+/*
+ * Vectors the call itself raised, which the gate would have refused: it was shown
+ * other arguments. They have arrived.
+ */
+static __always_inline int do_irqs_set(struct done *d, int error)
+{
+	if (d->index == VFIO_PCI_INTX_IRQ_INDEX)
+		sync_vector(d->vdev, IRQGATE_VECTOR_FUNCTION, ident_current(), false);
+	if (!error && (d->flags & VFIO_IRQ_SET_ACTION_TRIGGER) &&
+	    (d->flags & (VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_DATA_BOOL)) && d->count)
+		bpf_loop(d->count, raised_cb, d, 0);
+	return 0;
+}
+
+SEC("fexit/vfio_pci_set_irqs_ioctl")
+int BPF_PROG(irqs_set, struct vfio_pci_core_device *vdev, __u32 flags, unsigned int index,
+	     unsigned int start, unsigned int count, void *data, int ret)
+{
+	struct done d = { .vdev = as_number(vdev),
+			  .flags = flags,
+			  .index = index,
+			  .start = start,
+			  .count = count };
+
+	return do_irqs_set(&d, ret);
+}
+
+SEC("kprobe.multi")
+int BPF_KPROBE(irqs_set_enter_kp, __u64 vdev, __u32 flags, __u32 index, __u32 start, __u32 count)
+{
+	return call_enter(vdev, (__u64)flags << 48 | (__u64)index << 32 | start << 16 | count);
+}
+
+SEC("kretprobe.multi")
+int BPF_KRETPROBE(irqs_set_kp, int ret)
+{
+	struct irqgate_call call;
+	struct done d = {};
+
+	if (!call_exit(&call))
+		return 0;
+	d.vdev = call.a;
+	d.flags = call.b >> 48;
+	d.index = call.b >> 32 & 0xffff;
+	d.start = call.b >> 16 & 0xffff;
+	d.count = call.b & 0xffff;
+	return do_irqs_set(&d, ret);
+}
 
 char _license[] SEC("license") = "GPL";

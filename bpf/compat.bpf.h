@@ -8,18 +8,22 @@
 
 #include "maps.bpf.h"
 
+#include <linux/vfio.h>
+
 /* container_of with the running kernel's offset; takes and gives an address as a number. */
 #define core_container_of(addr, type, member) ((__u64)(addr)-bpf_core_field_offset(type, member))
 
 /*
- * Addresses of file_operations and of pci_bus_type, from kallsyms. 0: the
- * module is not there, so no file can be of that kind.
+ * Addresses of file_operations, of pci_bus_type and of KVM's list of VMs, from
+ * kallsyms. 0: the module is not there, so there can be none.
  */
 const volatile __u64 eventfd_fops_addr __weak = 0;
 const volatile __u64 vfio_device_fops_addr __weak = 0;
 const volatile __u64 kvm_vm_fops_addr __weak = 0;
 const volatile __u64 kvm_vcpu_fops_addr __weak = 0;
 const volatile __u64 pci_bus_type_addr __weak = 0;
+const volatile __u64 kernfs_dir_fops_addr __weak = 0;
+const volatile __u64 vm_list_addr __weak = 0;
 
 static __always_inline bool file_is(struct file *file, __u64 fops)
 {
@@ -111,6 +115,25 @@ static __always_inline __u32 vfio_vectors(struct vfio_pci_core_device *vdev)
 	if (bpf_core_field_exists(struct vfio_pci_core_device___array, num_ctx))
 		return BPF_CORE_READ(old, num_ctx);
 	return BPF_CORE_READ(vdev, ctx.xa_head) ? IRQGATE_MAX_VECTORS : 0;
+}
+
+/*
+ * How many vectors an index of a VFIO PCI device has at most (vfio_pci_get_irq_count);
+ * vfio_pci_core_enable has put aside the size of the MSI-X table, 16 bytes a vector.
+ */
+static __always_inline __u32 vfio_index_vectors(struct vfio_device *dev, __u32 index)
+{
+	struct vfio_pci_core_device *vdev;
+
+	vdev = (void *)core_container_of(dev, struct vfio_pci_core_device, vdev);
+	switch (index) {
+	case VFIO_PCI_MSIX_IRQ_INDEX:
+		return BPF_CORE_READ(vdev, msix_size) / 16;
+	case VFIO_PCI_MSI_IRQ_INDEX:
+		return 32;
+	default:
+		return 1;
+	}
 }
 
 /*

@@ -20,7 +20,8 @@ struct attempt {
 	__u32 gd; /* who attempted */
 	__u8 level; /* enum irqgate_level: which gate this is */
 	__u8 injects; /* 1: would have raised an interrupt */
-	__u8 pad[6];
+	__u8 swallowed; /* 1: a drop need not refuse the bind, quarantine follows */
+	__u8 pad[5];
 };
 
 static __always_inline void report_attempt(struct attempt *a, union decision r, __u8 level,
@@ -47,8 +48,9 @@ static __always_inline void report_attempt(struct attempt *a, union decision r, 
 /*
  * What a gate does about a decision: 0 lets the call go on, -EACCES refuses it.
  *
- * A drop lets an MSI vector be bound, since the inline gate drops what it sends or
- * the loader points it at a sink right after that. Nothing else can be swallowed, so there a drop is a deny.
+ * A drop lets MSI and INTx be bound, since the inline gate drops what they send, or
+ * the loader points them at a sink right after that. Nothing else can be
+ * swallowed, so there a drop is a deny.
  */
 SHARED int gate(struct attempt *a, __u64 raw)
 {
@@ -59,7 +61,7 @@ SHARED int gate(struct attempt *a, __u64 raw)
 	if (!a || r.d.verdict <= IRQGATE_VERDICT_ALLOW)
 		return 0;
 	if (r.d.verdict == IRQGATE_VERDICT_DROP) {
-		if (a->level == IRQGATE_LEVEL_BIND && a->vector != IRQGATE_VECTOR_FUNCTION) {
+		if (a->level == IRQGATE_LEVEL_BIND && a->swallowed) {
 			if (inline_alone() || loader_alive())
 				return 0;
 			r.d.reason = IRQGATE_REASON_NO_LOADER;
@@ -94,30 +96,39 @@ static __always_inline __u32 gd_current(void)
 	return ident_gd(ident_current());
 }
 
-/*
- * May the current process touch an eventfd that carries interrupts: write or
- * read it, receive it, or hand it to something that will signal it? It must be
- * the context of every device vector bound to it, and for every VM that listens
- * its VMM or a source the policy names.
- * @level: the gate that asks
- * @injects: it writes
- */
-SHARED int gate_eventfd(__u64 efd, __u8 level, bool injects)
+/* Has this process connected a device to the eventfd? For that it was judged. */
+SHARED int binds_to(struct irqgate_ident *id, struct irqgate_eventfd *e)
 {
-	struct irqgate_eventfd *e = eventfd_entry(efd);
-	struct irqgate_ident *id;
-	union decision worst = {}, r;
-	struct attempt a = {};
 	__u32 i;
 
-	if (!e)
+	for (i = 0; id && e && i < IRQGATE_EVENTFD_SOURCES; i++) {
+		struct irqgate_irq_key key = { .irq = e->source[i] };
+		struct irqgate_binding *b;
+
+		b = key.irq ? bpf_map_lookup_elem(&bindings, &key) : NULL;
+		if (b && same_process(id, &b->binder))
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * May a process signal an eventfd that carries interrupts, or read it? It must be
+ * the context of every device vector bound to it, and for every VM that listens
+ * its VMM or a source the policy names. What it may not is written to @a.
+ * @id: NULL: somebody unknown, of whom only VMs are to be protected
+ */
+SHARED __u64 judge_signaller(__u64 efd, struct irqgate_ident *id, struct attempt *a)
+{
+	struct irqgate_eventfd *e = eventfd_entry(efd);
+	union decision worst = {}, r;
+	__u32 i;
+
+	if (!e || !a)
 		return 0;
-	id = ident_current();
-	a.eventfd = efd;
-	a.gd = ident_gd(id);
-	a.level = level;
-	a.injects = injects;
-	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++) {
+	a->eventfd = efd;
+	a->gd = ident_gd(id);
+	for (i = 0; id && i < IRQGATE_EVENTFD_SOURCES; i++) {
 		struct irqgate_irq_key key = { .irq = e->source[i] };
 		struct irqgate_binding *b;
 
@@ -125,11 +136,11 @@ SHARED int gate_eventfd(__u64 efd, __u8 level, bool injects)
 		/* Whoever bound it was judged for that. */
 		if (!b || same_process(id, &b->binder))
 			continue;
-		r.raw = decide_vector(b->handle, b->vector, a.gd);
+		r.raw = decide_vector(b->handle, b->vector, a->gd);
 		if (r.d.verdict > worst.d.verdict) {
 			worst = r;
-			a.handle = b->handle;
-			a.vector = b->vector;
+			a->handle = b->handle;
+			a->vector = b->vector;
 		}
 	}
 	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
@@ -138,10 +149,27 @@ SHARED int gate_eventfd(__u64 efd, __u8 level, bool injects)
 		r.raw = decide_signal(id, e->vm[i]);
 		if (r.d.verdict > worst.d.verdict) {
 			worst = r;
-			a.vm = e->vm[i];
+			a->vm = e->vm[i];
 		}
 	}
-	return gate(&a, worst.raw);
+	return worst.raw;
+}
+
+/*
+ * The current process touches an eventfd: writes or reads it, receives it, or
+ * hands it to something that will signal it.
+ * @level: the gate that asks
+ * @injects: it writes
+ */
+SHARED int gate_eventfd(__u64 efd, __u8 level, bool injects)
+{
+	struct attempt a = {};
+
+	if (!eventfd_entry(efd))
+		return 0;
+	a.level = level;
+	a.injects = injects;
+	return gate(&a, judge_signaller(efd, ident_current(), &a));
 }
 
 #endif

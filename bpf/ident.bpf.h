@@ -21,6 +21,7 @@ static __always_inline void ident_capture(struct irqgate_ident *id, struct task_
 	int i;
 
 	id->start = BPF_CORE_READ(leader, start_boottime);
+	id->exec = BPF_CORE_READ(t, self_exec_id);
 	id->tgid = BPF_CORE_READ(t, tgid);
 	id->uid = BPF_CORE_READ(t, cred, uid.val);
 	id->exe_ino = BPF_CORE_READ(exe, i_ino);
@@ -57,9 +58,10 @@ static __always_inline struct irqgate_ident *ident_current(void)
 	return id;
 }
 
+/* And the same program: what it executes next has to answer for itself. */
 static __always_inline bool same_process(struct irqgate_ident *a, struct irqgate_ident *b)
 {
-	return a && a->tgid == b->tgid && a->start == b->start;
+	return a && a->tgid == b->tgid && a->start == b->start && a->exec == b->exec;
 }
 
 static __always_inline void *table_map(void *outer)
@@ -134,10 +136,16 @@ static __always_inline struct irqgate_match *ident_row(struct irqgate_ident *id,
 	return bpf_map_lookup_elem(rows, &key);
 }
 
+/* Is it somebody's at all? One that was never captured matches nothing. */
+static __always_inline bool ident_known(struct irqgate_ident *id)
+{
+	return id && (id->tgid || id->start);
+}
+
 /* GD of an identity, IRQGATE_GD_NONE when no context claims it. */
 SHARED __u32 ident_gd(struct irqgate_ident *id)
 {
-	struct irqgate_match *row = ident_row(id, 0);
+	struct irqgate_match *row = ident_known(id) ? ident_row(id, 0) : NULL;
 
 	return row ? row->gd : IRQGATE_GD_NONE;
 }

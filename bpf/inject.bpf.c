@@ -47,18 +47,20 @@ HOOK2(vfio_msi, "vfio_msihandler", int, irq, __u64, trigger)
 }
 
 /*
- * A kernel-side signal: that of an MSI was judged above, and where the inline gate
- * is in force it judged the others. Without it nothing can stop them here: what
- * is not in order is a leak.
+ * A kernel-side signal. That of an MSI was judged above; another one runs under
+ * whatever task happens to be current. Who made the kernel hold the eventfd answers
+ * for it; where nobody is known to have, the signaller is an unlisted source.
+ * Unless the inline gate stopped it, it cannot be stopped here: it is a leak.
  */
 HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 {
-	struct kernel_signal s = { .eventfd = efd };
+	struct irqgate_ident *signaller = NULL;
 	struct irqgate_state *st = the_state();
 	struct irqgate_cpu *cpu = this_cpu();
-	struct irqgate_counters *c;
+	struct irqgate_binding *b;
+	struct irqgate_eventfd *e;
+	struct attempt a = {};
 	union decision r;
-	__u64 n;
 
 	if (!cpu || !st)
 		return 0;
@@ -68,23 +70,65 @@ HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 		return 0;
 	}
 	cpu->wake = 0;
+	e = eventfd_entry(efd);
+	if (!e)
+		return 0;
+	b = intx_of(e);
+	if (b)
+		cpu->wake = efd;
 	if (st->inline_gate)
+		return 0; /* it judged and counted */
+	if (b) {
+		msi_seen(b);
 		return 0;
-	r.raw = decide_kernel_signal(&s);
-	if (r.d.verdict <= IRQGATE_VERDICT_ALLOW)
-		return 0;
-	c = vector_stats(0, 0);
-	if (!c)
-		return 0;
-	if (r.d.verdict == IRQGATE_VERDICT_AUDIT) {
-		n = counted(&c->would_drop, 1);
-	} else {
-		r.d.verdict = IRQGATE_VERDICT_LEAK;
-		n = counted(&c->leaked, 1);
 	}
-	if (report_due(c, n))
-		report_signal(&s, r, IRQGATE_LEVEL_NONE, n);
+	if (e->signaller.tgid) {
+		signaller = &e->signaller;
+		if (binds_to(signaller, e))
+			return 0; /* VFIO_DEVICE_SET_IRQS without eventfds, which was gated */
+	}
+	r.raw = judge_signaller(as_number((void *)efd), signaller, &a);
+	if (r.d.verdict > IRQGATE_VERDICT_ALLOW)
+		account_signal(&a, r, signaller, false);
 	return 0;
+}
+
+/*
+ * The kernel takes a reference in order to signal: for VFIO, vhost, AIO, io_uring, a
+ * guest's I/O, resampling and every other driver. Whoever asked for it is recorded;
+ * one who may not signal is not forgotten for one who may.
+ */
+static __always_inline int do_eventfd_taken(__u64 efd)
+{
+	struct irqgate_eventfd *e = eventfd_entry(efd);
+	struct irqgate_ident *id;
+	struct attempt a = {};
+	union decision r;
+
+	if (!e || current_is_agent())
+		return 0;
+	id = ident_current();
+	if (!id)
+		return 0;
+	if (e->signaller.tgid && !same_process(id, &e->signaller)) {
+		r.raw = judge_signaller(efd, &e->signaller, &a);
+		if (r.d.verdict > IRQGATE_VERDICT_ALLOW)
+			return 0;
+	}
+	e->signaller = *id;
+	return 0;
+}
+
+SEC("fexit/eventfd_ctx_fdget")
+int BPF_PROG(eventfd_taken, int fd, struct eventfd_ctx *efd)
+{
+	return do_eventfd_taken(as_number(efd));
+}
+
+SEC("kretprobe.multi")
+int BPF_KRETPROBE(eventfd_taken_kp, __u64 efd)
+{
+	return do_eventfd_taken(efd);
 }
 
 /* Arrivals at a VM that no MSI of a judged binding explains. */
@@ -184,25 +228,77 @@ int BPF_PROG(gate_file_permission, struct file *file, int mask)
 	return 0;
 }
 
-/* Does a KVM_SET_LAPIC or KVM_SET_VCPU_EVENTS make something pending? */
-static __always_inline bool sets_irr(void *regs)
+/*
+ * What sets a state is an injection if something is pending in it, or a timer armed:
+ * a VMM can raise any vector by either. What cannot be read counts as if.
+ */
+static __always_inline __u32 user_u32(const void *addr)
 {
-	__u32 word = 0;
-	int i;
+	__u32 v;
 
-	/* IRR: 8 registers of 32 bits, 16 bytes apart (Intel SDM 3, local APIC) */
-	for (i = 0; i < 8; i++)
-		if (bpf_copy_from_user(&word, sizeof(word), regs + 0x200 + i * 16) || word)
-			return true;
-	return false;
+	return bpf_copy_from_user(&v, sizeof(v), addr) ? ~0u : v;
 }
 
-static __always_inline bool sets_event(void *arg)
+/* Intel SDM 3, local APIC: IRR in 8 registers, 16 bytes apart; timer LVT and count. */
+static __always_inline bool lapic_raises(void *regs)
+{
+	int i;
+
+	for (i = 0; i < 8; i++)
+		if (user_u32(regs + 0x200 + i * 16))
+			return true;
+	return user_u32(regs + 0x380) && !(user_u32(regs + 0x320) & 1 << 16);
+}
+
+static __always_inline bool events_raise(void *arg)
 {
 	struct kvm_vcpu_events ev;
 
 	return bpf_copy_from_user(&ev, sizeof(ev), arg) || ev.interrupt.injected ||
 	       ev.nmi.injected || ev.nmi.pending || ev.smi.pending;
+}
+
+static __always_inline bool irqchip_raises(struct kvm_irqchip *chip)
+{
+	__u8 irr;
+
+	if (user_u32(&chip->chip_id) == KVM_IRQCHIP_IOAPIC)
+		return user_u32(&chip->chip.ioapic.irr);
+	return bpf_copy_from_user(&irr, sizeof(irr), &chip->chip.pic.irr) || irr;
+}
+
+/* Modes 0 to 5 are the 8254's; KVM has 0xff in a channel nobody programmed. */
+static __always_inline bool pit_raises(struct kvm_pit_state2 *pit)
+{
+	__u8 mode;
+
+	return bpf_copy_from_user(&mode, sizeof(mode), &pit->channels[0].mode) || mode <= 5;
+}
+
+struct msrs {
+	__u64 entries;
+	__u32 raises;
+};
+
+/* x2APIC ICR and self-IPI, TSC deadline; Hyper-V's ICR, EOM and synthetic timers. */
+static long msr_raises_cb(__u32 i, struct msrs *m)
+{
+	struct kvm_msr_entry e;
+
+	if (bpf_copy_from_user(&e, sizeof(e), (void *)m->entries + i * sizeof(e)) ||
+	    e.index == 0x830 || e.index == 0x83f || e.index == 0x40000071 ||
+	    e.index == 0x40000084 || (e.index == 0x6e0 && e.data) ||
+	    (e.index >= 0x400000b0 && e.index <= 0x400000b7 && e.data))
+		m->raises = 1;
+	return m->raises;
+}
+
+static __always_inline bool msrs_raise(struct kvm_msrs *arg)
+{
+	struct msrs m = { .entries = (__u64)arg->entries };
+
+	bpf_loop(user_u32(&arg->nmsrs) & 0x1ff, msr_raises_cb, &m, 0); /* KVM takes 256 */
+	return m.raises;
 }
 
 /* The VM a command injects into, 0 when it is no such command on that file. */
@@ -215,6 +311,9 @@ static __always_inline __u64 injected_vm(struct file *file, unsigned int cmd)
 	case KVM_IRQ_LINE:
 	case KVM_IRQ_LINE_STATUS:
 	case KVM_XEN_HVM_EVTCHN_SEND:
+	case KVM_SET_IRQCHIP:
+	case KVM_SET_PIT:
+	case KVM_SET_PIT2:
 		if (!file_is(file, kvm_vm_fops_addr))
 			return 0;
 		return (__u64)BPF_CORE_READ(file, private_data);
@@ -223,6 +322,7 @@ static __always_inline __u64 injected_vm(struct file *file, unsigned int cmd)
 	case KVM_SMI:
 	case KVM_SET_LAPIC:
 	case KVM_SET_VCPU_EVENTS:
+	case KVM_SET_MSRS:
 	case KVM_X86_SET_MCE:
 	case KVM_S390_INTERRUPT:
 	case KVM_S390_IRQ:
@@ -250,7 +350,6 @@ static __always_inline int own_injection(__u64 vm)
 	return refusal(gate(&a, decide_signal(id, vm)));
 }
 
-/* What arms a timer or restores state with nothing pending in it is no injection. */
 SEC("lsm.s/file_ioctl")
 int BPF_PROG(gate_own_injection, struct file *file, unsigned int cmd, unsigned long arg)
 {
@@ -258,10 +357,19 @@ int BPF_PROG(gate_own_injection, struct file *file, unsigned int cmd, unsigned l
 
 	if (!vm)
 		return 0;
-	if (cmd == KVM_SET_LAPIC && !sets_irr((void *)arg))
-		return 0;
-	if (cmd == KVM_SET_VCPU_EVENTS && !sets_event((void *)arg))
-		return 0;
+	switch (cmd) {
+	case KVM_SET_LAPIC:
+		return lapic_raises((void *)arg) ? own_injection(vm) : 0;
+	case KVM_SET_VCPU_EVENTS:
+		return events_raise((void *)arg) ? own_injection(vm) : 0;
+	case KVM_SET_IRQCHIP:
+		return irqchip_raises((void *)arg) ? own_injection(vm) : 0;
+	case KVM_SET_PIT:
+	case KVM_SET_PIT2:
+		return pit_raises((void *)arg) ? own_injection(vm) : 0;
+	case KVM_SET_MSRS:
+		return msrs_raise((void *)arg) ? own_injection(vm) : 0;
+	}
 	return own_injection(vm);
 }
 

@@ -46,20 +46,19 @@ static __always_inline __u32 gate_early(__u32 irq, __u64 trigger, struct irqgate
 {
 	struct msi_desc *msi = (void *)cpu->msi_desc;
 	struct irqgate_device_key key = {};
-	struct irqgate_ident *binder;
-	struct delivery d = {};
-	union decision r;
+	struct listening who = {};
+	union decision r, seen;
 	__u64 *pending;
+	__u32 vector;
 
 	if (!msi || cpu->irq != irq)
 		return IRQGATE_HOOK_UNDECIDED; /* handled in a thread */
 	key.handle = device_handle(BPF_CORE_READ(msi, dev));
-	binder = bpf_map_lookup_elem(&binders, &key);
-	d.handle = key.handle;
-	d.vector = BPF_CORE_READ(msi, msi_index);
-	d.eventfd = trigger;
-	d.gd = ident_gd(binder);
-	r.raw = decide_delivery(&d);
+	vector = BPF_CORE_READ(msi, msi_index);
+	r.raw = decide_vector(key.handle, vector, ident_gd(bpf_map_lookup_elem(&binders, &key)));
+	seen.raw = decide_listeners(key.handle, vector, trigger, &who);
+	if (seen.d.verdict > r.d.verdict)
+		r = seen;
 	if (r.d.verdict == IRQGATE_VERDICT_NONE)
 		return IRQGATE_HOOK_UNDECIDED;
 	pending = bpf_map_lookup_elem(&early_dropped, &irq);
@@ -109,42 +108,28 @@ int inline_msi(struct bpf_raw_tracepoint_args *ctx)
 {
 	__u64 trigger = the_call(ctx)->eventfd;
 	__u32 irq = the_call(ctx)->irq;
-	__u32 verdict = gate_msi(irq, trigger);
+	__u32 verdict;
 
+	if (the_call(ctx)->verdict) /* by the program that this one is about to replace */
+		return 0;
+	verdict = gate_msi(irq, trigger);
 	the_call(ctx)->verdict = verdict;
 	return 0;
 }
 
-/* A signal to a device vector's eventfd, or to a VM's, that is not in order. */
-static __always_inline __u32 stop_signal(struct kernel_signal *s, union decision r)
-{
-	struct irqgate_irq_key key = { .irq = s->irq };
-	struct irqgate_binding *b = s->irq ? bpf_map_lookup_elem(&bindings, &key) : NULL;
-	struct irqgate_vector_key none = {};
-	struct irqgate_counters *c;
-	__u64 n;
-
-	c = b ? &b->count : bpf_map_lookup_elem(&stats, &none);
-	if (!c)
-		return IRQGATE_HOOK_UNDECIDED;
-	if (r.d.verdict == IRQGATE_VERDICT_AUDIT) {
-		n = counted(&c->would_drop, 1);
-		if (report_due(c, n))
-			report_signal(s, r, IRQGATE_LEVEL_NONE, n);
-		return IRQGATE_HOOK_ALLOW;
-	}
-	r.d.verdict = IRQGATE_VERDICT_DROP;
-	n = counted(&c->dropped, 1);
-	if (report_due(c, n))
-		report_signal(s, r, IRQGATE_LEVEL_INLINE, n);
-	return IRQGATE_HOOK_DROP;
-}
-
+/*
+ * What VFIO itself signals beside MSIs was judged when it was told to, but for INTx,
+ * which may have turned unauthorized since. Everything else is whoever's who made
+ * the kernel hold the eventfd.
+ */
 static __always_inline __u32 gate_signal(__u64 efd, __u64 caller)
 {
-	struct kernel_signal s = { .eventfd = efd, .device = 1 };
+	struct irqgate_ident *signaller = NULL;
 	struct irqgate_state *st = the_state();
 	struct irqgate_cpu *cpu = this_cpu();
+	struct irqgate_binding *b;
+	struct irqgate_eventfd *e;
+	struct attempt a = {};
 	union decision r;
 
 	if (!st || !cpu)
@@ -153,14 +138,19 @@ static __always_inline __u32 gate_signal(__u64 efd, __u64 caller)
 		cpu->gated = 0;
 		return IRQGATE_HOOK_ALLOW;
 	}
-	if (!st->inline_gate || !eventfd_entry(efd))
+	e = st->inline_gate ? eventfd_entry(efd) : NULL;
+	if (!e)
 		return IRQGATE_HOOK_PASS;
-	if (from_vfio(caller))
-		return IRQGATE_HOOK_ALLOW;
-	r.raw = decide_kernel_signal(&s);
-	if (r.d.verdict <= IRQGATE_VERDICT_ALLOW)
-		return IRQGATE_HOOK_ALLOW;
-	return stop_signal(&s, r);
+	if (from_vfio(caller)) {
+		b = intx_of(e);
+		return b ? gate_bound(b, st) : IRQGATE_HOOK_ALLOW;
+	}
+	if (e->signaller.tgid)
+		signaller = &e->signaller;
+	r.raw = judge_signaller(as_number((void *)efd), signaller, &a);
+	if (r.d.verdict > IRQGATE_VERDICT_ALLOW && account_signal(&a, r, signaller, true))
+		return IRQGATE_HOOK_DROP;
+	return IRQGATE_HOOK_ALLOW;
 }
 
 SEC("raw_tracepoint.w/irqgate_signal_tp")
@@ -168,8 +158,11 @@ int inline_signal(struct bpf_raw_tracepoint_args *ctx)
 {
 	__u64 caller = the_call(ctx)->caller;
 	__u64 efd = the_call(ctx)->eventfd;
-	__u32 verdict = gate_signal(efd, caller);
+	__u32 verdict;
 
+	if (the_call(ctx)->verdict)
+		return 0;
+	verdict = gate_signal(efd, caller);
 	the_call(ctx)->verdict = verdict;
 	return 0;
 }

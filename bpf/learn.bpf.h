@@ -98,6 +98,15 @@ static __always_inline void eventfd_add_source(struct irqgate_eventfd *e, __u32 
 	__sync_fetch_and_add(&e->untracked, 1);
 }
 
+/* One that had found no place ended: the others may be in order again. */
+static __always_inline void forget_untracked(struct irqgate_eventfd *e)
+{
+	if (!e->untracked)
+		return;
+	__sync_fetch_and_add(&e->untracked, -1);
+	epoch_bump();
+}
+
 static __always_inline void eventfd_del_source(__u64 ctx, __u32 irq)
 {
 	struct irqgate_eventfd *e = eventfd_entry(ctx);
@@ -108,8 +117,7 @@ static __always_inline void eventfd_del_source(__u64 ctx, __u32 irq)
 	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++)
 		if (__sync_val_compare_and_swap(&e->source[i], irq, 0) == irq)
 			return;
-	if (e->untracked)
-		__sync_fetch_and_add(&e->untracked, -1);
+	forget_untracked(e);
 }
 
 static __always_inline void eventfd_add_vm(struct irqgate_eventfd *e, __u64 kvm)
@@ -132,8 +140,7 @@ static __always_inline void eventfd_del_vm(__u64 ctx, __u64 kvm)
 	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++)
 		if (__sync_val_compare_and_swap(&e->vm[i], kvm, 0) == kvm)
 			return;
-	if (e->untracked)
-		__sync_fetch_and_add(&e->untracked, -1);
+	forget_untracked(e);
 }
 
 /*
@@ -169,7 +176,10 @@ static __always_inline void judge_bound(struct irqgate_binding *b, bool hold)
 {
 	union decision r = { .raw = decide_binding(b) };
 
-	if (b->state != IRQGATE_BINDING_BOUND || inline_alone())
+	if (b->state != IRQGATE_BINDING_BOUND)
+		return;
+	/* INTx as well: dropped, its line stays masked until a quarantine is released. */
+	if (inline_alone() && b->vector != IRQGATE_VECTOR_FUNCTION)
 		return;
 	if (r.d.verdict == IRQGATE_VERDICT_DROP || r.d.verdict == IRQGATE_VERDICT_DENY)
 		request_quarantine(b, hold);
@@ -271,6 +281,7 @@ static __always_inline void unbind(struct irqgate_vector_key *key, __u32 irq)
 /*
  * Bring the entry of one vector in step with what VFIO has connected to it.
  * @device: struct vfio_pci_core_device
+ * @vector: or IRQGATE_VECTOR_FUNCTION: INTx, which VFIO keeps where vector 0 else is
  * @binder: identity of whoever did, NULL when unknown
  * @adopt: found by the iterator: an entry that agrees already stays as it is
  */
@@ -278,6 +289,7 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 {
 	struct vfio_pci_core_device *vdev = (void *)device;
 	static const struct irqgate_binding none = {};
+	bool intx = vector == IRQGATE_VECTOR_FUNCTION;
 	struct irqgate_vector_key key = { .vector = vector };
 	struct irqgate_irq_key ikey = {}, *old;
 	struct vfio_pci_irq_ctx *vctx;
@@ -285,13 +297,19 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 	struct irqgate_eventfd *e;
 	struct irqgate_binding *b;
 	__u64 trigger = 0, home = 0;
+	__u32 line;
 
 	key.handle = pci_handle(BPF_CORE_READ(vdev, pdev));
-	vctx = vfio_vector(vdev, vector);
+	vctx = NULL;
+	if (intx == (BPF_CORE_READ(vdev, irq_type) == VFIO_PCI_INTX_IRQ_INDEX))
+		vctx = vfio_vector(vdev, intx ? 0 : vector);
 	if (vctx)
 		trigger = (__u64)BPF_CORE_READ(vctx, trigger);
+	line = intx      ? BPF_CORE_READ(vdev, pdev, irq)
+	       : trigger ? BPF_CORE_READ(vctx, producer.irq)
+			 : 0;
 	if (trigger)
-		ikey.irq = BPF_CORE_READ(vctx, producer.irq);
+		ikey.irq = intx ? irqgate_intx_irq(key.handle) : line;
 
 	old = bpf_map_lookup_elem(&bound, &key);
 	if (old && (!trigger || old->irq != ikey.irq))
@@ -307,7 +325,15 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 		bpf_map_delete_elem(&bindings, &ikey);
 		b = NULL;
 	}
-	if (b && adopt && b->trigger == trigger)
+	if (b && adopt && b->trigger == trigger) {
+		if (binder && !ident_known(&b->binder)) {
+			b->binder = *binder;
+			decide_binding(b);
+		}
+		return 0;
+	}
+	/* The hook runs for what masks and unmasks as well. */
+	if (b && intx && b->trigger == trigger)
 		return 0;
 	if (!b) {
 		if (bpf_map_update_elem(&bindings, &ikey, &none, BPF_NOEXIST) ||
@@ -321,6 +347,7 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 		b->handle = key.handle;
 		b->vector = vector;
 		b->irq = ikey.irq;
+		b->line = line;
 		b->device = device;
 		b->state = IRQGATE_BINDING_BOUND;
 	}
@@ -330,19 +357,18 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 	agent = current_agent();
 	if (agent && !adopt) {
 		if (agent->op == IRQGATE_AGENT_QUARANTINE) {
-			if (b->state != IRQGATE_BINDING_QUARANTINED)
+			if (b->state != IRQGATE_BINDING_QUARANTINED) {
 				b->original = b->trigger;
+				report_contained(b);
+			}
 			b->state = IRQGATE_BINDING_QUARANTINED;
-			b->sink = trigger;
 		} else {
 			b->state = IRQGATE_BINDING_BOUND;
 			b->original = 0;
-			b->sink = 0;
 		}
 	} else {
 		b->state = IRQGATE_BINDING_BOUND;
 		b->original = 0;
-		b->sink = 0;
 		if (binder)
 			b->binder = *binder;
 		b->since = bpf_ktime_get_boot_ns();
@@ -353,10 +379,8 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 	if (home != binding_home(b)) {
 		eventfd_del_source(home, ikey.irq);
 		e = eventfd_learn(binding_home(b));
-		if (e) {
+		if (e)
 			eventfd_add_source(e, ikey.irq);
-			b->eventfd_id = e->id;
-		}
 	}
 	judge_bound(b, !adopt);
 	fold_early(b);
@@ -375,10 +399,11 @@ static __always_inline void vm_learn(struct kvm *kvm, struct irqgate_ident *crea
 		return;
 	}
 	vm = bpf_map_lookup_elem(&vms, &key);
-	if (!vm)
-		return;
-	if (creator)
+	if (vm && creator)
 		vm->creator = *creator;
+	/* It may have ended since it was found: before vm_destroyed could see the entry. */
+	if (adopt && !BPF_CORE_READ(kvm, users_count.refs.counter))
+		bpf_map_delete_elem(&vms, &key);
 	epoch_bump();
 }
 
@@ -392,6 +417,14 @@ static __always_inline void irqfd_forget(__u64 irqfd)
 	eventfd_del_vm(entry->eventfd, entry->vm);
 	bpf_map_delete_elem(&irqfds, &key);
 	epoch_bump();
+}
+
+static __always_inline bool linked(__u64 entry)
+{
+	struct list_head *e = (void *)entry;
+	struct list_head *next = BPF_CORE_READ(e, next);
+
+	return next != e && BPF_CORE_READ(next, prev) == e;
 }
 
 /* An irqfd listens to its eventfd from now on. */
@@ -418,6 +451,11 @@ SHARED int irqfd_learn(__u64 ptr, bool adopt)
 		return 0;
 	eventfd_add_vm(e, entry.vm);
 	epoch_bump();
+	/* It may have ended since it was found: before irqfd_ended could see the entry. */
+	if (adopt && !linked((__u64)irqfd + bpf_core_field_offset(struct kvm_kernel_irqfd, list))) {
+		irqfd_forget(ptr);
+		return 0;
+	}
 	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++) {
 		struct irqgate_irq_key ikey = { .irq = e->source[i] };
 		struct irqgate_binding *b;

@@ -3,7 +3,7 @@
 #ifndef IRQGATE_MSI_BPF_H
 #define IRQGATE_MSI_BPF_H
 
-#include "learn.bpf.h"
+#include "gate.bpf.h"
 
 static __always_inline struct irqgate_cpu *this_cpu(void)
 {
@@ -30,29 +30,67 @@ static __always_inline void msi_seen(struct irqgate_binding *b)
 	account(b, 1);
 }
 
-/* Report a kernel-side signal, with the vector it concerns if there is one. */
-static __always_inline void report_signal(struct kernel_signal *s, union decision r, __u8 level,
-					  __u64 count)
+/* An eventfd that carries INTx: VFIO signals it from its handler and when it unmasks. */
+static __always_inline struct irqgate_binding *intx_of(struct irqgate_eventfd *e)
 {
-	struct irqgate_irq_key key = { .irq = s->irq };
-	struct irqgate_binding *b = s->irq ? bpf_map_lookup_elem(&bindings, &key) : NULL;
-	struct irqgate_event *ev = event_new(IRQGATE_EVENT_VERDICT);
+	struct irqgate_irq_key key;
+	__u32 i;
 
-	if (!ev)
-		return;
-	if (b) {
-		ev->handle = b->handle;
-		ev->vector = b->vector;
-		ev->irq = s->irq;
+	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++) {
+		key.irq = e->source[i];
+		if (key.irq & IRQGATE_IRQ_INTX)
+			return bpf_map_lookup_elem(&bindings, &key);
 	}
-	ev->eventfd = s->eventfd;
-	ev->vm = s->vm;
+	return NULL;
+}
+
+/*
+ * Count and report a kernel-side signal that is not in order.
+ * @stopped: the inline gate can and will, unless it is only audited
+ * Return: it is to be stopped.
+ */
+static __always_inline bool account_signal(struct attempt *a, union decision r,
+					   struct irqgate_ident *signaller, bool stopped)
+{
+	struct irqgate_vector_key key = { .handle = a->handle, .vector = a->vector };
+	struct irqgate_vector_key nobody = {};
+	struct irqgate_counters *c;
+	struct irqgate_event *ev;
+	__u64 n;
+
+	if (r.d.verdict == IRQGATE_VERDICT_AUDIT)
+		stopped = false;
+	c = bpf_map_lookup_elem(&stats, &key);
+	if (!c) { /* none may be made here */
+		c = bpf_map_lookup_elem(&stats, &nobody);
+		if (!c)
+			return stopped;
+	}
+	if (r.d.verdict == IRQGATE_VERDICT_AUDIT) {
+		n = counted(&c->would_drop, 1);
+	} else if (stopped) {
+		r.d.verdict = IRQGATE_VERDICT_DROP;
+		n = counted(&c->dropped, 1);
+	} else {
+		r.d.verdict = IRQGATE_VERDICT_LEAK;
+		n = counted(&c->leaked, 1);
+	}
+	ev = report_due(c, n) ? event_new(IRQGATE_EVENT_VERDICT) : NULL;
+	if (!ev)
+		return stopped;
+	ev->handle = a->handle;
+	ev->vector = a->vector;
+	ev->eventfd = a->eventfd;
+	ev->vm = a->vm;
+	ev->pid = signaller ? signaller->tgid : 0;
 	ev->verdict = r.d.verdict;
 	ev->reason = r.d.reason;
-	ev->level = level;
+	ev->level = stopped ? IRQGATE_LEVEL_INLINE : IRQGATE_LEVEL_NONE;
 	ev->gd_expected = r.d.gd;
-	ev->count = count;
+	ev->gd_actual = a->gd;
+	ev->count = n;
 	bpf_ringbuf_submit(ev, 0);
+	return stopped;
 }
 
 #endif

@@ -80,9 +80,9 @@ static __always_inline void event_task(struct irqgate_event *ev)
 	bpf_get_current_comm(ev->comm, sizeof(ev->comm));
 }
 
-/* Report what became of an MSI of a binding. Interrupt context: no process. */
-static __always_inline void report_binding(struct irqgate_binding *b, __u8 verdict, __u8 level,
-					   __u64 count)
+/* Report something of a binding. Interrupt context: no process. */
+static __always_inline void report_lived(struct irqgate_binding *b, __u8 verdict, __u8 level,
+					 __u64 count, __u64 lived)
 {
 	struct irqgate_event *ev = event_new(IRQGATE_EVENT_VERDICT);
 
@@ -90,7 +90,7 @@ static __always_inline void report_binding(struct irqgate_binding *b, __u8 verdi
 		return;
 	ev->handle = b->handle;
 	ev->vector = b->vector;
-	ev->irq = b->irq;
+	ev->irq = b->line;
 	ev->eventfd = b->trigger;
 	ev->verdict = verdict;
 	ev->reason = b->reason;
@@ -98,7 +98,28 @@ static __always_inline void report_binding(struct irqgate_binding *b, __u8 verdi
 	ev->gd_expected = b->expected;
 	ev->gd_actual = b->gd;
 	ev->count = count;
+	ev->lived = lived;
 	bpf_ringbuf_submit(ev, 0);
+}
+
+/* Report what became of an MSI of a binding. */
+static __always_inline void report_binding(struct irqgate_binding *b, __u8 verdict, __u8 level,
+					   __u64 count)
+{
+	report_lived(b, verdict, level, count, 0);
+}
+
+/*
+ * A binding is quarantined that the gate should have refused, or that leaked: it got
+ * past the gate, or the table changed under it.
+ */
+static __always_inline void report_contained(struct irqgate_binding *b)
+{
+	__u64 leaked = b->count.leaked;
+
+	if (leaked || b->verdict == IRQGATE_VERDICT_DENY)
+		report_lived(b, leaked ? IRQGATE_VERDICT_LEAK : IRQGATE_VERDICT_DENY,
+			     IRQGATE_LEVEL_QUARANTINE, leaked, bpf_ktime_get_boot_ns() - b->since);
 }
 
 #endif

@@ -6,7 +6,9 @@
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +30,7 @@
 #include "probe.h"
 #include "quarantine.h"
 #include "table.h"
+#include "upgrade.h"
 #include "util.h"
 
 struct loader {
@@ -36,9 +39,9 @@ struct loader {
 	__u64 policy_hash;
 	struct pins pins;
 	bool gates; /* the bpf LSM is enabled */
+	bool replacing; /* the programs of another build, from start to ready */
 	struct ring_buffer *ring;
 	int epoll, signals, timer, listener, sentinel;
-	bool sentinel_alarm;
 	bool check_modules, enforce; /* to be done after the ring was read */
 	bool inline_tried; /* of this time the module is loaded */
 	__u64 epoch; /* when bindings were last enforced */
@@ -96,14 +99,54 @@ static int load_stages(struct loader *l)
 	int err;
 
 	for (stage = STAGE_VFIO; stage <= STAGE_KVM; stage++) {
-		if (hooks_stage_loaded(stage))
+		if (hooks_stage_loaded(stage) && !l->replacing)
 			continue;
 		err = hooks_load(stage, l->gates);
 		if (err && err != -EAGAIN)
 			return err;
 	}
+	/* The old programs answer first until they go. */
+	if (l->replacing && l->pins.state->inline_gate)
+		hooks_load(STAGE_INLINE, l->gates);
 	l->pins.state->vfio_msihandler = kernel_symbol("vfio_msihandler");
 	return 0;
+}
+
+/*
+ * Open the sysfs directories of PCI functions that belong to VFIO, for the iterator
+ * to find (bpf/adopt.bpf.c). Return: how many, less than @max at the end of @dir.
+ */
+static int open_vfio_functions(DIR *dir, int fds[], int max)
+{
+	struct dirent *d;
+	char path[300];
+	int n = 0;
+
+	while (n < max && (d = readdir(dir))) {
+		snprintf(path, sizeof(path), "%s/vfio-dev", d->d_name);
+		if (d->d_name[0] == '.' || faccessat(dirfd(dir), path, F_OK, 0))
+			continue;
+		fds[n] = openat(dirfd(dir), d->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		n += fds[n] >= 0;
+	}
+	return n;
+}
+
+static int adopt_vfio(void)
+{
+	DIR *dir = opendir("/sys/bus/pci/devices");
+	int fds[256], err, i, n = 0;
+
+	do {
+		if (dir)
+			n = open_vfio_functions(dir, fds, ARRAY_SIZE(fds));
+		err = pins_iterate("iter_vfio", NULL, NULL);
+		for (i = 0; i < n; i++)
+			close(fds[i]);
+	} while (!err && n == ARRAY_SIZE(fds));
+	if (dir)
+		closedir(dir);
+	return err;
 }
 
 /* Find what the hooks did not see being made, and act on what is not in order. */
@@ -113,9 +156,9 @@ static int adopt(struct loader *l)
 
 	if (lock < 0)
 		return lock;
-	err = pins_iterate("iter_kvm", NULL, NULL);
+	err = pins_iterate("iter_kvm", NULL, NULL) ?: pins_call("prog_vms");
 	if (!err)
-		err = pins_iterate("iter_vfio", NULL, NULL);
+		err = adopt_vfio();
 	if (!err)
 		err = bindings_enforce(&l->pins);
 	close(lock);
@@ -208,6 +251,12 @@ static void learn_host_irq(struct loader *l, const struct irqgate_event *ev)
 	l->enforce = true; /* judges it, with the interrupts it had until now */
 }
 
+static void tell(struct loader *l, const struct irqgate_event *ev)
+{
+	event_print(stdout, &l->pins, ev, l->opts->json);
+	monitor_send(ev);
+}
+
 static int on_event(void *arg, void *data, size_t len)
 {
 	const struct irqgate_event *ev = data;
@@ -217,8 +266,7 @@ static int on_event(void *arg, void *data, size_t len)
 		return 0;
 	switch (ev->type) {
 	case IRQGATE_EVENT_VERDICT:
-		event_print(stdout, &l->pins, ev, l->opts->json);
-		monitor_send(ev);
+		tell(l, ev);
 		break;
 	case IRQGATE_EVENT_QUARANTINE:
 		l->enforce = true;
@@ -303,6 +351,13 @@ static void forget_eventfds(struct loader *l)
 static void check_sentinel(struct loader *l)
 {
 	__u64 one = 1, seen = __atomic_load_n(&l->pins.state->sentinel, __ATOMIC_RELAXED);
+	struct irqgate_event ev = {
+		.type = IRQGATE_EVENT_VERDICT,
+		.verdict = IRQGATE_VERDICT_ALARM,
+		.gd_expected = IRQGATE_GD_NONE,
+		.gd_actual = IRQGATE_GD_NONE,
+		.count = 1,
+	};
 	bool alive;
 
 	if (!l->gates)
@@ -311,9 +366,12 @@ static void check_sentinel(struct loader *l)
 	    read(l->sentinel, &one, sizeof(one)) > 0 && write(l->sentinel, &one, sizeof(one)) < 0)
 		return;
 	alive = __atomic_load_n(&l->pins.state->sentinel, __ATOMIC_RELAXED) != seen;
-	if (alive == !l->sentinel_alarm)
+	if (alive == !l->pins.state->alarm)
 		return;
-	l->sentinel_alarm = !alive;
+	ev.time = boottime_ns();
+	ev.reason = alive ? IRQGATE_REASON_RECOVERED : IRQGATE_REASON_SILENT;
+	l->pins.state->alarm = alive ? 0 : ev.time;
+	tell(l, &ev);
 	msg(alive ? "the hooks fire again"
 		  : "ALARM: the hooks do not fire, nothing is enforced; is kernel.ftrace_enabled "
 		    "0?");
@@ -455,6 +513,21 @@ static void loop(struct loader *l)
 	}
 }
 
+/* As the loader the gates know of, from here on: what they let through is for us to quarantine. */
+static void take_charge(struct loader *l)
+{
+	static const struct irqgate_vector_key nobody;
+	static const struct irqgate_counters none;
+
+	l->pins.state->layout = IRQGATE_LAYOUT;
+	/* No row can be made where kernel-side signals are counted. */
+	bpf_map_update_elem(l->pins.stats, &nobody, &none, BPF_NOEXIST);
+	if (!l->opts->stay)
+		return;
+	beat(l);
+	__atomic_store_n(&l->pins.state->loader_tgid, getpid(), __ATOMIC_SEQ_CST);
+}
+
 /*
  * In force before this returns: the table, then the gates that ask it, then
  * everything that existed before them.
@@ -462,21 +535,17 @@ static void loop(struct loader *l)
 static int bring_up(struct loader *l)
 {
 	bool fresh = !hooks_stage_loaded(STAGE_CORE);
-	__u32 other;
-	int err = hooks_load(STAGE_CORE, l->gates);
+	int upgrade = upgrade_begin(), err;
 
-	if (!err)
-		err = pins_open(&l->pins);
+	if (upgrade < 0)
+		return upgrade;
+	l->replacing = upgrade == UPGRADE_BUILD;
+	if (upgrade != UPGRADE_NONE)
+		hooks_replace(l->replacing ? PIN_DIR : PIN_OLD);
+	err = hooks_load(STAGE_CORE, l->gates) ?: pins_open(&l->pins);
 	if (err)
 		goto out;
-	other = l->pins.state->loader_tgid;
-	if (other && !kill(other, 0))
-		return fail(-EBUSY, "irqgate runs already, as process %u", other);
-	l->pins.state->build = hooks_build();
-	if (l->opts->stay) {
-		beat(l);
-		__atomic_store_n(&l->pins.state->loader_tgid, getpid(), __ATOMIC_SEQ_CST);
-	}
+	take_charge(l);
 	/* After a crash the table is adopted as it is: revocations stay revoked. */
 	if (l->pins.state->policy != l->policy_hash)
 		err = publish(l);
@@ -484,15 +553,23 @@ static int bring_up(struct loader *l)
 		err = pins_adopt_tasks();
 	if (!err)
 		err = load_stages(l);
-	if (!err)
+	if (!err && upgrade == UPGRADE_LAYOUT)
+		err = upgrade_finish(&l->pins);
+	if (!err) {
+		l->pins.state->build = hooks_build();
+		l->replacing = false;
+		hooks_replace(NULL);
 		err = adopt(l);
+	}
 	/* Optional: what is wrong with it was said. */
 	if (!err)
 		check_inline(l);
 out:
+	if (err && l->pins.state)
+		__atomic_store_n(&l->pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);
 	/* What an earlier irqgate left in force stays in force. */
 	if (err && fresh)
-		pins_remove();
+		pins_remove(PIN_DIR);
 	return err;
 }
 

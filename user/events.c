@@ -63,6 +63,8 @@ static void print_json(FILE *out, const struct irqgate_event *ev, const char *ti
 	json_object_object_add(o, "gsi", json_object_new_int64(ev->gsi));
 	json_object_object_add(o, "irq", json_object_new_int64(ev->irq));
 	json_object_object_add(o, "count", json_object_new_int64(ev->count));
+	json_object_object_add(o, "lived_us",
+			       ev->lived ? json_object_new_int64(ev->lived / 1000) : NULL);
 	fprintf(out, "%s\n",
 		json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
 							  JSON_C_TO_STRING_NOSLASHESCAPE));
@@ -91,7 +93,10 @@ void event_print(FILE *out, const struct pins *pins, const struct irqgate_event 
 		actual);
 	if (ev->pid)
 		fprintf(out, ", by %s[%u]", ev->comm, ev->pid);
-	fprintf(out, ", count %llu\n", (unsigned long long)ev->count);
+	fprintf(out, ", count %llu", (unsigned long long)ev->count);
+	if (ev->lived)
+		fprintf(out, ", lived %llu us", (unsigned long long)ev->lived / 1000);
+	fputc('\n', out);
 	fflush(out);
 }
 

@@ -20,45 +20,49 @@
 
 /* clang-format off */
 const struct hook hooks[] = {
-	{ "task_forked", "bpf_lsm_task_alloc", "link_task_forked", HOOK_GATE, STAGE_CORE, .what = "identity at fork" },
-	{ "task_execed", "bpf_lsm_bprm_committed_creds", "link_task_execed", HOOK_GATE, STAGE_CORE, .what = "identity at exec" },
-	{ "gate_file_permission", "bpf_lsm_file_permission", "link_gate_file_permission", HOOK_GATE, STAGE_CORE, .what = "injection gate: eventfd read and write" },
-	{ "gate_file_receive", "bpf_lsm_file_receive", "link_gate_file_receive", HOOK_GATE, STAGE_CORE, .what = "possession gate: eventfds" },
-	{ "gate_vhost_ioctl", "bpf_lsm_file_ioctl", "link_gate_vhost_ioctl", HOOK_GATE, STAGE_CORE, .what = "bind gate: vhost call eventfds" },
-	{ "task_exited", "sched_process_exit", "link_task_exited", HOOK_TP, STAGE_CORE, .what = "loader's end" },
-	{ "cgroup_made", "cgroup_mkdir", "link_cgroup_made", HOOK_TP, STAGE_CORE, .what = "cgroups that appear" },
-	{ "module_loaded", "module_load", "link_module_loaded", HOOK_TP, STAGE_CORE, .what = "modules that appear" },
-	{ "eventfd_ctx_dropped", "eventfd_ctx_put", "link_eventfd_ctx_dropped", HOOK_TRACE, STAGE_CORE, .what = "eventfd's end" },
-	{ "eventfd_closed", "eventfd_release", "link_eventfd_closed", HOOK_TRACE, STAGE_CORE, .what = "eventfd's end" },
-	{ "eventfd_signalled", "eventfd_signal_mask", "link_eventfd_signalled", HOOK_TRACE, STAGE_CORE, .what = "kernel-side signals" },
-	{ "host_irq", "handle_irq_event", "link_host_irq", HOOK_TRACE, STAGE_CORE, .what = "interrupts of host drivers" },
-	{ "adopt_tasks", "task", "iter_tasks", HOOK_ITER, STAGE_CORE, .what = "processes that exist" },
-	{ "judge_all", "-", "prog_judge", HOOK_CALL, STAGE_CORE, .what = "judging all bindings" },
+	{ "task_forked", "bpf_lsm_task_alloc", HOOK_GATE, STAGE_CORE, .what = "identity at fork" },
+	{ "task_execed", "bpf_lsm_bprm_committed_creds", HOOK_GATE, STAGE_CORE, .what = "identity at exec" },
+	{ "gate_file_permission", "bpf_lsm_file_permission", HOOK_GATE, STAGE_CORE, .what = "injection gate: eventfd read and write" },
+	{ "gate_file_receive", "bpf_lsm_file_receive", HOOK_GATE, STAGE_CORE, .what = "possession gate: eventfds" },
+	{ "gate_vhost_ioctl", "bpf_lsm_file_ioctl", HOOK_GATE, STAGE_CORE, .what = "bind gate: vhost call eventfds" },
+	{ "gate_vhost_compat", "bpf_lsm_file_ioctl_compat", HOOK_GATE, STAGE_CORE, .optional = true, .what = "bind gate: 32-bit vhost" },
+	{ "task_exited", "sched_process_exit", HOOK_TP, STAGE_CORE, .what = "loader's end" },
+	{ "cgroup_made", "cgroup_mkdir", HOOK_TP, STAGE_CORE, .what = "cgroups that appear" },
+	{ "module_loaded", "module_load", HOOK_TP, STAGE_CORE, .what = "modules that appear" },
+	{ "eventfd_ctx_dropped", "eventfd_ctx_put", HOOK_TRACE, STAGE_CORE, .what = "eventfd's end" },
+	{ "eventfd_closed", "eventfd_release", HOOK_TRACE, STAGE_CORE, .what = "eventfd's end" },
+	{ "eventfd_signalled", "eventfd_signal_mask", HOOK_TRACE, STAGE_CORE, .counts = true, .what = "kernel-side signals" },
+	{ "eventfd_taken", "eventfd_ctx_fdget", HOOK_TRACE, STAGE_CORE, .on_return = true, .by_value = true, .what = "who makes the kernel signal an eventfd" },
+	{ "host_irq", "handle_irq_event", HOOK_TRACE, STAGE_CORE, .counts = true, .what = "interrupts of host drivers" },
+	{ "adopt_tasks", "task", HOOK_ITER, STAGE_CORE, .pin = "iter_tasks", .what = "processes that exist" },
+	{ "judge_all", "-", HOOK_CALL, STAGE_CORE, .pin = "prog_judge", .what = "judging all bindings" },
 
-	{ "gate_vfio_ioctl", "bpf_lsm_file_ioctl", "link_gate_vfio_ioctl", HOOK_GATE, STAGE_VFIO, .what = "bind gate: VFIO_DEVICE_SET_IRQS" },
-	{ "gate_vfio_compat", "bpf_lsm_file_ioctl_compat", "link_gate_vfio_compat", HOOK_GATE, STAGE_VFIO, .optional = true, .what = "bind gate: 32-bit VFIO" },
-	{ "gate_vfio_receive", "bpf_lsm_file_receive", "link_gate_vfio_receive", HOOK_GATE, STAGE_VFIO, .what = "possession gate: VFIO devices" },
-	{ "vector_signal", "vfio_msi_set_vector_signal", "link_vector_signal", HOOK_TRACE, STAGE_VFIO, .on_return = true, .what = "vector -> eventfd" },
-	{ "vfio_msi", "vfio_msihandler", "link_vfio_msi", HOOK_TRACE, STAGE_VFIO, .what = "device MSIs" },
-	{ "adopt_vfio", "task_file", "iter_vfio", HOOK_ITER, STAGE_VFIO, .what = "VFIO bindings that exist" },
+	{ "gate_vfio_ioctl", "bpf_lsm_file_ioctl", HOOK_GATE, STAGE_VFIO, .what = "bind gate: VFIO_DEVICE_SET_IRQS" },
+	{ "gate_vfio_compat", "bpf_lsm_file_ioctl_compat", HOOK_GATE, STAGE_VFIO, .optional = true, .what = "bind gate: 32-bit VFIO" },
+	{ "gate_vfio_receive", "bpf_lsm_file_receive", HOOK_GATE, STAGE_VFIO, .what = "possession gate: VFIO devices" },
+	{ "vector_signal", "vfio_msi_set_vector_signal", HOOK_TRACE, STAGE_VFIO, .on_return = true, .what = "vector -> eventfd" },
+	{ "irqs_set", "vfio_pci_set_irqs_ioctl", HOOK_TRACE, STAGE_VFIO, .on_return = true, .what = "INTx -> eventfd, vectors raised by hand" },
+	{ "vfio_msi", "vfio_msihandler", HOOK_TRACE, STAGE_VFIO, .counts = true, .what = "device MSIs" },
+	{ "adopt_vfio", "task_file", HOOK_ITER, STAGE_VFIO, .pin = "iter_vfio", .what = "VFIO bindings that exist" },
 
-	{ "gate_kvm_ioctl", "bpf_lsm_file_ioctl", "link_gate_kvm_ioctl", HOOK_GATE, STAGE_KVM, .what = "bind gate: KVM_IRQFD, KVM_IOEVENTFD" },
-	{ "gate_own_injection", "bpf_lsm_file_ioctl", "link_gate_own_injection", HOOK_GATE, STAGE_KVM,
+	{ "gate_kvm_ioctl", "bpf_lsm_file_ioctl", HOOK_GATE, STAGE_KVM, .what = "bind gate: KVM_IRQFD, KVM_IOEVENTFD" },
+	{ "gate_own_injection", "bpf_lsm_file_ioctl", HOOK_GATE, STAGE_KVM,
 	  .what = "injection gate: a VMM into its own VM" },
-	{ "gate_own_compat", "bpf_lsm_file_ioctl_compat", "link_gate_own_compat", HOOK_GATE, STAGE_KVM,
+	{ "gate_own_compat", "bpf_lsm_file_ioctl_compat", HOOK_GATE, STAGE_KVM,
 	  .optional = true, .what = "injection gate: 32-bit VMMs" },
-	{ "gate_kvm_compat", "bpf_lsm_file_ioctl_compat", "link_gate_kvm_compat", HOOK_GATE, STAGE_KVM, .optional = true, .what = "bind gate: 32-bit KVM" },
-	{ "vm_created", "kvm_arch_init_vm", "link_vm_created", HOOK_TRACE, STAGE_KVM, .what = "VM -> context" },
-	{ "vm_destroyed", "kvm_destroy_vm", "link_vm_destroyed", HOOK_TRACE, STAGE_KVM, .what = "VM's end" },
-	{ "irqfd_queued", "irqfd_ptable_queue_proc", "link_irqfd_queued", HOOK_TRACE, STAGE_KVM, .optional = true, .what = "eventfd -> VM GSI (up to 6.16)" },
-	{ "irqfd_registered", "kvm_irqfd_register", "link_irqfd_registered", HOOK_TRACE, STAGE_KVM, .on_return = true, .optional = true, .what = "eventfd -> VM GSI (since 6.17)" },
-	{ "irqfd_ended", "irqfd_shutdown", "link_irqfd_ended", HOOK_TRACE, STAGE_KVM, .what = "irqfd's end" },
-	{ "irqfd_woken", "irqfd_wakeup", "link_irqfd_woken", HOOK_TRACE, STAGE_KVM, .what = "arrivals at a VM" },
-	{ "adopt_kvm", "task_file", "iter_kvm", HOOK_ITER, STAGE_KVM, .what = "VMs and irqfds that exist" },
+	{ "gate_kvm_compat", "bpf_lsm_file_ioctl_compat", HOOK_GATE, STAGE_KVM, .optional = true, .what = "bind gate: 32-bit KVM" },
+	{ "vm_created", "kvm_arch_init_vm", HOOK_TRACE, STAGE_KVM, .what = "VM -> context" },
+	{ "vm_destroyed", "kvm_destroy_vm", HOOK_TRACE, STAGE_KVM, .what = "VM's end" },
+	{ "irqfd_queued", "irqfd_ptable_queue_proc", HOOK_TRACE, STAGE_KVM, .optional = true, .what = "eventfd -> VM GSI (up to 6.16)" },
+	{ "irqfd_registered", "kvm_irqfd_register", HOOK_TRACE, STAGE_KVM, .on_return = true, .optional = true, .what = "eventfd -> VM GSI (since 6.17)" },
+	{ "irqfd_ended", "irqfd_shutdown", HOOK_TRACE, STAGE_KVM, .what = "irqfd's end" },
+	{ "irqfd_woken", "irqfd_wakeup", HOOK_TRACE, STAGE_KVM, .counts = true, .what = "arrivals at a VM" },
+	{ "adopt_kvm", "task_file", HOOK_ITER, STAGE_KVM, .pin = "iter_kvm", .what = "VMs of processes" },
+	{ "adopt_vms", "-", HOOK_CALL, STAGE_KVM, .pin = "prog_vms", .what = "VMs and irqfds that exist" },
 
-	{ "vector_changing", "vfio_msi_set_vector_signal", "link_vector_changing", HOOK_TRACE, STAGE_INLINE, .what = "who binds a vector" },
-	{ "inline_msi", "irqgate_msi_tp", "link_inline_msi", HOOK_TP, STAGE_INLINE, .what = "inline gate: device MSIs" },
-	{ "inline_signal", "irqgate_signal_tp", "link_inline_signal", HOOK_TP, STAGE_INLINE, .what = "inline gate: kernel-side signals" },
+	{ "vector_changing", "vfio_msi_set_vector_signal", HOOK_TRACE, STAGE_INLINE, .what = "who binds a vector" },
+	{ "inline_msi", "irqgate_msi_tp", HOOK_TP, STAGE_INLINE, .what = "inline gate: device MSIs" },
+	{ "inline_signal", "irqgate_signal_tp", HOOK_TP, STAGE_INLINE, .what = "inline gate: kernel-side signals" },
 };
 /* clang-format on */
 const unsigned int nhooks = ARRAY_SIZE(hooks);
@@ -77,6 +81,7 @@ static const struct {
 static const char *const vfio_modules[] = { "vfio_pci_core", "vfio_virqfd", "vfio" };
 
 static struct irqgate_bpf *core; /* kept for its BTF */
+static const char *replaced; /* where another build's programs are pinned */
 static bool verbose;
 
 static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
@@ -197,12 +202,25 @@ static bool pinned(const char *pin)
 	return !access(pin_path(path, pin), F_OK);
 }
 
+/* What a hook is pinned as: itself, its kprobe variant, that one's probe at the entry. */
+enum variant { PLAIN, KPROBE, KPROBE_ENTER, VARIANTS };
+
+static const char *hook_pin(const struct hook *h, enum variant variant, char buf[64])
+{
+	static const char *const suffix[VARIANTS] = { "", "_kp", "_enter_kp" };
+
+	if (h->pin)
+		snprintf(buf, 64, "%s%s", h->pin, suffix[variant]);
+	else
+		snprintf(buf, 64, "link_%s%s", h->name, suffix[variant]);
+	return buf;
+}
+
 static bool hook_pinned(const struct hook *h)
 {
-	char kp[PIN_LEN];
+	char pin[64];
 
-	snprintf(kp, sizeof(kp), "%s_kp", h->pin);
-	return pinned(h->pin) || pinned(kp);
+	return pinned(hook_pin(h, PLAIN, pin)) || pinned(hook_pin(h, KPROBE, pin));
 }
 
 bool hooks_stage_loaded(enum stage stage)
@@ -215,15 +233,36 @@ bool hooks_stage_loaded(enum stage stage)
 	return false;
 }
 
-static void unpin_hook(const struct hook *h)
+static void unpin_variant(const char *dir, const struct hook *h, enum variant v)
 {
 	char pin[64], path[PIN_LEN];
 
-	unlink(pin_path(path, h->pin));
-	snprintf(pin, sizeof(pin), "%s_kp", h->pin);
-	unlink(pin_path(path, pin));
-	snprintf(pin, sizeof(pin), "%s_enter_kp", h->pin);
-	unlink(pin_path(path, pin));
+	snprintf(path, sizeof(path), "%s/%s", dir, hook_pin(h, v, pin));
+	unlink(path);
+}
+
+static void unpin_hook(const char *dir, const struct hook *h)
+{
+	enum variant v;
+
+	for (v = PLAIN; v < VARIANTS; v++)
+		unpin_variant(dir, h, v);
+}
+
+void hooks_replace(const char *dir)
+{
+	replaced = dir;
+}
+
+static bool adoptable(const struct hook *h)
+{
+	return hook_pinned(h) && (!replaced || strcmp(replaced, PIN_DIR));
+}
+
+/* The kprobe variant needs arguments at the return. */
+static bool needs_enter(const struct hook *h)
+{
+	return h->on_return && !h->by_value;
 }
 
 /*
@@ -249,6 +288,8 @@ static struct irqgate_bpf *open_object(bool (*want)(const struct hook *h, const 
 	skel->rodata->kvm_vm_fops_addr = kernel_symbol("kvm_vm_fops");
 	skel->rodata->kvm_vcpu_fops_addr = kernel_symbol("kvm_vcpu_fops");
 	skel->rodata->pci_bus_type_addr = kernel_symbol("pci_bus_type");
+	skel->rodata->kernfs_dir_fops_addr = kernel_symbol("kernfs_dir_fops");
+	skel->rodata->vm_list_addr = kernel_symbol("vm_list");
 	for (i = 0; i < ARRAY_SIZE(vfio_modules) && kernel_symbol("irqgate_hook_msi"); i++)
 		module_text(vfio_modules[i], skel->rodata->vfio_text[i]);
 	bpf_object__for_each_program(prog, skel->obj) {
@@ -277,7 +318,7 @@ static bool want_kprobe(const struct hook *h, const char *prog, void *arg)
 	if (h != arg)
 		return false;
 	return !strcmp(prog, kprobe_name(h, false, name)) ||
-	       (h->on_return && !strcmp(prog, kprobe_name(h, true, name)));
+	       (needs_enter(h) && !strcmp(prog, kprobe_name(h, true, name)));
 }
 
 static struct bpf_link *attach_kprobe(struct irqgate_bpf *skel, const struct hook *h, bool enter)
@@ -309,7 +350,7 @@ static int use_kprobe(const struct hook *h)
 	if (!skel)
 		return fail(-errno, "%s: the kprobe variant does not load: %s", h->function,
 			    strerror(errno));
-	if (h->on_return) {
+	if (needs_enter(h)) {
 		enter = attach_kprobe(skel, h, true);
 		if (!enter)
 			goto out;
@@ -321,18 +362,16 @@ static int use_kprobe(const struct hook *h)
 		errno = ENOTSUP;
 		goto out;
 	}
-	snprintf(pin, sizeof(pin), "%s_kp", h->pin);
-	err = pin_link(link, pin);
-	if (!err && enter) {
-		snprintf(pin, sizeof(pin), "%s_enter_kp", h->pin);
-		err = pin_link(enter, pin);
-	}
+	err = pin_link(link, hook_pin(h, KPROBE, pin));
+	if (!err && enter)
+		err = pin_link(enter, hook_pin(h, KPROBE_ENTER, pin));
+	unpin_variant(PIN_DIR, h, PLAIN);
 out:
 	if (err == -EIO)
 		err = fail(-errno, "%s: neither a trampoline nor a kprobe works: %s", h->function,
 			   strerror(errno));
 	if (err)
-		unpin_hook(h);
+		unpin_hook(PIN_DIR, h);
 	bpf_link__destroy(enter);
 	bpf_link__destroy(link);
 	irqgate_bpf__destroy(skel);
@@ -349,7 +388,7 @@ static bool want_stage(const struct hook *h, const char *prog, void *arg)
 {
 	const struct stage_want *w = arg;
 
-	if (h->stage != w->stage || strcmp(prog, h->name) || hook_pinned(h))
+	if (h->stage != w->stage || strcmp(prog, h->name) || adoptable(h))
 		return false;
 	if (h->kind == HOOK_GATE)
 		return w->gates && (!h->optional || kernel_symbol(h->function));
@@ -362,20 +401,23 @@ void hooks_unload(enum stage stage)
 
 	for (i = 0; i < nhooks; i++)
 		if (hooks[i].stage == stage)
-			unpin_hook(&hooks[i]);
+			unpin_hook(PIN_DIR, &hooks[i]);
 }
 
 static int attach_hook(struct irqgate_bpf *skel, const struct hook *h)
 {
 	struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, h->name);
-	char path[PIN_LEN];
+	char pin[64], path[PIN_LEN];
 	struct bpf_link *link;
 	int err;
 
 	if (!prog || !bpf_program__autoload(prog))
 		return 0;
+	if (replaced && h->counts)
+		unpin_hook(replaced, h);
 	if (h->kind == HOOK_CALL) {
-		err = bpf_program__pin(prog, pin_path(path, h->pin));
+		unlink(pin_path(path, hook_pin(h, PLAIN, pin)));
+		err = bpf_program__pin(prog, pin_path(path, hook_pin(h, PLAIN, pin)));
 		return err ? fail(err, "%s: cannot pin: %s", path, strerror(-err)) : 0;
 	}
 	link = bpf_program__attach(prog);
@@ -392,9 +434,27 @@ static int attach_hook(struct irqgate_bpf *skel, const struct hook *h)
 		return fail(-ENOTSUP, "%s is attached to %s, but ftrace does not call it", h->name,
 			    h->function);
 	}
-	err = pin_link(link, h->pin);
+	err = pin_link(link, hook_pin(h, PLAIN, pin));
 	bpf_link__destroy(link);
+	unpin_variant(PIN_DIR, h, KPROBE);
+	unpin_variant(PIN_DIR, h, KPROBE_ENTER);
 	return err;
+}
+
+struct btf *hooks_object_btf(void)
+{
+	struct irqgate_bpf *skel = irqgate_bpf__open();
+	struct btf *copy = NULL;
+	const void *data;
+	__u32 size;
+
+	if (!skel)
+		return NULL;
+	data = btf__raw_data(bpf_object__btf(skel->obj), &size);
+	if (data)
+		copy = btf__new(data, size);
+	irqgate_bpf__destroy(skel);
+	return copy;
 }
 
 __u64 hooks_build(void)
@@ -409,26 +469,6 @@ __u64 hooks_build(void)
 	return hash;
 }
 
-/* Pinned links of another build are replaced, not adopted. */
-static void forget_other_build(void)
-{
-	struct irqgate_state state;
-	__u32 zero = 0;
-	unsigned int i;
-	char path[PIN_LEN];
-	int fd = bpf_obj_get(pin_path(path, "state"));
-
-	if (fd < 0)
-		return;
-	if (!bpf_map_lookup_elem(fd, &zero, &state) && state.build != hooks_build()) {
-		for (i = 0; i < nhooks; i++)
-			unpin_hook(&hooks[i]);
-		state.inline_gate = IRQGATE_INLINE_OFF;
-		bpf_map_update_elem(fd, &zero, &state, BPF_EXIST);
-	}
-	close(fd);
-}
-
 int hooks_load(enum stage stage, bool gates)
 {
 	struct stage_want want = { stage, gates };
@@ -439,7 +479,6 @@ int hooks_load(enum stage stage, bool gates)
 	if (stage == STAGE_CORE) {
 		if (mkdir(PIN_DIR, 0700) && errno != EEXIST)
 			return fail(-errno, PIN_DIR ": cannot create: %s", strerror(errno));
-		forget_other_build();
 	}
 	kernel_symbols_forget();
 	if (stages[stage].symbol && !kernel_symbol(stages[stage].symbol))
@@ -460,7 +499,7 @@ int hooks_load(enum stage stage, bool gates)
 	    (function_state("vfio_msihandler", " I ") == HOOK_SILENT ||
 	     function_state("eventfd_signal_mask", " I ") == HOOK_SILENT))
 		err = fail(-ENOTSUP, "irqgate_hook is loaded, but ftrace does not call it");
-	if (err)
+	if (err && !replaced)
 		hooks_unload(stage);
 	if (!err && stage == STAGE_CORE)
 		core = skel;
@@ -469,54 +508,80 @@ int hooks_load(enum stage stage, bool gates)
 	return err;
 }
 
-void hook_status(const struct hook *h, struct hook_status *st)
+/* Opens what is pinned of a hook: a link, or the program where there is none. */
+static int open_pinned(const struct hook *h, bool *kprobe)
+{
+	char pin[64], path[PIN_LEN];
+	int fd = bpf_obj_get(pin_path(path, hook_pin(h, PLAIN, pin)));
+
+	*kprobe = fd < 0;
+	return *kprobe ? bpf_obj_get(pin_path(path, hook_pin(h, KPROBE, pin))) : fd;
+}
+
+static int program_of(const struct hook *h, int fd)
 {
 	struct bpf_link_info link = {};
-	struct bpf_prog_info prog = {};
 	__u32 len = sizeof(link);
-	char pin[64], path[PIN_LEN];
-	bool kprobe = false;
-	int fd, prog_fd;
 
-	memset(st, 0, sizeof(*st));
-	st->variant = "-";
-	fd = bpf_obj_get(pin_path(path, h->pin));
-	if (fd < 0) {
-		snprintf(pin, sizeof(pin), "%s_kp", h->pin);
-		fd = bpf_obj_get(pin_path(path, pin));
-		kprobe = true;
-	}
-	if (fd < 0)
-		return;
-	st->state = HOOK_UNVERIFIED;
-	if (h->kind == HOOK_CALL) /* the program itself is pinned, there is no link */
-		prog_fd = dup(fd);
-	else if (bpf_obj_get_info_by_fd(fd, &link, &len))
-		prog_fd = -1;
-	else
-		prog_fd = bpf_prog_get_fd_by_id(link.prog_id);
-	if (kprobe) {
-		st->variant = "kprobe";
-		st->state = kprobe_state(h->function);
-	} else if (h->kind == HOOK_TP) {
-		st->variant = "tracepoint";
-		st->state = HOOK_LIVE;
-	} else if (h->kind == HOOK_ITER) {
-		st->variant = "iterator";
-		st->state = HOOK_LIVE;
-	} else if (h->kind == HOOK_CALL) {
-		st->variant = "call";
-		st->state = HOOK_LIVE;
-	} else {
-		st->variant = h->kind == HOOK_GATE ? "lsm" : h->on_return ? "fexit" : "fentry";
-		st->state = trampoline_state(prog_fd);
-	}
-	len = sizeof(prog);
+	if (h->kind == HOOK_CALL)
+		return dup(fd);
+	return bpf_obj_get_info_by_fd(fd, &link, &len) ? -1 : bpf_prog_get_fd_by_id(link.prog_id);
+}
+
+static void hook_runs(const struct hook *h, struct hook_status *st)
+{
+	struct bpf_prog_info prog = {};
+	__u32 len = sizeof(prog);
+	bool kprobe;
+	int fd = open_pinned(h, &kprobe), prog_fd = fd < 0 ? -1 : program_of(h, fd);
+
 	if (prog_fd >= 0 && !bpf_obj_get_info_by_fd(prog_fd, &prog, &len)) {
 		st->runs = prog.run_cnt;
 		st->missed = prog.recursion_misses;
 	}
 	if (prog_fd >= 0)
 		close(prog_fd);
+	if (fd >= 0)
+		close(fd);
+}
+
+void hook_status(const struct hook *h, struct hook_status *st)
+{
+	bool kprobe;
+	int fd = open_pinned(h, &kprobe), prog_fd;
+
+	memset(st, 0, sizeof(*st));
+	st->variant = "-";
+	if (fd < 0)
+		return;
+	prog_fd = program_of(h, fd);
+	st->state = HOOK_LIVE;
+	if (kprobe) {
+		st->variant = "kprobe";
+		st->state = kprobe_state(h->function);
+	} else if (h->kind == HOOK_TP) {
+		st->variant = "tracepoint";
+	} else if (h->kind == HOOK_ITER) {
+		st->variant = "iterator";
+	} else if (h->kind == HOOK_CALL) {
+		st->variant = "call";
+	} else {
+		st->variant = h->kind == HOOK_GATE ? "lsm" : h->on_return ? "fexit" : "fentry";
+		st->state = trampoline_state(prog_fd);
+	}
+	if (prog_fd >= 0)
+		close(prog_fd);
 	close(fd);
+	hook_runs(h, st);
+}
+
+__u64 hooks_missed(void)
+{
+	struct hook_status st = {};
+	__u64 missed = 0;
+	unsigned int i;
+
+	for (i = 0; i < nhooks; i++, missed += st.missed, st.missed = 0)
+		hook_runs(&hooks[i], &st);
+	return missed;
 }

@@ -33,11 +33,13 @@ enum hook_kind {
 struct hook {
 	const char *name; /* of the program; the kprobe variant adds _kp */
 	const char *function; /* kernel function it is attached to */
-	const char *pin;
 	enum hook_kind kind;
 	enum stage stage;
+	const char *pin; /* NULL: link_NAME */
 	bool on_return; /* the kprobe variant needs NAME_enter_kp at the entry, too */
+	bool by_value; /* but not where the returned value is all it looks at */
 	bool optional; /* kernels have this one or its sibling */
+	bool counts; /* interrupts: two of it would count each twice */
 	const char *what;
 };
 
@@ -73,14 +75,28 @@ int hooks_load(enum stage stage, bool gates);
 /* hooks_unload - detach and unpin a stage. */
 void hooks_unload(enum stage stage);
 
+/*
+ * hooks_replace - programs pinned in @dir are another build's
+ *
+ * From now on hooks_load() adopts none: PIN_DIR's are replaced one by one, and
+ * before a program that counts is attached its forerunner in @dir goes.
+ */
+void hooks_replace(const char *dir);
+
 /* hooks_stage_loaded - the stage is pinned and attached. */
 bool hooks_stage_loaded(enum stage stage);
 
 /* hook_status - look at a pinned hook; works from any irqgate process. */
 void hook_status(const struct hook *hook, struct hook_status *status);
 
+/* hooks_missed - runs of all programs that recursion on a CPU skipped. */
+__u64 hooks_missed(void);
+
 /* hooks_btf - BTF of the BPF object; valid after hooks_load(STAGE_CORE). */
 const struct btf *hooks_btf(void);
+
+/* hooks_object_btf - BTF of the BPF object before it is loaded; btf__free() it. NULL: errno. */
+struct btf *hooks_object_btf(void);
 
 /* hooks_build - identifies the build of the BPF object; goes into state.build. */
 __u64 hooks_build(void);

@@ -78,7 +78,7 @@ static int arm(bool on)
 	return err;
 }
 
-int inline_attach(struct pins *pins)
+int inline_attach(const struct pins *pins)
 {
 	static const struct irqgate_counters none = {};
 	static const struct irqgate_vector_key no_vector = {};

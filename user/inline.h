@@ -21,7 +21,7 @@ bool inline_present(void);
  * anew whether something may get past it.
  * Return: 0 or a negative errno, with nothing attached. Says what is wrong.
  */
-int inline_attach(struct pins *pins);
+int inline_attach(const struct pins *pins);
 
 /*
  * inline_detach - take the gate out of force

@@ -19,6 +19,7 @@
 #include "probe.h"
 #include "quarantine.h"
 #include "show.h"
+#include "status.h"
 #include "table.h"
 #include "util.h"
 
@@ -113,7 +114,7 @@ static int verb_unload(struct args *args)
 			close(lock);
 		pins_close(&pins);
 	}
-	return pins_remove() || err ? EXIT_RUNTIME : EXIT_DONE;
+	return pins_remove(PIN_DIR) || err ? EXIT_RUNTIME : EXIT_DONE;
 }
 
 static int verb_check(struct args *args)
@@ -264,6 +265,18 @@ static int verb_probe(struct args *args)
 	return probe_verb(args->json);
 }
 
+static int verb_status(struct args *args)
+{
+	struct pins pins;
+	int err = pins_open(&pins);
+
+	if (!err) {
+		err = status(&pins, args->json);
+		pins_close(&pins);
+	}
+	return err ? EXIT_RUNTIME : EXIT_DONE;
+}
+
 static const struct verb verbs[] = {
 	{ "run", "", "Load, attach, stay and report", options_run, 0, 0, verb_run },
 	{ "load", "", "Load, attach, leave everything pinned", options_run, 0, 0, verb_load },
@@ -275,6 +288,8 @@ static const struct verb verbs[] = {
 	{ "revoke", "HANDLE VECTORS", "Take vectors away; none arrives once this returned",
 	  options_none, 2, 2, verb_revoke },
 	{ "monitor", "", "Print events as they happen", options_json, 0, 0, verb_monitor },
+	{ "status", "", "Is everything in force? Exit status 1 if not", options_json, 0, 0,
+	  verb_status },
 	{ "probe", "", "What this kernel and machine can honour", options_json, 0, 0, verb_probe },
 };
 

@@ -18,6 +18,7 @@ static const char *const verdict_text[] = {
 	[IRQGATE_VERDICT_NONE] = "none",   [IRQGATE_VERDICT_ALLOW] = "allow",
 	[IRQGATE_VERDICT_AUDIT] = "audit", [IRQGATE_VERDICT_DROP] = "drop",
 	[IRQGATE_VERDICT_DENY] = "deny",   [IRQGATE_VERDICT_LEAK] = "leak",
+	[IRQGATE_VERDICT_ALARM] = "alarm",
 };
 const struct names names_verdict = NAMES(verdict_text);
 
@@ -35,6 +36,9 @@ static const char *const reason_text[] = {
 	[IRQGATE_REASON_NO_LOADER] = "no-loader",
 	[IRQGATE_REASON_UNREADABLE] = "unreadable",
 	[IRQGATE_REASON_UNRESOLVED] = "unresolved",
+	[IRQGATE_REASON_SILENT] = "silent",
+	[IRQGATE_REASON_RECOVERED] = "recovered",
+	[IRQGATE_REASON_SWAPPED] = "swapped",
 	[IRQGATE_REASON_GATE_ON] = "gate-on",
 	[IRQGATE_REASON_GATE_OFF] = "gate-off",
 };

@@ -52,6 +52,11 @@ int pins_open(struct pins *pins)
 		pins->state = NULL;
 		return fail(-errno, PIN_DIR "/state: cannot map: %s", strerror(errno));
 	}
+	/* 0: made this moment, by bring_up. */
+	if (pins->state->layout && pins->state->layout != IRQGATE_LAYOUT)
+		return fail(-ESTALE,
+			    "what is loaded is of another version of irqgate: use that one, or "
+			    "let 'irqgate run' of this one take over");
 	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
 		snprintf(name, sizeof(name), "table_%s", table_map_names[i]);
 		pins->outer[i] = get(name);
@@ -66,7 +71,6 @@ int pins_open(struct pins *pins)
 	pins->isolated = get("isolated");
 	pins->early = get("early");
 	pins->events = get("events");
-	pins->judge = get("prog_judge");
 	if (pins->bindings < 0 || pins->stats < 0 || pins->events < 0)
 		return fail(-EIO, PIN_DIR " is incomplete: 'irqgate unload' removes the rest");
 	return 0;
@@ -74,9 +78,8 @@ int pins_open(struct pins *pins)
 
 void pins_close(struct pins *pins)
 {
-	int fds[] = { pins->bindings, pins->eventfds, pins->irqfds, pins->vms,
-		      pins->stats,    pins->agents,   pins->held,   pins->isolated,
-		      pins->early,    pins->events,   pins->judge };
+	int fds[] = { pins->bindings, pins->eventfds, pins->irqfds,   pins->vms,   pins->stats,
+		      pins->agents,   pins->held,     pins->isolated, pins->early, pins->events };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(fds); i++)
@@ -89,36 +92,37 @@ void pins_close(struct pins *pins)
 		munmap(pins->state, sysconf(_SC_PAGESIZE));
 }
 
-int pins_remove(void)
+int pins_remove(const char *pins)
 {
-	DIR *dir = opendir(PIN_DIR);
 	char path[PIN_LEN + 256];
+	DIR *dir = opendir(pins);
 	struct dirent *d;
 
 	if (!dir)
-		return errno == ENOENT ? -ENOENT : fail(-errno, PIN_DIR ": %s", strerror(errno));
+		return errno == ENOENT ? -ENOENT : fail(-errno, "%s: %s", pins, strerror(errno));
 	while ((d = readdir(dir))) {
 		if (d->d_name[0] == '.')
 			continue;
-		snprintf(path, sizeof(path), PIN_DIR "/%s", d->d_name);
+		snprintf(path, sizeof(path), "%s/%s", pins, d->d_name);
 		if (unlink(path))
 			msg("%s: cannot remove: %s", path, strerror(errno));
 	}
 	closedir(dir);
-	if (rmdir(PIN_DIR))
-		return fail(-errno, PIN_DIR ": cannot remove: %s", strerror(errno));
+	if (rmdir(pins))
+		return fail(-errno, "%s: cannot remove: %s", pins, strerror(errno));
 	return 0;
 }
 
-int pins_judge(struct pins *pins)
+int pins_call(const char *name)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
-	int err;
+	int fd = get(name), err;
 
-	if (pins->judge < 0)
-		return fail(-ENOENT, "the program that judges bindings is not loaded");
-	err = bpf_prog_test_run_opts(pins->judge, &opts);
-	return err ? fail(err, "cannot judge the bindings: %s", strerror(-err)) : 0;
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fail(fd, PIN_DIR "/%s: %s", name, strerror(-fd));
+	err = bpf_prog_test_run_opts(fd, &opts);
+	close(fd);
+	return err ? fail(err, PIN_DIR "/%s: cannot run: %s", name, strerror(-err)) : 0;
 }
 
 int pins_iterate(const char *name, int (*each)(const struct irqgate_file *file, void *arg),

@@ -6,7 +6,7 @@
  *   /sys/fs/bpf/irqgate/NAME	     a map of bpf/maps.bpf.h
  *   .../devices vectors matches contexts   the four maps of the table in force
  *   .../link_HOOK, link_HOOK_kp     an attached program, by its variant
- *   .../iter_tasks iter_vfio iter_kvm, prog_judge	 what adopt and judge run
+ *   .../iter_tasks iter_vfio iter_kvm, prog_vms prog_judge  what adopts and judges
  */
 #ifndef IRQGATE_USER_PINS_H
 #define IRQGATE_USER_PINS_H
@@ -16,13 +16,13 @@
 #include <irqgate/table.h>
 
 #define PIN_DIR "/sys/fs/bpf/irqgate"
+#define PIN_OLD "/sys/fs/bpf/irqgate_old" /* of another version, until it is taken over */
 #define PIN_LEN 128
 
 /* Descriptors of what is pinned; -1 where nothing is. */
 struct pins {
 	int outer[IRQGATE_TABLE_MAPS];
 	int bindings, eventfds, irqfds, vms, stats, agents, held, isolated, early, events;
-	int judge;
 	struct irqgate_state *state; /* the map, mapped: shared with BPF, use atomics */
 };
 
@@ -34,19 +34,23 @@ const char *pin_path(char *buf, const char *name);
 
 /*
  * pins_open - find the maps of an irqgate that was loaded
- * Return: 0; -ENOENT: irqgate is not loaded; or a negative errno. Says so.
+ * Return: 0; -ENOENT: irqgate is not loaded; -ESTALE: its maps are of another
+ * layout; or another negative errno. Says so.
  */
 int pins_open(struct pins *pins);
 void pins_close(struct pins *pins);
 
-/* pins_remove - remove everything pinned; returns 0 or a negative errno. */
-int pins_remove(void);
+/* pins_remove - remove everything pinned in @dir; returns 0 or a negative errno. */
+int pins_remove(const char *dir);
 
 /*
- * pins_judge - bring the verdict of every binding up to date with the table
- * Return: 0 or a negative errno.
+ * pins_call - run a pinned program once
+ * @name: prog_judge, brings the verdict of every binding up to date with the
+ *        table; prog_vms, adopts the VMs that exist
+ * Return: 0; also when the module the program is for is not there; or a negative
+ * errno. Says why.
  */
-int pins_judge(struct pins *pins);
+int pins_call(const char *name);
 
 /*
  * pins_iterate - run a pinned iterator over all files of all processes

@@ -56,6 +56,7 @@ static int copy_file(enum irqgate_file_kind kind, __u64 object)
 	return fd;
 }
 
+/* INTx is the only vector of its index. */
 static int set_vector(int device, __u32 index, __u32 vector, int eventfd)
 {
 	char buf[sizeof(struct vfio_irq_set) + sizeof(int)];
@@ -64,10 +65,23 @@ static int set_vector(int device, __u32 index, __u32 vector, int eventfd)
 	set->argsz = sizeof(buf);
 	set->flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
 	set->index = index;
-	set->start = vector;
+	set->start = index == VFIO_PCI_INTX_IRQ_INDEX ? 0 : vector;
 	set->count = 1;
 	memcpy(set->data, &eventfd, sizeof(int));
 	return ioctl(device, VFIO_DEVICE_SET_IRQS, set) ? -errno : 0;
+}
+
+/* The interrupt that went to the sink left the line masked: nobody there acknowledged it. */
+static int unmask_intx(int device)
+{
+	struct vfio_irq_set set = {
+		.argsz = sizeof(set),
+		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK,
+		.index = VFIO_PCI_INTX_IRQ_INDEX,
+		.count = 1,
+	};
+
+	return ioctl(device, VFIO_DEVICE_SET_IRQS, &set) ? -errno : 0;
 }
 
 /*
@@ -93,6 +107,9 @@ static int retrigger(struct pins *pins, const struct irqgate_binding *b, enum ir
 		err = device = copy_file(IRQGATE_FILE_VFIO_DEVICE, b->device);
 	if (device >= 0)
 		err = set_vector(device, b->index, b->vector, target);
+	if (device >= 0 && !err && op == IRQGATE_AGENT_RELEASE &&
+	    b->index == VFIO_PCI_INTX_IRQ_INDEX)
+		err = unmask_intx(device);
 	bpf_map_delete_elem(pins->agents, &key);
 	if (target >= 0)
 		close(target);
@@ -172,6 +189,16 @@ bool bindings_waiting(const struct pins *pins)
 	return !bpf_map_get_next_key(pins->held, NULL, &key);
 }
 
+/*
+ * Does the inline gate drop what comes, so that no quarantine is needed? INTx, whose
+ * line is masked by then, needs one: its release unmasks it.
+ */
+static bool gated_inline(const struct pins *pins, const struct irqgate_binding *b)
+{
+	return pins->state->inline_gate == IRQGATE_INLINE_ALONE &&
+	       b->vector != IRQGATE_VECTOR_FUNCTION;
+}
+
 /* One pass over the bindings; returns how many it changed. */
 static int enforce_pass(struct pins *pins, int *failed)
 {
@@ -186,8 +213,8 @@ static int enforce_pass(struct pins *pins, int *failed)
 		if (binding_find(pins, key.irq, &b))
 			continue;
 		if (b.state == IRQGATE_BINDING_BOUND && b.verdict >= IRQGATE_VERDICT_DROP) {
-			if (pins->state->inline_gate == IRQGATE_INLINE_ALONE)
-				continue; /* dropped before it gets that far */
+			if (gated_inline(pins, &b))
+				continue;
 			err = quarantine(pins, &b);
 		} else if (b.state == IRQGATE_BINDING_QUARANTINED &&
 			   b.verdict <= IRQGATE_VERDICT_AUDIT) {
@@ -211,7 +238,7 @@ int bindings_enforce(struct pins *pins)
 	struct held held;
 
 	held_read(pins, &held);
-	err = pins_judge(pins);
+	err = pins_call("prog_judge");
 	if (err)
 		return err;
 	/*
@@ -231,15 +258,12 @@ int bindings_cut(struct pins *pins, __u64 handle, const struct vector_set *vecto
 	struct irqgate_binding b;
 	int failed = 0;
 
-	/* From the change of the row on the inline gate drops what comes. */
-	if (pins->state->inline_gate == IRQGATE_INLINE_ALONE)
-		return 0;
 	while (!bpf_map_get_next_key(pins->bindings, prev, &next)) {
 		key = next;
 		prev = &key;
 		if (binding_find(pins, key.irq, &b) || b.handle != handle)
 			continue;
-		if (b.state == IRQGATE_BINDING_BOUND &&
+		if (b.state == IRQGATE_BINDING_BOUND && !gated_inline(pins, &b) &&
 		    (vectors->all || vectors_has(vectors, b.vector)))
 			failed += !!quarantine(pins, &b);
 	}

@@ -174,7 +174,7 @@ static int show_bindings(struct pins *pins, struct json_object *rows)
 		o = json_object_new_object();
 		put_handle(o, b.handle);
 		put_num(o, "vector", b.vector);
-		put_num(o, "irq", b.irq);
+		put_num(o, "irq", b.line);
 		put_ptr(o, "eventfd", eventfd);
 		put_vm(o, pins, vm ? irqfd.vm : 0);
 		json_object_object_add(o, "gsi", vm ? json_object_new_int64(irqfd.gsi) : NULL);
@@ -243,6 +243,15 @@ static __u32 registered_gd(int devices, int vectors, const struct irqgate_vector
 	return IRQGATE_GD_NONE;
 }
 
+/* What escaped counting or telling; on the row of what belongs to no device. */
+static void put_losses(struct json_object *o, const struct pins *pins)
+{
+	put_num(o, "lost_events", pins->state->lost_events);
+	put_num(o, "lost_bindings", pins->state->lost_bindings);
+	put_num(o, "unknown_msis", pins->state->unknown_msis);
+	put_num(o, "missed_runs", hooks_missed());
+}
+
 static int show_stats(struct pins *pins, struct json_object *out)
 {
 	int devices = table_map(pins, IRQGATE_MAP_DEVICES);
@@ -288,6 +297,8 @@ static int show_stats(struct pins *pins, struct json_object *out)
 		put_num(o, "would_drop", row->count.would_drop);
 		put_num(o, "leaked", row->count.leaked);
 		put_num(o, "audited", row->count.audited);
+		if (!row->key.handle && !row->key.vector)
+			put_losses(o, pins);
 		json_object_array_add(out, o);
 	}
 	free(rows.row);
@@ -326,7 +337,7 @@ static const char *cell(struct json_object *o, const char *key)
 	return v ? json_object_get_string(v) : "-";
 }
 
-/* A table with a column for each field, as wide as its widest cell. */
+/* A table with a column for each field of the first row, as wide as its widest cell. */
 static void print_table(struct json_object *rows)
 {
 	size_t n = json_object_array_length(rows), i, width;

@@ -444,6 +444,8 @@ int table_allow(struct pins *pins, __u64 handle, const struct vector_set *vector
 		err = add(rows.devices, &dkey, &reg);
 		for (; !err && vkey.vector < IRQGATE_MAX_VECTORS; vkey.vector++)
 			bpf_map_delete_elem(rows.vectors, &vkey);
+		vkey.vector = IRQGATE_VECTOR_FUNCTION;
+		bpf_map_delete_elem(rows.vectors, &vkey);
 		goto out;
 	}
 	/* Rows first: with the registration the vectors it does not name turn unlisted. */
@@ -458,6 +460,7 @@ out:
 int table_revoke(struct pins *pins, __u64 handle, const struct vector_set *vectors)
 {
 	struct irqgate_device_key dkey = { .handle = handle };
+	struct irqgate_vector_key vkey = { .handle = handle };
 	struct irqgate_vector_auth vec = { .gd = IRQGATE_GD_NONE, .flags = IRQGATE_VEC_REVOKED };
 	struct irqgate_registration reg;
 	struct rows rows;
@@ -470,6 +473,10 @@ int table_revoke(struct pins *pins, __u64 handle, const struct vector_set *vecto
 	if (!bpf_map_lookup_elem(rows.devices, &dkey, &reg) && reg.action == IRQGATE_ACTION_DENY)
 		vec.action = IRQGATE_ACTION_DENY;
 	err = add_vectors(rows.vectors, handle, vectors, &vec);
+	/* All there is: INTx, too. */
+	vkey.vector = IRQGATE_VECTOR_FUNCTION;
+	if (!err && vectors->all)
+		err = add(rows.vectors, &vkey, &vec);
 out:
 	rows_close(pins, &rows);
 	return err;

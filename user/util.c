@@ -73,6 +73,8 @@ static struct {
 	{ "kvm_vm_fops", 0 },
 	{ "kvm_vcpu_fops", 0 },
 	{ "pci_bus_type", 0 },
+	{ "kernfs_dir_fops", 0 },
+	{ "vm_list", 0 },
 	{ "vfio_msihandler", 0 },
 	{ "vfio_msi_set_vector_signal", 0 },
 	{ "kvm_arch_init_vm", 0 },
@@ -81,7 +83,9 @@ static struct {
 	{ "kvm_irqfd_register", 0 },
 	{ "irqfd_shutdown", 0 },
 	{ "irqfd_wakeup", 0 },
+	{ "vfio_pci_set_irqs_ioctl", 0 },
 	{ "eventfd_ctx_put", 0 },
+	{ "eventfd_ctx_fdget", 0 },
 	{ "eventfd_release", 0 },
 	{ "eventfd_signal_mask", 0 },
 	{ "handle_irq_event", 0 },
@@ -204,12 +208,22 @@ bool mounted(const char *type, const char *path, long magic)
 	return !mount(type, path, type, 0, NULL);
 }
 
-__u64 now_ns(void)
+static __u64 clock_ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+__u64 now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+__u64 boottime_ns(void)
+{
+	return clock_ns(CLOCK_BOOTTIME);
 }
 
 int lock_changes(void)

@@ -57,6 +57,9 @@ bool mounted(const char *type, const char *path, long magic);
 /* now_ns - CLOCK_MONOTONIC in ns, what bpf_ktime_get_ns gives. */
 __u64 now_ns(void);
 
+/* boottime_ns - CLOCK_BOOTTIME in ns, what bpf_ktime_get_boot_ns gives. */
+__u64 boottime_ns(void);
+
 /*
  * lock_changes - let one irqgate at a time change table and bindings
  * Return: a descriptor to close when done, or a negative errno.

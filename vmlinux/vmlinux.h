@@ -64,6 +64,7 @@ struct super_block {
 
 struct inode {
 	unsigned long i_ino;
+	void *i_private;
 	struct super_block *i_sb;
 };
 
@@ -85,6 +86,7 @@ struct files_struct {
 };
 
 struct mm_struct {
+	struct task_struct *owner;
 	struct file *exe_file;
 };
 
@@ -98,6 +100,7 @@ struct cred {
 
 struct kernfs_node {
 	__u64 id;
+	void *priv;
 };
 
 struct cgroup;
@@ -125,6 +128,7 @@ struct task_struct {
 	int pid;
 	int tgid;
 	__u64 start_boottime;
+	__u64 self_exec_id;
 	unsigned int flags;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
@@ -164,8 +168,14 @@ struct bus_type {
 	const char *name;
 };
 
+struct kobject {
+	const char *name;
+};
+
 struct device {
+	struct kobject kobj;
 	const struct bus_type *bus;
+	void *driver_data;
 };
 
 struct msi_desc {
@@ -186,6 +196,7 @@ struct pci_bus {
 struct pci_dev {
 	struct pci_bus *bus;
 	unsigned int devfn;
+	unsigned int irq;
 	struct device dev;
 };
 
@@ -231,6 +242,7 @@ struct vfio_pci_core_device {
 	struct vfio_device vdev;
 	struct pci_dev *pdev;
 	int irq_type;
+	__u16 msix_size;
 	struct xarray ctx; /* since 6.5 */
 };
 
@@ -248,6 +260,8 @@ struct kvm_vcpu {
 
 struct kvm {
 	struct mm_struct *mm;
+	struct list_head vm_list;
+	refcount_t users_count;
 	struct {
 		struct list_head items;
 	} irqfds;

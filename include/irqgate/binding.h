@@ -29,6 +29,7 @@
  */
 struct irqgate_ident {
 	__u64 start; /* boot-time start of the thread group, ns */
+	__u64 exec; /* how often its line of processes executed a program (self_exec_id) */
 	__u64 exe_dev; /* kernel dev_t */
 	__u64 exe_ino;
 	__u32 uid;
@@ -60,30 +61,41 @@ enum irqgate_binding_state {
 };
 
 struct irqgate_irq_key {
-	__u32 irq; /* Linux interrupt number */
+	__u32 irq; /* Linux interrupt number, or irqgate_intx_irq() */
 };
+
+/*
+ * INTx is a line several functions can share, so its number names no binding:
+ * this takes its place, with the function in the lower half (31 bits: VMD, whose
+ * domains need more, has no INTx).
+ */
+#define IRQGATE_IRQ_INTX 0x80000000u
+
+static inline __u32 irqgate_intx_irq(__u64 handle)
+{
+	return IRQGATE_IRQ_INTX | (__u32)handle;
+}
 
 struct irqgate_binding {
 	__u64 handle;
-	__u32 vector;
-	__u32 irq;
+	__u32 vector; /* IRQGATE_VECTOR_FUNCTION: INTx */
+	__u32 irq; /* the key */
 	__u64 trigger; /* eventfd_ctx VFIO signals now, 0 for a host driver */
-	__u64 sink; /* eventfd_ctx of the sink, 0: none; set before VFIO is pointed at it */
 	__u64 original; /* QUARANTINED: eventfd_ctx it came from, 0: that is gone */
 	__u64 device; /* struct vfio_pci_core_device; of a host driver, its struct msi_desc */
 	__u64 epoch; /* state.epoch when verdict was made */
 	__u32 gd; /* context that receives, as judged */
 	__u32 expected; /* context the table names */
-	__s32 eventfd_id; /* of the owner's eventfd, as in fdinfo */
+	__u32 line; /* Linux interrupt number */
 	__u8 state; /* enum irqgate_binding_state */
 	__u8 verdict; /* enum irqgate_verdict */
 	__u8 reason; /* enum irqgate_reason */
-	__u8 index; /* VFIO_PCI_MSI_IRQ_INDEX or VFIO_PCI_MSIX_IRQ_INDEX */
+	__u8 index; /* VFIO_PCI_{INTX,MSI,MSIX}_IRQ_INDEX */
 	__u8 isolate; /* a violation is answered by isolating the device */
 	__u8 pad[7];
 	__u64 since; /* CLOCK_BOOTTIME ns of the bind */
 	struct irqgate_counters count;
-	struct irqgate_ident binder;
+	struct irqgate_ident binder; /* tgid 0: found already bound, and nobody that holds it */
 };
 
 struct irqgate_ptr_key {
@@ -95,7 +107,7 @@ struct irqgate_eventfd {
 	__u64 vm[IRQGATE_EVENTFD_VMS]; /* struct kvm, 0: free */
 	__s32 id; /* as in fdinfo */
 	__u32 untracked; /* bindings that found no free place */
-	/* Who last handed it to vhost or to a guest's I/O; tgid 0: nobody. */
+	/* Who last made the kernel hold it to signal it (VFIO, vhost, AIO, ...); tgid 0: nobody. */
 	struct irqgate_ident signaller;
 };
 
@@ -144,8 +156,7 @@ struct irqgate_isolation {
 /* One record a governed file, written by the iterator of bpf/adopt.bpf.c. */
 enum irqgate_file_kind {
 	IRQGATE_FILE_VFIO_DEVICE = 1,
-	IRQGATE_FILE_KVM_VM = 2,
-	IRQGATE_FILE_EVENTFD = 3,
+	IRQGATE_FILE_EVENTFD = 2,
 };
 
 struct irqgate_file {
@@ -154,12 +165,12 @@ struct irqgate_file {
 	__s32 fd;
 	__u32 pad;
 	__u64 handle; /* of a VFIO device, else 0 */
-	__u64 object; /* vfio_pci_core_device, kvm or eventfd_ctx */
+	__u64 object; /* vfio_pci_core_device or eventfd_ctx */
 };
 
-_Static_assert(sizeof(struct irqgate_ident) == 104, "shared layout");
+_Static_assert(sizeof(struct irqgate_ident) == 112, "shared layout");
 _Static_assert(sizeof(struct irqgate_binding) == 248, "shared layout");
-_Static_assert(sizeof(struct irqgate_eventfd) == 208, "shared layout");
+_Static_assert(sizeof(struct irqgate_eventfd) == 216, "shared layout");
 _Static_assert(sizeof(struct irqgate_isolation) == 64, "shared layout");
 _Static_assert(sizeof(struct irqgate_file) == 32, "shared layout");
 

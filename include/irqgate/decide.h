@@ -18,6 +18,7 @@ enum irqgate_verdict {
 	IRQGATE_VERDICT_DROP = 3,
 	IRQGATE_VERDICT_DENY = 4,
 	IRQGATE_VERDICT_LEAK = 5, /* reported only: it should have been stopped */
+	IRQGATE_VERDICT_ALARM = 6, /* reported only: whether irqgate itself works */
 };
 
 enum irqgate_reason {
@@ -34,8 +35,11 @@ enum irqgate_reason {
 	IRQGATE_REASON_NO_LOADER = 10, /* drop asked for, nobody there to quarantine */
 	IRQGATE_REASON_UNREADABLE = 11, /* arguments could not be read */
 	IRQGATE_REASON_UNRESOLVED = 12, /* binding found, its owner was not */
-	IRQGATE_REASON_GATE_ON = 13, /* no verdict: the inline gate is in force from now on */
-	IRQGATE_REASON_GATE_OFF = 14, /* no verdict: it no longer is */
+	IRQGATE_REASON_SILENT = 13, /* alarm: the hooks do not fire, nothing is enforced */
+	IRQGATE_REASON_RECOVERED = 14, /* alarm: they fire again */
+	IRQGATE_REASON_SWAPPED = 15, /* arguments were changed after the gate had looked */
+	IRQGATE_REASON_GATE_ON = 16, /* no verdict: the inline gate is in force from now on */
+	IRQGATE_REASON_GATE_OFF = 17, /* no verdict: it no longer is */
 };
 
 struct irqgate_decision {

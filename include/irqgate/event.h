@@ -36,6 +36,7 @@ struct irqgate_event {
 	__u64 eventfd; /* eventfd_ctx, 0: none */
 	__u64 vm; /* struct kvm, 0: none */
 	__u64 device; /* HOST_IRQ: struct msi_desc, see irqgate_binding.device */
+	__u64 lived; /* ns from bind to quarantine, of a binding that was not prevented */
 	__u32 vector;
 	__u32 irq;
 	__u32 gsi;
@@ -50,6 +51,6 @@ struct irqgate_event {
 	char comm[IRQGATE_COMM_LEN];
 };
 
-_Static_assert(sizeof(struct irqgate_event) == 96, "shared layout");
+_Static_assert(sizeof(struct irqgate_event) == 104, "shared layout");
 
 #endif

@@ -93,7 +93,8 @@ enum irqgate_match_kind {
 	IRQGATE_MATCH_PID = 2, /* a: tgid in the initial pid namespace */
 	IRQGATE_MATCH_EXE = 3, /* a: device as in stat(2) st_dev, kernel encoding; b: inode */
 	IRQGATE_MATCH_UID = 4, /* a: uid in the initial user namespace */
-	IRQGATE_MATCH_CGROUP_PATH = 5, /* a: irqgate_hash_text of a cgroup's path, for one that appears */
+	IRQGATE_MATCH_CGROUP_PATH =
+		5, /* a: irqgate_hash_text of a cgroup's path, for one that appears */
 };
 
 struct irqgate_match_key {
@@ -147,6 +148,7 @@ enum irqgate_inline {
 
 /* The only element of the map `state`; both sides update it with atomics. */
 struct irqgate_state {
+	__u64 layout; /* IRQGATE_LAYOUT of the irqgate that made the maps */
 	__u64 generation; /* of the table; & 1 is the slot in force */
 	__u64 epoch; /* moves with everything a cached verdict depends on */
 	struct irqgate_defaults defaults[2]; /* by slot */
@@ -160,6 +162,7 @@ struct irqgate_state {
 	__u64 vfio_msihandler; /* address of VFIO's handler, 0: not loaded */
 	__u64 build; /* hash of the BPF object whose programs are attached */
 	__u64 policy; /* hash of the policy a loader applied and did not end with, else 0 */
+	__u64 alarm; /* CLOCK_BOOTTIME ns since when the hooks do not fire, 0: they do */
 };
 
 _Static_assert(sizeof(struct irqgate_registration) == 32, "shared layout");
@@ -168,6 +171,6 @@ _Static_assert(sizeof(struct irqgate_vector_auth) == 8, "shared layout");
 _Static_assert(sizeof(struct irqgate_match_key) == 24, "shared layout");
 _Static_assert(sizeof(struct irqgate_match) == 24, "shared layout");
 _Static_assert(sizeof(struct irqgate_context) == 72, "shared layout");
-_Static_assert(sizeof(struct irqgate_state) == 104, "shared layout");
+_Static_assert(sizeof(struct irqgate_state) == 120, "shared layout");
 
 #endif

@@ -188,8 +188,8 @@ static void names_complete(void **state)
 		const struct names *names;
 		unsigned int first, last;
 	} all[] = {
-		{ &names_verdict, IRQGATE_VERDICT_NONE, IRQGATE_VERDICT_LEAK },
-		{ &names_reason, IRQGATE_REASON_NONE, IRQGATE_REASON_UNRESOLVED },
+		{ &names_verdict, IRQGATE_VERDICT_NONE, IRQGATE_VERDICT_ALARM },
+		{ &names_reason, IRQGATE_REASON_NONE, IRQGATE_REASON_SWAPPED },
 		{ &names_level, IRQGATE_LEVEL_NONE, IRQGATE_LEVEL_ISOLATE },
 		{ &names_action, IRQGATE_ACTION_ALLOW, IRQGATE_ACTION_ISOLATE },
 		{ &names_mode, IRQGATE_MODE_AUDIT, IRQGATE_MODE_ENFORCE },

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <dirent.h>
+#include <endian.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "hooks.h"
+#include "inline.h"
+#include "upgrade.h"
+#include "util.h"
+
+/* A map and what its BTF says of it. */
+struct typed_map {
+	int fd;
+	struct bpf_map_info info;
+	struct btf *btf;
+};
+
+static void close_map(struct typed_map *m)
+{
+	btf__free(m->btf);
+	if (m->fd >= 0)
+		close(m->fd);
+}
+
+static int open_map(const char *dir, const char *name, struct typed_map *m)
+{
+	__u32 len = sizeof(m->info);
+	char path[PIN_LEN];
+
+	memset(m, 0, sizeof(*m));
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	m->fd = bpf_obj_get(path);
+	if (m->fd < 0)
+		return m->fd;
+	if (bpf_obj_get_info_by_fd(m->fd, &m->info, &len))
+		return -errno;
+	m->btf = btf__load_from_kernel_by_id(m->info.btf_id);
+	return m->btf ? 0 : -errno;
+}
+
+/* One value in two layouts. */
+struct view {
+	const struct btf *btf;
+	__u32 type;
+	void *data;
+};
+
+static void convert(struct view from, struct view to);
+
+/* Numbers keep their value when they become wider. */
+static void convert_scalar(const struct view *from, const struct view *to)
+{
+	__s64 a = btf__resolve_size(from->btf, from->type),
+	      b = btf__resolve_size(to->btf, to->type);
+	size_t n = a < b ? a : b;
+	const char *src = from->data;
+	char *dst = to->data;
+
+	if (a <= 0 || b <= 0)
+		return;
+#if __BYTE_ORDER == __BIG_ENDIAN
+	src += a - n;
+	dst += b - n;
+#endif
+	memcpy(dst, src, n);
+}
+
+static void convert_array(struct view from, struct view to)
+{
+	const struct btf_array *a = btf_array(btf__type_by_id(from.btf, from.type));
+	const struct btf_array *b = btf_array(btf__type_by_id(to.btf, to.type));
+	__s64 a_size = btf__resolve_size(from.btf, a->type);
+	__s64 b_size = btf__resolve_size(to.btf, b->type);
+	__u32 i;
+
+	from.type = a->type;
+	to.type = b->type;
+	for (i = 0; i < a->nelems && i < b->nelems; i++) {
+		convert(from, to);
+		from.data = (char *)from.data + a_size;
+		to.data = (char *)to.data + b_size;
+	}
+}
+
+static const struct btf_member *find_member(const struct btf *btf, const struct btf_type *t,
+					    const char *name)
+{
+	const struct btf_member *m = btf_members(t);
+	int i;
+
+	for (i = 0; i < btf_vlen(t); i++, m++)
+		if (!strcmp(btf__name_by_offset(btf, m->name_off), name))
+			return m;
+	return NULL;
+}
+
+static void convert_struct(struct view from, struct view to)
+{
+	const struct btf_type *a = btf__type_by_id(from.btf, from.type);
+	const struct btf_type *b = btf__type_by_id(to.btf, to.type);
+	const struct btf_member *m = btf_members(b), *old;
+	int i;
+
+	for (i = 0; i < btf_vlen(b); i++, m++) {
+		old = find_member(from.btf, a, btf__name_by_offset(to.btf, m->name_off));
+		if (!old)
+			continue; /* new: stays zero */
+		convert((struct view){ from.btf, old->type, (char *)from.data + old->offset / 8 },
+			(struct view){ to.btf, m->type, (char *)to.data + m->offset / 8 });
+	}
+}
+
+static void convert(struct view from, struct view to)
+{
+	const struct btf_type *a, *b;
+
+	from.type = btf__resolve_type(from.btf, from.type);
+	to.type = btf__resolve_type(to.btf, to.type);
+	a = btf__type_by_id(from.btf, from.type);
+	b = btf__type_by_id(to.btf, to.type);
+	if (!a || !b || btf_kind(a) != btf_kind(b))
+		return;
+	if (btf_is_composite(a))
+		convert_struct(from, to);
+	else if (btf_is_array(a))
+		convert_array(from, to);
+	else
+		convert_scalar(&from, &to);
+}
+
+static void convert_key(const struct typed_map *from, const struct typed_map *to, void *old,
+			void *new)
+{
+	memset(new, 0, to->info.key_size);
+	convert((struct view){ from->btf, from->info.btf_key_type_id, old },
+		(struct view){ to->btf, to->info.btf_key_type_id, new });
+}
+
+static void convert_value(const struct typed_map *from, const struct typed_map *to, void *old,
+			  void *new)
+{
+	memset(new, 0, to->info.value_size);
+	convert((struct view){ from->btf, from->info.btf_value_type_id, old },
+		(struct view){ to->btf, to->info.btf_value_type_id, new });
+}
+
+/* An element that was taken over, in case it ends before the old programs do. */
+struct taken {
+	struct taken *next;
+	void *old_key, *key, *value;
+};
+
+static struct taken *take(const struct typed_map *from, const struct typed_map *to,
+			  const void *old_key)
+{
+	size_t old_size = from->info.key_size, size = to->info.key_size;
+	void *old_value = malloc(from->info.value_size);
+	struct taken *t = calloc(1, sizeof(*t) + old_size + size + to->info.value_size);
+
+	if (!t || !old_value || bpf_map_lookup_elem(from->fd, old_key, old_value)) {
+		free(t);
+		t = NULL;
+		goto out;
+	}
+	t->old_key = t + 1;
+	t->key = (char *)t->old_key + old_size;
+	t->value = (char *)t->key + size;
+	memcpy(t->old_key, old_key, old_size);
+	convert_key(from, to, t->old_key, t->key);
+	convert_value(from, to, old_value, t->value);
+out:
+	free(old_value);
+	return t;
+}
+
+static void free_taken(struct taken *t)
+{
+	while (t) {
+		struct taken *next = t->next;
+
+		free(t);
+		t = next;
+	}
+}
+
+/* A counter both have: what the new hooks counted so far is added. */
+static void add_counters(const struct typed_map *to, const struct taken *t)
+{
+	struct irqgate_counters now;
+
+	if (!bpf_map_lookup_elem(to->fd, t->key, &now)) {
+		counters_add(t->value, &now);
+		bpf_map_update_elem(to->fd, t->key, t->value, BPF_EXIST);
+	}
+}
+
+/* What the new hooks learned already is newer than what the old map says. */
+static struct taken *take_all(const struct typed_map *from, const struct typed_map *to,
+			      bool counters)
+{
+	void *key = malloc(from->info.key_size), *prev = NULL;
+	struct taken *all = NULL, *t;
+
+	while (key && !bpf_map_get_next_key(from->fd, prev, key)) {
+		prev = key;
+		t = take(from, to, key);
+		if (!t)
+			continue;
+		if (bpf_map_update_elem(to->fd, t->key, t->value, BPF_NOEXIST) == -EEXIST &&
+		    counters)
+			add_counters(to, t);
+		t->next = all;
+		all = t;
+	}
+	free(key);
+	return all;
+}
+
+/* Those that ended while both were attached: only the old hooks could see it. */
+static void drop_ended(const struct typed_map *from, const struct typed_map *to,
+		       const struct taken *t)
+{
+	void *old = malloc(from->info.value_size), *now = malloc(to->info.value_size);
+
+	for (; t && old && now; t = t->next)
+		if (bpf_map_lookup_elem(from->fd, t->old_key, old) &&
+		    !bpf_map_lookup_elem(to->fd, t->key, now) &&
+		    !memcmp(now, t->value, to->info.value_size))
+			bpf_map_delete_elem(to->fd, t->key);
+	free(old);
+	free(now);
+}
+
+/* Who every process is lies in its task storage, which only a pidfd leads to. */
+static void take_idents(const struct typed_map *from, const struct typed_map *to)
+{
+	void *old = malloc(from->info.value_size), *new = malloc(to->info.value_size);
+	DIR *proc = opendir("/proc");
+	struct dirent *d;
+
+	while (proc && old && new && (d = readdir(proc))) {
+		int pidfd = syscall(SYS_pidfd_open, atoi(d->d_name), 0);
+
+		if (pidfd >= 0 && !bpf_map_lookup_elem(from->fd, &pidfd, old)) {
+			convert_value(from, to, old, new);
+			bpf_map_update_elem(to->fd, &pidfd, new, BPF_ANY);
+		}
+		if (pidfd >= 0)
+			close(pidfd);
+	}
+	if (proc)
+		closedir(proc);
+	free(old);
+	free(new);
+}
+
+static const char *const carried[] = { "stats",  "bindings", "bound", "eventfds",
+				       "irqfds", "vms",      "held",  "isolated" };
+
+struct carry {
+	struct typed_map from, to;
+	struct taken *taken;
+};
+
+static int carry(struct carry *c, const char *name)
+{
+	int err = open_map(PIN_OLD, name, &c->from) ?: open_map(PIN_DIR, name, &c->to);
+
+	if (!err)
+		c->taken = take_all(&c->from, &c->to, !strcmp(name, "stats"));
+	return err == -ENOENT ? 0 : err;
+}
+
+int upgrade_finish(const struct pins *pins)
+{
+	struct carry all[ARRAY_SIZE(carried)] = {}, idents = {};
+	unsigned int i;
+	int err;
+
+	err = open_map(PIN_OLD, "idents", &idents.from) ?: open_map(PIN_DIR, "idents", &idents.to);
+	if (!err)
+		take_idents(&idents.from, &idents.to);
+	else if (err == -ENOENT)
+		err = 0;
+	for (i = 0; i < ARRAY_SIZE(carried) && !err; i++)
+		err = carry(&all[i], carried[i]);
+	/* No vector may be without a gate in between. */
+	if (!err && inline_present())
+		inline_attach(pins);
+	if (!err)
+		err = pins_remove(PIN_OLD);
+	for (i = 0; i < ARRAY_SIZE(carried); i++) {
+		if (!err && all[i].taken)
+			drop_ended(&all[i].from, &all[i].to, all[i].taken);
+		free_taken(all[i].taken);
+		close_map(&all[i].from);
+		close_map(&all[i].to);
+	}
+	close_map(&idents.from);
+	close_map(&idents.to);
+	if (err)
+		return fail(err,
+			    "cannot take over from the irqgate of another version: %s; it stays in "
+			    "force",
+			    strerror(-err));
+	__atomic_add_fetch(&pins->state->epoch, 1, __ATOMIC_SEQ_CST);
+	msg("took over from an irqgate of another version");
+	return 0;
+}
+
+/* The state of what is loaded, whatever its layout. */
+static int read_state(struct irqgate_state *st)
+{
+	struct typed_map m, own = { .fd = -1 };
+	int err = open_map(PIN_DIR, "state", &m);
+	__u32 zero = 0, type;
+	void *value;
+
+	memset(st, 0, sizeof(*st));
+	if (err)
+		goto out;
+	value = calloc(1, m.info.value_size);
+	own.btf = hooks_object_btf();
+	err = value && own.btf ? bpf_map_lookup_elem(m.fd, &zero, value) : -ENOMEM;
+	if (!err) {
+		type = btf__find_by_name_kind(own.btf, "irqgate_state", BTF_KIND_STRUCT);
+		convert((struct view){ m.btf, m.info.btf_value_type_id, value },
+			(struct view){ own.btf, type, st });
+	}
+	free(value);
+out:
+	close_map(&m);
+	btf__free(own.btf);
+	return err;
+}
+
+int upgrade_begin(void)
+{
+	struct irqgate_state st;
+	int err = read_state(&st);
+
+	if (err == -ENOENT)
+		return access(PIN_OLD, F_OK) ? UPGRADE_NONE : UPGRADE_LAYOUT;
+	if (err)
+		return fail(err, PIN_DIR "/state: not the state of an irqgate: %s", strerror(-err));
+	if (st.loader_tgid && !kill(st.loader_tgid, 0))
+		return fail(-EBUSY, "irqgate runs already, as process %u", st.loader_tgid);
+	if (!access(PIN_OLD, F_OK))
+		return UPGRADE_LAYOUT; /* begun, but killed */
+	if (st.layout == IRQGATE_LAYOUT)
+		return st.build == hooks_build() ? UPGRADE_NONE : UPGRADE_BUILD;
+	if (rename(PIN_DIR, PIN_OLD))
+		return fail(-errno, PIN_DIR ": cannot move aside: %s", strerror(errno));
+	return UPGRADE_LAYOUT;
+}
