@@ -549,6 +549,7 @@ int rig_irq_disable(int device_fd, uint32_t index)
 #define APIC_IRR 0x200
 #define APIC_IRR_STEP 0x10
 #define APIC_IRR_WORDS 8
+#define GUEST_MEMORY 0x10000
 
 int rig_vm_create(struct rig_vm *vm)
 {
@@ -588,6 +589,11 @@ fail:
 
 void rig_vm_destroy(struct rig_vm *vm)
 {
+	if (vm->run)
+		munmap(vm->run, (size_t)getpagesize());
+	if (vm->memory)
+		munmap(vm->memory, GUEST_MEMORY);
+	vm->run = vm->memory = NULL;
 	close_fd(&vm->vcpu);
 	close_fd(&vm->fd);
 	vm->n_routes = 0;
@@ -693,6 +699,96 @@ int rig_vm_irq_line(struct rig_vm *vm, uint32_t gsi, bool level)
 
 	return outcome(ioctl(vm->fd, KVM_IRQ_LINE, &arg), "KVM_IRQ_LINE gsi %u level %d", gsi,
 		       level);
+}
+
+int rig_vm_ioapic(struct rig_vm *vm, unsigned int pin, uint8_t vector, bool level)
+{
+	struct kvm_irqchip chip = {.chip_id = KVM_IRQCHIP_IOAPIC};
+
+	if (pin >= KVM_IOAPIC_NUM_PINS)
+		return -EINVAL;
+	if (ioctl(vm->fd, KVM_GET_IRQCHIP, &chip) < 0)
+		return -errno;
+	chip.chip.ioapic.redirtbl[pin].bits = 0;
+	chip.chip.ioapic.redirtbl[pin].fields.vector = vector;
+	chip.chip.ioapic.redirtbl[pin].fields.trig_mode = level;
+	return outcome(ioctl(vm->fd, KVM_SET_IRQCHIP, &chip), "KVM_SET_IRQCHIP pin %u vector 0x%x",
+		       pin, vector);
+}
+
+#define GUEST_OUT 0x1000
+#define GUEST_WAIT 0x1100
+#define GUEST_HANDLER 0x1200
+#define GUEST_STACK 0x8000
+#define GUEST_EXIT_PORT 0xf4
+#define GUEST_EXIT 0xba, GUEST_EXIT_PORT, 0, 0xee /* mov dx, 0xf4; out dx, al */
+#define GUEST_S 2
+
+int rig_vm_guest(struct rig_vm *vm)
+{
+	static const uint8_t out[] = {0xee /* out dx, al */, GUEST_EXIT};
+	static const uint8_t wait[] = {0xfb /* sti */, 0xeb, 0xfe /* jmp . */};
+	/* mov dword [0xb0], 0: the EOI register, for DS starts at the local APIC */
+	static const uint8_t handler[] = {0x66, 0xc7, 0x06, 0xb0, 0, 0, 0, 0, 0, GUEST_EXIT};
+	struct kvm_userspace_memory_region region = {.memory_size = GUEST_MEMORY};
+	struct kvm_sregs sregs;
+	unsigned int i;
+	int ret;
+
+	vm->memory = mmap(NULL, GUEST_MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
+	vm->run = mmap(NULL, (size_t)getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED, vm->vcpu,
+		       0);
+	if (vm->memory == MAP_FAILED || vm->run == MAP_FAILED)
+		return -errno;
+	memcpy(vm->memory + GUEST_OUT, out, sizeof(out));
+	memcpy(vm->memory + GUEST_WAIT, wait, sizeof(wait));
+	memcpy(vm->memory + GUEST_HANDLER, handler, sizeof(handler));
+	for (i = 0; i < 256; i++)
+		memcpy(vm->memory + 4 * i, &(const uint32_t){GUEST_HANDLER}, 4);
+	region.userspace_addr = (uintptr_t)vm->memory;
+	ret = outcome(ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region),
+		      "KVM_SET_USER_MEMORY_REGION");
+	if (ret < 0)
+		return ret;
+	if (ioctl(vm->vcpu, KVM_GET_SREGS, &sregs) < 0)
+		return -errno;
+	sregs.cs.base = sregs.cs.selector = 0;
+	sregs.ds.base = MSI_ADDRESS;
+	return outcome(ioctl(vm->vcpu, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+static int run_guest(struct rig_vm *vm, uint16_t ip, uint16_t dx)
+{
+	struct kvm_regs regs = {.rip = ip, .rdx = dx, .rsp = GUEST_STACK, .rflags = 2};
+	const struct sigaction action = {.sa_handler = on_alarm}; /* ends KVM_RUN */
+	struct kvm_run *run = vm->run;
+	int ret;
+
+	if (ioctl(vm->vcpu, KVM_SET_REGS, &regs) < 0)
+		return -errno;
+	sigaction(SIGALRM, &action, NULL);
+	alarm(GUEST_S);
+	ret = outcome(ioctl(vm->vcpu, KVM_RUN, 0), "KVM_RUN at 0x%x", ip);
+	alarm(0);
+	if (ret < 0)
+		return ret == -EINTR ? -ETIMEDOUT : ret;
+	return run->exit_reason == KVM_EXIT_IO && run->io.port == GUEST_EXIT_PORT ? 0 : -EPROTO;
+}
+
+int rig_vm_guest_out(struct rig_vm *vm, uint16_t port)
+{
+	return run_guest(vm, GUEST_OUT, port);
+}
+
+int rig_vm_guest_take(struct rig_vm *vm)
+{
+	return run_guest(vm, GUEST_WAIT, 0);
 }
 
 static uint32_t irr_word(const struct kvm_lapic_state *lapic, unsigned int word)
@@ -846,7 +942,7 @@ struct call {
 	uint32_t op;
 };
 
-static ssize_t send_fd(int sock, const void *buf, size_t len, int fd)
+ssize_t rig_send_fd(int sock, const void *buf, size_t len, int fd)
 {
 	union {
 		struct cmsghdr hdr;
@@ -866,7 +962,7 @@ static ssize_t send_fd(int sock, const void *buf, size_t len, int fd)
 	return sendmsg(sock, &msg, MSG_NOSIGNAL);
 }
 
-static ssize_t recv_fd(int sock, void *buf, size_t len, int *fd)
+ssize_t rig_recv_fd(int sock, void *buf, size_t len, int *fd)
 {
 	union {
 		struct cmsghdr hdr;
@@ -884,8 +980,9 @@ static ssize_t recv_fd(int sock, void *buf, size_t len, int *fd)
 
 	*fd = -1;
 	n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
-	c = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
-	if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
+	c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
 	return n;
 }
@@ -896,9 +993,9 @@ static void serve(int sock, rig_handler handler, void *ctx)
 	long result;
 	int fd;
 
-	while (recv_fd(sock, &call, sizeof(call), &fd) == sizeof(call)) {
+	while (rig_recv_fd(sock, &call, sizeof(call), &fd) == sizeof(call)) {
 		result = handler(ctx, call.op, call.arg, fd);
-		if (send_fd(sock, &result, sizeof(result), -1) != sizeof(result))
+		if (rig_send_fd(sock, &result, sizeof(result), -1) != sizeof(result))
 			break;
 	}
 }
@@ -922,14 +1019,14 @@ int rig_child_start(struct rig_child *child, const char *cgroup, rig_handler han
 	if (!child->pid) {
 		close(pair[0]);
 		ready = become_child(parent, cgroup);
-		if (send_fd(pair[1], &ready, sizeof(ready), -1) == sizeof(ready) && !ready)
+		if (rig_send_fd(pair[1], &ready, sizeof(ready), -1) == sizeof(ready) && !ready)
 			serve(pair[1], handler, ctx);
 		fflush(NULL);
 		_exit(ready ? 1 : 0);
 	}
 	close(pair[1]);
 	child->sock = pair[0];
-	if (recv_fd(child->sock, &ready, sizeof(ready), &fd) != sizeof(ready))
+	if (rig_recv_fd(child->sock, &ready, sizeof(ready), &fd) != sizeof(ready))
 		ready = -EPIPE;
 	if (ready)
 		rig_child_stop(child);
@@ -942,9 +1039,9 @@ long rig_child_call(struct rig_child *child, uint32_t op, uint64_t arg, int fd)
 	long result;
 	int none;
 
-	if (send_fd(child->sock, &call, sizeof(call), fd) < 0)
+	if (rig_send_fd(child->sock, &call, sizeof(call), fd) < 0)
 		return -errno;
-	if (recv_fd(child->sock, &result, sizeof(result), &none) != sizeof(result))
+	if (rig_recv_fd(child->sock, &result, sizeof(result), &none) != sizeof(result))
 		return -EPIPE;
 	return result;
 }

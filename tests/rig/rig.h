@@ -137,6 +137,9 @@ int rig_irq_disable(int device_fd, uint32_t index);
 struct rig_vm {
 	int fd;
 	int vcpu;
+	/* Of a VM with a guest: its memory, and the page KVM_RUN tells its exits in. */
+	uint8_t *memory;
+	void *run;
 	unsigned int n_routes;
 	struct {
 		uint32_t gsi;
@@ -178,6 +181,24 @@ int rig_vm_signal_msi(struct rig_vm *vm, uint8_t vector);
 /* KVM_IRQ_LINE. A GSI routed as MSI fires on LEVEL true. */
 int rig_vm_irq_line(struct rig_vm *vm, uint32_t gsi, bool level);
 
+/*
+ * KVM_SET_IRQCHIP: pin PIN (0..23) of the IOAPIC raises local APIC vector VECTOR,
+ * edge- or level-triggered. GSI PIN reaches it in a VM that has set no route.
+ */
+int rig_vm_ioapic(struct rig_vm *vm, unsigned int pin, uint8_t vector, bool level);
+
+/* Gives the VM memory and the guest the two functions below run. Once a VM. */
+int rig_vm_guest(struct rig_vm *vm);
+
+/*
+ * Runs the vCPU until the guest has written a byte to I/O port PORT. -ETIMEDOUT
+ * after 2 s, -EPROTO it exited for another reason. Uses SIGALRM.
+ */
+int rig_vm_guest_out(struct rig_vm *vm, uint16_t port);
+
+/* Runs it until the guest has taken one interrupt and ended it. Errors as above. */
+int rig_vm_guest_take(struct rig_vm *vm);
+
 /* 1: VECTOR is pending in the IRR, 0: not. */
 int rig_vm_pending(struct rig_vm *vm, uint8_t vector);
 
@@ -208,6 +229,13 @@ int64_t rig_eventfd_take(int fd);
 int rig_eventfd_wait(int fd, unsigned int timeout_ms);
 
 /* ---- other processes ---------------------------------------------------- */
+
+/*
+ * sendmsg(2) and recvmsg(2) of LEN bytes with a descriptor. Sent: FD unless -1.
+ * Received: *FD, -1 when none came, or a security module kept it; close-on-exec.
+ */
+ssize_t rig_send_fd(int sock, const void *buf, size_t len, int fd);
+ssize_t rig_recv_fd(int sock, void *buf, size_t len, int *fd);
 
 struct rig_child {
 	pid_t pid;

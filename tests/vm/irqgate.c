@@ -6,7 +6,7 @@
  *
  * usage: vmtest [PATTERN...]   runs the tests whose names match every pattern
  */
-#include "lib.h"
+#include "tests.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -31,14 +31,7 @@ static void write_text(const char *path, const char *text)
 
 /* ---- the machine and the usual policy -------------------------------------- */
 
-struct device {
-	char bdf[RIG_BDF_LEN];
-	char handle[RIG_BDF_LEN + 4];
-	unsigned int vectors; /* 0: this machine has none */
-};
-
-static struct device edu, edu2; /* MSI */
-static struct device nic, igb; /* MSI-X */
+struct device edu, edu2, nic, igb;
 
 static void find(struct device *d, uint16_t vendor, uint16_t device, unsigned int nth,
 		 unsigned int vectors)
@@ -58,10 +51,6 @@ static void find(struct device *d, uint16_t vendor, uint16_t device, unsigned in
 	"contexts:\n"                                                                              \
 	"  - { name: blue, match: { cgroup: /t/blue } }\n"                                         \
 	"  - { name: red, match: { cgroup: /t/red } }\n"
-#define ENFORCE "version: 1\nmode: enforce\n"
-#define AUDIT "version: 1\nmode: audit\n"
-#define ROW "  - { handle: \"%s\", context: %s, vectors: %s, on_violation: %s }\n"
-
 /* One device, registered for blue. */
 static void enforce(const struct device *d, const char *vectors, const char *action)
 {
@@ -161,20 +150,20 @@ static void expect_running(struct worker *w)
 
 /* ---- modules.* -------------------------------------------------------------- */
 
+void modprobe(const char *option, const char *a, const char *b)
+{
+	char *argv[] = { "/sbin/modprobe", (char *)option, (char *)a, (char *)b, NULL };
+	const struct output *o = run(argv);
+
+	expect(!o->status, "modprobe %s %s: %s", option, a, o->err);
+}
+
 static bool module_here(const char *name)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/sys/module/%s", name);
 	return !access(path, F_OK);
-}
-
-static void modprobe(const char *option, const char *a, const char *b)
-{
-	char *argv[] = { "/sbin/modprobe", (char *)option, (char *)a, (char *)b, NULL };
-	const struct output *o = run(argv);
-
-	expect(!o->status, "modprobe %s %s: %s", option, a, o->err);
 }
 
 static bool try_unload_modules(void)
@@ -1716,6 +1705,8 @@ static const struct test tests[] = {
 
 int main(int argc, char **argv)
 {
+	struct test_set sets[2];
+
 	if (argc > 2 && !strcmp(argv[1], "-w"))
 		return worker_main(argc - 2, argv + 2);
 	/* For hooks.fire. */
@@ -1728,5 +1719,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "vmtest: not a machine of tests/vm/boot\n");
 		return 2;
 	}
-	return tests_run(tests, sizeof(tests) / sizeof(tests[0]), argv + 1);
+	sets[0] = (struct test_set){ tests, sizeof(tests) / sizeof(tests[0]), false };
+	sets[1] = matrix_tests();
+	return tests_run(sets, 2, argv + 1);
 }

@@ -27,6 +27,8 @@
 #define MAX_WORKERS 16
 #define MAX_ROWS 256
 
+const struct test *test_current;
+
 static jmp_buf leave;
 static enum { PASSED, FAILED, SKIPPED } outcome;
 static char why[512];
@@ -69,6 +71,24 @@ void test_skip(const char *fmt, ...)
 
 	va_start(ap, fmt);
 	end_test(SKIPPED, fmt, ap);
+}
+
+bool test_try(void (*step)(const void *arg), const void *arg, char *why_not, size_t len)
+{
+	jmp_buf outer;
+	bool ok;
+
+	memcpy(&outer, &leave, sizeof(outer));
+	ok = !setjmp(leave);
+	if (ok)
+		step(arg);
+	memcpy(&leave, &outer, sizeof(outer));
+	if (!ok) {
+		snprintf(why_not, len, "%s", why);
+		outcome = PASSED;
+		why[0] = '\0';
+	}
+	return ok;
 }
 
 static const char *result_text(long result, char buf[24])
@@ -222,23 +242,29 @@ static bool loader_said(const char *what)
 	return strstr(text, what);
 }
 
+static void write_policy(const char *policy, va_list ap)
+{
+	FILE *f = fopen(POLICY, "we");
+
+	if (!f)
+		test_fail(POLICY ": %s", rig_errname(errno));
+	fchmod(fileno(f), 0600);
+	vfprintf(f, policy, ap);
+	fclose(f);
+}
+
 void loader_start(const char *policy, ...)
 {
 	char *argv[] = { irqgate_path(),        "run", "-j", "--policy", POLICY,
 			 (char *)loader_option, NULL };
 	uint64_t end = rig_now_ms() + READY_MS;
-	FILE *f = fopen(POLICY, "we");
 	char text[512];
 	va_list ap;
 
 	loader_option = NULL;
-	if (!f)
-		test_fail(POLICY ": %s", rig_errname(errno));
-	fchmod(fileno(f), 0600);
 	va_start(ap, policy);
-	vfprintf(f, policy, ap);
+	write_policy(policy, ap);
 	va_end(ap);
-	fclose(f);
 	unlink(ERRORS); /* or an earlier loader's "ready" is taken for its own */
 	unlink(EVENTS);
 	loader = spawn(argv, EVENTS, ERRORS);
@@ -255,6 +281,29 @@ void loader_start(const char *policy, ...)
 			test_fail("irqgate run: not ready after %d s", READY_MS / 1000);
 		nap(20);
 	}
+}
+
+static unsigned int reloads(void)
+{
+	char text[8192], *p = text;
+	unsigned int n = 0;
+
+	read_file(ERRORS, text, sizeof(text));
+	for (; (p = strstr(p, "reloaded the policy")); p++)
+		n++;
+	return n;
+}
+
+void loader_reload(const char *policy, ...)
+{
+	unsigned int before = reloads();
+	va_list ap;
+
+	va_start(ap, policy);
+	write_policy(policy, ap);
+	va_end(ap);
+	kill(loader, SIGHUP);
+	expect(wait_for(5000, reloads() != before), "the policy was not reloaded");
 }
 
 static int loader_end(int sig)
@@ -349,12 +398,17 @@ static struct counts find_counts(const struct row *rows, unsigned int n, const c
 	return (struct counts){};
 }
 
-void mark(void)
+void mark_events(void)
 {
 	struct stat st;
 
-	nmarked = loaded() ? counts_read(marked) : 0;
 	events_from = stat(EVENTS, &st) ? 0 : st.st_size;
+}
+
+void mark(void)
+{
+	nmarked = loaded() ? counts_read(marked) : 0;
+	mark_events();
 }
 
 static struct counts delta(const struct row *rows, unsigned int n, const char *handle,
@@ -376,29 +430,45 @@ struct counts counted(const char *handle, unsigned int vector)
 	return delta(rows, n, handle, vector);
 }
 
+static void counts_add(struct counts *sum, struct counts c)
+{
+	sum->passed += c.passed;
+	sum->dropped += c.dropped;
+	sum->denied += c.denied;
+	sum->would_drop += c.would_drop;
+	sum->leaked += c.leaked;
+	sum->audited += c.audited;
+}
+
 struct counts counted_all(const char *handle)
 {
 	static struct row rows[MAX_ROWS];
 	unsigned int n = counts_read(rows), i;
 	struct counts sum = {};
 
-	for (i = 0; i < n; i++) {
-		struct counts c;
-
-		if (strcmp(rows[i].handle, handle))
-			continue;
-		c = delta(rows, n, handle, (unsigned int)rows[i].vector);
-		sum.passed += c.passed;
-		sum.dropped += c.dropped;
-		sum.denied += c.denied;
-		sum.would_drop += c.would_drop;
-		sum.leaked += c.leaked;
-		sum.audited += c.audited;
-	}
+	for (i = 0; i < n; i++)
+		if (!strcmp(rows[i].handle, handle))
+			counts_add(&sum, delta(rows, n, handle, (unsigned int)rows[i].vector));
 	return sum;
 }
 
-static const char *counts_text(const struct counts *c, char buf[128])
+struct counts_step counts_step(const char *handle, unsigned int vector)
+{
+	static struct row rows[MAX_ROWS];
+	unsigned int n = counts_read(rows), i;
+	struct counts_step step = {
+		.now = find_counts(rows, n, handle, vector),
+		.row = delta(rows, n, handle, vector),
+	};
+
+	for (i = 0; i < n; i++)
+		counts_add(&step.all, delta(rows, n, rows[i].handle, (unsigned int)rows[i].vector));
+	memcpy(marked, rows, n * sizeof(rows[0]));
+	nmarked = n;
+	return step;
+}
+
+const char *counts_text(const struct counts *c, char buf[128])
 {
 	snprintf(buf, 128,
 		 "passed %ld dropped %ld denied %ld would_drop %ld leaked %ld audited %ld",
@@ -464,7 +534,7 @@ void expect_state(const char *handle, unsigned int first, unsigned int last, con
 	       *b.state ? b.state : "not bound", b.verdict, b.reason, state);
 }
 
-static struct json_object *find_event(const char *verdict, const char *reason, const char *level,
+struct json_object *event_find(const char *verdict, const char *reason, const char *level,
 				      const char *handle, unsigned int vector)
 {
 	FILE *f = fopen(EVENTS, "re");
@@ -496,7 +566,7 @@ struct json_object *event_wait(const char *verdict, const char *reason, const ch
 {
 	struct json_object *event = NULL;
 
-	wait_for(EVENT_MS, (event = find_event(verdict, reason, level, handle, vector)));
+	wait_for(EVENT_MS, (event = event_find(verdict, reason, level, handle, vector)));
 	return event;
 }
 
@@ -648,7 +718,7 @@ static bool wanted(const struct test *t, char *const patterns[])
 	return true;
 }
 
-static void clean_up(void)
+void shared_end(void)
 {
 	unsigned int i;
 
@@ -658,42 +728,51 @@ static void clean_up(void)
 	loader_end(SIGTERM);
 }
 
-static void run_one(const struct test *t)
+static void run_one(const struct test *t, bool shared)
 {
 	outcome = PASSED;
 	why[0] = '\0';
+	test_current = t;
 	if (!setjmp(leave))
 		t->run();
-	clean_up();
+	if (!shared || outcome == FAILED)
+		shared_end();
 	why[strcspn(why, "\n")] = '\0';
 }
 
-int tests_run(const struct test *tests, size_t count, char *const patterns[])
+static void report(const struct test *t, uint64_t start)
 {
 	static const char *const words[] = { "ok", "not ok", "skip" };
-	unsigned int numbers[3] = {};
 	char errors[4096];
-	uint64_t start;
-	size_t i;
 
-	for (i = 0; i < count; i++) {
-		if (!wanted(&tests[i], patterns))
-			continue;
-		start = rig_now_ms();
-		run_one(&tests[i]);
-		printf("%s %s%s%s (%.1f s)\n", words[outcome], tests[i].name, *why ? ": " : "", why,
-		       (double)(rig_now_ms() - start) / 1000);
-		numbers[outcome]++;
-		if (outcome != FAILED) {
-			fflush(stdout);
-			continue;
-		}
-		/* What irqgate complained about helps; the next test starts afresh. */
+	printf("%s %s%s%s (%.1f s)\n", words[outcome], t->name, *why ? ": " : "", why,
+	       (double)(rig_now_ms() - start) / 1000);
+	/* What irqgate complained about helps; the next test starts afresh. */
+	if (outcome == FAILED) {
 		read_file(ERRORS, errors, sizeof(errors));
 		printf("%s", errors);
-		fflush(stdout);
-		if (loaded())
-			irqgate("unload", NULL);
+	}
+	fflush(stdout);
+	if (outcome == FAILED && loaded())
+		irqgate("unload", NULL);
+}
+
+int tests_run(const struct test_set *sets, size_t count, char *const patterns[])
+{
+	unsigned int numbers[3] = {};
+	uint64_t start;
+	size_t s, i;
+
+	for (s = 0; s < count; s++) {
+		for (i = 0; i < sets[s].count; i++) {
+			if (!wanted(&sets[s].tests[i], patterns))
+				continue;
+			start = rig_now_ms();
+			run_one(&sets[s].tests[i], sets[s].shared);
+			numbers[outcome]++;
+			report(&sets[s].tests[i], start);
+		}
+		shared_end();
 	}
 	printf("%u passed, %u failed, %u skipped\n", numbers[PASSED], numbers[FAILED],
 	       numbers[SKIPPED]);

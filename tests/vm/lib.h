@@ -44,8 +44,23 @@ struct test {
 	void (*run)(void);
 };
 
+struct test_set {
+	const struct test *tests;
+	size_t count;
+	bool shared; /* what one starts goes on for the next, unless it failed */
+};
+
+/* In a shared set: ends what those before started. */
+void shared_end(void);
+
 /* Runs the tests whose names match all of PATTERNS; returns the exit status. */
-int tests_run(const struct test *tests, size_t count, char *const patterns[]);
+int tests_run(const struct test_set *sets, size_t count, char *const patterns[]);
+
+/* The one that runs. */
+extern const struct test *test_current;
+
+/* Runs STEP(ARG), which may leave by test_fail(): then false, and WHY says why. */
+bool test_try(void (*step)(const void *arg), const void *arg, char *why_not, size_t len);
 
 /* ---- programs ------------------------------------------------------------ */
 
@@ -69,6 +84,7 @@ void loader_options(const char *option); /* one more, for the next start only */
 void loader_stop(void); /* SIGTERM; must end with 0 */
 void loader_kill(void); /* SIGKILL */
 pid_t loader_pid(void); /* 0: none runs */
+void loader_reload(const char *policy, ...) PRINTF(1, 2); /* SIGHUP */
 
 /* Stops the loader if it runs, unloads; nothing of irqgate may remain. */
 void unload(void);
@@ -86,11 +102,21 @@ struct counts {
 
 /* From here on counts and events are new. */
 void mark(void);
+void mark_events(void); /* events only */
 
 /* Since mark(). HANDLE "" stands for what belongs to no device. */
 struct counts counted(const char *handle, unsigned int vector);
 struct counts counted_all(const char *handle); /* the sum of its vectors */
 void expect_counts(const char *handle, unsigned int first, unsigned int last, struct counts want);
+
+struct counts_step {
+	struct counts now; /* of the vector, from the start */
+	struct counts row, all; /* of the vector, of all: since mark() */
+};
+
+/* What was counted since mark() or the last step, from which the next counts. */
+struct counts_step counts_step(const char *handle, unsigned int vector);
+const char *counts_text(const struct counts *c, char buf[128]);
 
 struct binding {
 	char state[16], verdict[16], reason[16], context[64];
@@ -102,6 +128,10 @@ void expect_state(const char *handle, unsigned int first, unsigned int last, con
 
 /* An event since mark() with these fields (NULL: any), within 3 s. NULL: none came. */
 struct json_object *event_wait(const char *verdict, const char *reason, const char *level,
+			       const char *handle, unsigned int vector);
+
+/* The same, if it has come already. */
+struct json_object *event_find(const char *verdict, const char *reason, const char *level,
 			       const char *handle, unsigned int vector);
 
 /* Elements of a pinned map. */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "worker.h"
-#include "rig.h"
+#include "worker-impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,66 +22,17 @@
 #define SETTLE_MS 100
 #define ANSWER_S 30
 
-struct call {
-	uint32_t op, a, b, c;
-	char text[WORKER_TEXT];
-};
-
 struct stream {
 	volatile int stop;
 	volatile long raised;
 };
 
-static struct rig_dev dev;
-static struct rig_vm vm;
-static int32_t eventfds[RIG_MAX_VECTORS];
+struct rig_dev worker_dev;
+struct rig_vm worker_vm;
+int32_t worker_eventfds[RIG_MAX_VECTORS];
 static int peer = -1;
 static struct stream *stream;
 static pid_t streamer;
-
-static ssize_t send_fd(int sock, const void *buf, size_t len, int fd)
-{
-	union {
-		struct cmsghdr hdr;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = {};
-	struct iovec iov = { .iov_base = (void *)buf, .iov_len = len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (fd >= 0) {
-		msg.msg_control = &control;
-		msg.msg_controllen = sizeof(control);
-		control.hdr.cmsg_level = SOL_SOCKET;
-		control.hdr.cmsg_type = SCM_RIGHTS;
-		control.hdr.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.hdr), &fd, sizeof(fd));
-	}
-	return sendmsg(sock, &msg, MSG_NOSIGNAL);
-}
-
-static ssize_t recv_fd(int sock, void *buf, size_t len, int *fd)
-{
-	union {
-		struct cmsghdr hdr;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = { .iov_base = buf, .iov_len = len };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *c;
-	ssize_t n;
-
-	*fd = -1;
-	n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
-	c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
-	return n;
-}
 
 /* Not /proc/self/exe: the process would be named after it. */
 static const char *own_path(char *buf, size_t len)
@@ -144,9 +94,9 @@ long worker_call(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, ui
 
 	if (text)
 		snprintf(call.text, sizeof(call.text), "%s", text);
-	if (send_fd(w->sock, &call, sizeof(call), fd) < 0)
+	if (rig_send_fd(w->sock, &call, sizeof(call), fd) < 0)
 		return -errno;
-	n = recv_fd(w->sock, &result, sizeof(result), &none);
+	n = rig_recv_fd(w->sock, &result, sizeof(result), &none);
 	if (n < 0 && errno == EAGAIN)
 		return -ETIMEDOUT;
 	return n == sizeof(result) ? result : -EPIPE;
@@ -178,15 +128,15 @@ static long open_device(const char *bdf)
 	int ret = rig_pci_bind_vfio(bdf);
 
 	if (!ret)
-		ret = rig_dev_open(&dev, bdf);
-	return ret ? ret : (long)dev.vectors;
+		ret = rig_dev_open(&worker_dev, bdf);
+	return ret ? ret : (long)worker_dev.vectors;
 }
 
 static long create_vm(uint32_t vectors)
 {
-	int ret = rig_vm_create(&vm);
+	int ret = rig_vm_create(&worker_vm);
 
-	return ret ? ret : rig_vm_route_range(&vm, 0, vectors);
+	return ret || !vectors ? ret : rig_vm_route_range(&worker_vm, 0, vectors);
 }
 
 static long create_eventfds(uint32_t count)
@@ -194,9 +144,9 @@ static long create_eventfds(uint32_t count)
 	uint32_t i;
 
 	for (i = 0; i < count; i++) {
-		eventfds[i] = rig_eventfd();
-		if (eventfds[i] < 0)
-			return eventfds[i];
+		worker_eventfds[i] = rig_eventfd();
+		if (worker_eventfds[i] < 0)
+			return worker_eventfds[i];
 	}
 	return 0;
 }
@@ -208,7 +158,7 @@ static long bind_irqfds(uint32_t start, uint32_t count)
 	int ret;
 
 	for (i = start; i < start + count; i++) {
-		ret = rig_vm_irqfd(&vm, eventfds[i], RIG_GSI(i));
+		ret = rig_vm_irqfd(&worker_vm, worker_eventfds[i], RIG_GSI(i));
 		if (ret && !first)
 			first = ret;
 	}
@@ -223,7 +173,7 @@ static long raise_all(const struct call *c)
 
 	for (t = 0; t < c->c; t++) {
 		for (i = c->a; i < c->a + c->b; i++) {
-			ret = rig_dev_raise(&dev, i);
+			ret = rig_dev_raise(&worker_dev, i);
 			if (ret)
 				return ret;
 			usleep(2000);
@@ -237,17 +187,17 @@ static long all_arrive(const struct call *c)
 	uint32_t i, t;
 	int ret;
 
-	rig_vm_clear(&vm);
+	rig_vm_clear(&worker_vm);
 	for (t = 0; t < c->c; t++) {
 		for (i = c->a; i < c->a + c->b; i++) {
-			ret = rig_dev_raise(&dev, i);
+			ret = rig_dev_raise(&worker_dev, i);
 			if (!ret)
-				ret = rig_vm_wait_vector(&vm, RIG_LAPIC(i), ARRIVE_MS);
-			if (!ret && rig_vm_irr(&vm, NULL) != 1)
+				ret = rig_vm_wait_vector(&worker_vm, RIG_LAPIC(i), ARRIVE_MS);
+			if (!ret && rig_vm_irr(&worker_vm, NULL) != 1)
 				ret = -EEXIST;
 			if (ret)
 				return ret;
-			rig_vm_clear(&vm);
+			rig_vm_clear(&worker_vm);
 		}
 	}
 	return 0;
@@ -258,8 +208,8 @@ static long pending(void)
 	int n;
 
 	usleep(SETTLE_MS * 1000);
-	n = rig_vm_irr(&vm, NULL);
-	rig_vm_clear(&vm);
+	n = rig_vm_irr(&worker_vm, NULL);
+	rig_vm_clear(&worker_vm);
 	return n;
 }
 
@@ -267,16 +217,16 @@ static long all_absent(const struct call *c)
 {
 	long ret;
 
-	rig_vm_clear(&vm);
+	rig_vm_clear(&worker_vm);
 	ret = raise_all(c);
 	return ret ? ret : pending() ? -EEXIST : 0;
 }
 
 static long await(uint32_t vector)
 {
-	int ret = rig_vm_wait_vector(&vm, RIG_LAPIC(vector), ARRIVE_MS);
+	int ret = rig_vm_wait_vector(&worker_vm, RIG_LAPIC(vector), ARRIVE_MS);
 
-	rig_vm_clear(&vm);
+	rig_vm_clear(&worker_vm);
 	return ret;
 }
 
@@ -303,25 +253,28 @@ static long ioctl32(int fd, unsigned int cmd, const void *data, size_t len)
 
 static long compat_vfio(uint32_t start, uint32_t count)
 {
-	char buf[sizeof(struct vfio_irq_set) + sizeof(eventfds)];
+	char buf[sizeof(struct vfio_irq_set) + sizeof(worker_eventfds)];
 	struct vfio_irq_set set = {
 		.argsz = sizeof(set) + count * sizeof(int32_t),
 		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-		.index = dev.index,
+		.index = worker_dev.index,
 		.start = start,
 		.count = count,
 	};
 
 	memcpy(buf, &set, sizeof(set));
-	memcpy(buf + sizeof(set), &eventfds[start], count * sizeof(int32_t));
-	return ioctl32(dev.fd, VFIO_DEVICE_SET_IRQS, buf, set.argsz);
+	memcpy(buf + sizeof(set), &worker_eventfds[start], count * sizeof(int32_t));
+	return ioctl32(worker_dev.fd, VFIO_DEVICE_SET_IRQS, buf, set.argsz);
 }
 
 static long compat_irqfd(uint32_t vector)
 {
-	struct kvm_irqfd irqfd = { .fd = (uint32_t)eventfds[vector], .gsi = RIG_GSI(vector) };
+	struct kvm_irqfd irqfd = {
+		.fd = (uint32_t)worker_eventfds[vector],
+		.gsi = RIG_GSI(vector),
+	};
 
-	return ioctl32(vm.fd, KVM_IRQFD, &irqfd, sizeof(irqfd));
+	return ioctl32(worker_vm.fd, KVM_IRQFD, &irqfd, sizeof(irqfd));
 }
 
 static long stream_start(uint32_t vector, uint32_t gap)
@@ -340,7 +293,7 @@ static long stream_start(uint32_t vector, uint32_t gap)
 		return streamer < 0 ? -errno : 0;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	while (!stream->stop && getppid() == parent) {
-		if (rig_dev_raise(&dev, vector))
+		if (rig_dev_raise(&worker_dev, vector))
 			_exit(1);
 		stream->raised++;
 		usleep(gap);
@@ -380,13 +333,14 @@ static void keep_at_exec(int fd)
 		fcntl(fd, F_SETFD, 0);
 }
 
+/* What an heir keeps is told it as VECTOR:FD, */
 static long start_heir(uint32_t vector, const char *cgroup, int sock)
 {
-	char number[5][12], self[512];
-	char *argv[] = {
-		"vmtest", "-w", number[0], number[1], number[2], number[3], number[4], NULL
-	};
-	const int values[] = { sock, (int)vector, eventfds[vector], dev.fd, (int)dev.index };
+	char number[3][12], kept[1024] = "", self[512];
+	char *argv[] = { "vmtest", "-w", number[0], number[1], number[2], kept, NULL };
+	const int values[] = { sock, worker_dev.fd, (int)worker_dev.index };
+	size_t at = 0;
+	uint32_t v;
 	pid_t pid;
 	int i;
 
@@ -395,24 +349,35 @@ static long start_heir(uint32_t vector, const char *cgroup, int sock)
 	pid = fork();
 	if (pid)
 		return pid < 0 ? -errno : pid;
-	for (i = 0; i < 5; i++)
+	for (i = 0; i < 3; i++)
 		snprintf(number[i], sizeof(number[i]), "%d", values[i]);
 	keep_at_exec(sock);
-	keep_at_exec(eventfds[vector]);
-	keep_at_exec(dev.fd);
+	keep_at_exec(worker_dev.fd);
+	for (v = 0; v < RIG_MAX_VECTORS; v++) {
+		if ((v != vector && vector != W_ALL) || worker_eventfds[v] < 0)
+			continue;
+		keep_at_exec(worker_eventfds[v]);
+		at += (size_t)snprintf(kept + at, sizeof(kept) - at, "%u:%d,", v,
+				       worker_eventfds[v]);
+	}
 	if (!rig_cgroup_enter(cgroup) && !prctl(PR_SET_PDEATHSIG, SIGKILL))
 		execv(own_path(self, sizeof(self)), argv);
 	_exit(127);
 }
 
-static long receive(uint32_t vector)
+static long receive(uint32_t vector, bool device, uint32_t index)
 {
 	char byte;
 	int fd;
 
-	if (recv_fd(peer, &byte, 1, &fd) != 1)
+	if (rig_recv_fd(peer, &byte, 1, &fd) != 1)
 		return -errno;
-	eventfds[vector] = fd;
+	if (device) {
+		worker_dev.fd = fd;
+		worker_dev.index = index;
+	} else {
+		worker_eventfds[vector] = fd;
+	}
 	return fd >= 0;
 }
 
@@ -426,7 +391,7 @@ static long steal(uint32_t vector, uint32_t pid, uint32_t fd)
 	if (got < 0)
 		got = -errno;
 	else
-		eventfds[vector] = got;
+		worker_eventfds[vector] = got;
 	close(pidfd);
 	return got < 0 ? got : 0;
 }
@@ -434,21 +399,23 @@ static long steal(uint32_t vector, uint32_t pid, uint32_t fd)
 static long serve(const struct call *c, int fd)
 {
 	uint8_t yes = 1;
+	long ret;
 
 	switch ((enum worker_op)c->op) {
 	case W_OPEN:
 		return open_device(c->text);
 	case W_CLOSE:
-		rig_dev_close(&dev);
+		rig_dev_close(&worker_dev);
 		return 0;
 	case W_VM:
 		return create_vm(c->a);
 	case W_EVENTFDS:
 		return create_eventfds(c->a);
 	case W_VFIO:
-		return rig_irq_eventfds(dev.fd, dev.index, c->a, c->b, &eventfds[c->a]);
+		return rig_irq_eventfds(worker_dev.fd, worker_dev.index, c->a, c->b,
+					&worker_eventfds[c->a]);
 	case W_VFIO_OFF:
-		return rig_irq_disable(dev.fd, dev.index);
+		return rig_irq_disable(worker_dev.fd, worker_dev.index);
 	case W_IRQFD:
 		return bind_irqfds(c->a, c->b);
 	case W_RAISE:
@@ -462,17 +429,17 @@ static long serve(const struct call *c, int fd)
 	case W_WAIT:
 		return await(c->a);
 	case W_TAKE:
-		return rig_eventfd_take(eventfds[c->a]);
+		return rig_eventfd_take(worker_eventfds[c->a]);
 	case W_WRITE:
-		return rig_eventfd_signal(eventfds[c->a]);
+		return rig_eventfd_signal(worker_eventfds[c->a]);
 	case W_MSI:
-		return rig_vm_signal_msi(&vm, RIG_LAPIC(c->a));
+		return rig_vm_signal_msi(&worker_vm, RIG_LAPIC(c->a));
 	case W_LINE:
-		return rig_vm_irq_line(&vm, RIG_GSI(c->a), true);
+		return rig_vm_irq_line(&worker_vm, RIG_GSI(c->a), true);
 	case W_NONE:
-		return rig_irq_none(dev.fd, dev.index, c->a, 1);
+		return rig_irq_none(worker_dev.fd, worker_dev.index, c->a, 1);
 	case W_BOOL:
-		return rig_irq_bool(dev.fd, dev.index, c->a, 1, &yes);
+		return rig_irq_bool(worker_dev.fd, worker_dev.index, c->a, 1, &yes);
 	case W_COMPAT_VFIO:
 		return compat_vfio(c->a, c->b);
 	case W_COMPAT_IRQFD:
@@ -491,34 +458,44 @@ static long serve(const struct call *c, int fd)
 		peer = dup(fd);
 		return peer < 0 ? -errno : 0;
 	case W_SEND:
-		return send_fd(peer, "", 1, c->b ? dev.fd : eventfds[c->a]) == 1 ? 0 : -errno;
+		fd = c->b ? worker_dev.fd : worker_eventfds[c->a];
+		return rig_send_fd(peer, "", 1, fd) == 1 ? 0 : -errno;
 	case W_RECEIVE:
-		return receive(c->a);
+		return receive(c->a, c->b, c->c);
 	case W_NUMBER:
-		return c->b ? dev.fd : eventfds[c->a];
+		return c->b ? worker_dev.fd : worker_eventfds[c->a];
 	case W_STEAL:
 		return steal(c->a, c->b, c->c);
+	default:
+		ret = serve_signal(c);
+		if (ret == -EOPNOTSUPP)
+			ret = serve_device(c);
+		return ret == -EOPNOTSUPP ? serve_vm(c) : ret;
 	}
-	return -EOPNOTSUPP;
 }
 
 int worker_main(int argc, char **argv)
 {
-	int sock = atoi(argv[0]), fd;
+	int sock = atoi(argv[0]), fd, n;
 	struct call call;
 	int64_t result;
+	const char *p;
+	unsigned int v;
 
-	dev.fd = -1;
-	if (argc == 5) {
-		eventfds[atoi(argv[1])] = atoi(argv[2]);
-		dev.fd = atoi(argv[3]);
-		dev.index = (uint32_t)atoi(argv[4]);
+	worker_dev.fd = -1;
+	memset(worker_eventfds, -1, sizeof(worker_eventfds));
+	if (argc == 4) {
+		worker_dev.fd = atoi(argv[1]);
+		worker_dev.index = (uint32_t)atoi(argv[2]);
+		for (p = argv[3]; sscanf(p, "%u:%d,%n", &v, &fd, &n) == 2 && v < RIG_MAX_VECTORS;
+		     p += n)
+			worker_eventfds[v] = fd;
 	}
-	while (recv_fd(sock, &call, sizeof(call), &fd) == sizeof(call)) {
+	while (rig_recv_fd(sock, &call, sizeof(call), &fd) == sizeof(call)) {
 		result = serve(&call, fd);
 		if (fd >= 0)
 			close(fd);
-		if (send_fd(sock, &result, sizeof(result), -1) != sizeof(result))
+		if (rig_send_fd(sock, &result, sizeof(result), -1) != sizeof(result))
 			return 1;
 	}
 	return 0;

@@ -17,7 +17,7 @@
 enum worker_op {
 	W_OPEN, /* TEXT: the PCI function. Result: its vectors */
 	W_CLOSE, /* the function */
-	W_VM, /* a VM with routes for vectors 0..a-1 */
+	W_VM, /* a VM with routes for vectors 0..a-1; 0: with the usual ones */
 	W_EVENTFDS, /* new eventfds for vectors 0..a-1 */
 	W_VFIO, /* VFIO_DEVICE_SET_IRQS, b vectors from a on */
 	W_VFIO_OFF, /* disables the index */
@@ -40,12 +40,75 @@ enum worker_op {
 	W_CGROUP, /* moves to TEXT */
 	W_FORK, /* a child goes on in its place. Result: its pid */
 	W_HEIR, /* a child moves to TEXT and executes a worker, which keeps the eventfd of
-		 * vector a and the device and serves on FD. Result: its pid */
+		 * vector a (W_ALL: each) and the device and serves on FD. Result: its pid */
 	W_PEER, /* FD: a socket to another worker */
 	W_SEND, /* the eventfd of vector a, b: the device, to the peer */
-	W_RECEIVE, /* as eventfd of vector a. Result: did a descriptor come? */
+	W_RECEIVE, /* as eventfd of vector a, or (b) device with index c. Did one come? */
 	W_NUMBER, /* the eventfd of vector a, b: the device, as the process numbers it */
 	W_STEAL, /* pidfd_getfd(2) of descriptor c of process b as eventfd of vector a */
+
+	/* worker-signal.c */
+	W_SIGNAL, /* writes to the eventfd of vector a by enum means b */
+	W_READ, /* reads it so: the count */
+	W_COUNT, /* waits up to b ms for its count and takes it */
+	W_GIVE, /* has enum taker b take the eventfd of vector a */
+	W_HAVE_SIGNALLED, /* has it signal */
+
+	/* worker-device.c */
+	W_INDEX, /* connects the eventfd of vector a to VFIO index b by action flag c */
+	W_INDEX_NONE, /* DATA_NONE | ACTION_TRIGGER on index b */
+	W_INTX, /* the INTx line of an edu becomes a */
+	W_SLEEP, /* low power, with the eventfd of vector a to tell of the wake-up */
+	W_TOUCH, /* wakes it */
+
+	/* worker-vm.c */
+	W_SEEN, /* 1: vector a, and nothing else, came to the IRR within b ms; forgets it */
+	W_IRQFD_OFF, /* the reverse of W_IRQFD for vector a */
+	W_IRQFD_INTX, /* irqfd of vector a at IOAPIC pin c, level; its end signals that of b */
+	W_INTX_TAKEN, /* 1: that came within b ms, and the guest ended it; lowers the line */
+	W_GUEST, /* a VM that can run */
+	W_IOEVENTFD, /* a port whose writing signals the eventfd of vector a */
+	W_GUEST_OUT, /* the guest writes to that */
+	W_RESAMPLE, /* the end of a level-triggered interrupt of the guest signals the eventfd of vector a */
+	W_GUEST_EOI, /* that interrupt comes, and the guest ends it */
+	W_INJECTIONS, /* a VM where each of enum injection works, if the kernel has it */
+	W_INJECT, /* enum injection a */
+	W_INJECTED, /* 1: it became pending within b ms; forgets it */
+};
+
+#define W_ALL UINT32_MAX
+
+enum means {
+	BY_CALL, /* read(2), write(2) */
+	BY_VECTOR, /* readv, writev */
+	BY_URING,
+	BY_URING_FILE, /* registered files */
+	BY_URING_BUFFER, /* registered buffers */
+};
+
+/* What in the kernel can be made to signal an eventfd for a process. */
+enum taker {
+	TAKER_AIO, /* completion, IOCB_FLAG_RESFD */
+	TAKER_URING, /* completion, registered eventfd */
+	TAKER_VHOST_CALL,
+	TAKER_VHOST_ERR,
+};
+
+/* How a VMM raises an interrupt in its own VM; also the vector it uses. */
+enum injection {
+	INJECT_SIGNAL_MSI,
+	INJECT_IRQ_LINE,
+	INJECT_INTERRUPT,
+	INJECT_NMI,
+	INJECT_SMI,
+	INJECT_SET_LAPIC,
+	INJECT_SET_VCPU_EVENTS,
+	INJECT_SET_IRQCHIP,
+	INJECT_SET_PIT2,
+	INJECT_SET_MCE,
+	INJECT_SELF_IPI, /* KVM_SET_MSRS, as the next */
+	INJECT_ICR,
+	INJECT_XEN, /* KVM_XEN_HVM_EVTCHN_SEND */
 };
 
 struct worker {

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of tests share: the machine, how a policy begins. */
+#ifndef IRQGATE_TESTS_H
+#define IRQGATE_TESTS_H
+
+#include "lib.h"
+
+struct device {
+	char bdf[RIG_BDF_LEN];
+	char handle[RIG_BDF_LEN + 4];
+	unsigned int vectors; /* 0: this machine has none */
+};
+
+extern struct device edu, edu2; /* MSI */
+extern struct device nic, igb; /* MSI-X */
+
+#define ENFORCE "version: 1\nmode: enforce\n"
+#define AUDIT "version: 1\nmode: audit\n"
+#define ROW "  - { handle: \"%s\", context: %s, vectors: %s, on_violation: %s }\n"
+
+/* modprobe OPTION A B; one that fails is a failure. */
+void modprobe(const char *option, const char *a, const char *b);
+
+/* matrix.c: paths x states x modes. */
+struct test_set matrix_tests(void);
+
+#endif
