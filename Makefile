@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 #   make          build build/irqgate
+#   make module   build hook/irqgate_hook.ko (needs kernel headers)
 #   make demo     install what is missing, build, show it working in a VM
 #   make test     install what is missing, build, run all tests
 #   make test-unit | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
@@ -96,6 +97,10 @@ clean:
 	$(call say,CLEAN,$(OUT))
 	$(Q)rm -rf $(OUT)
 
-.PHONY: all rig unit deps demo test test-unit test-vm clean
+# The optional kernel module, for the running kernel or that of KDIR.
+module:
+	@$(MAKE) --no-print-directory -C hook
+
+.PHONY: module all rig unit deps demo test test-unit test-vm clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -165,57 +165,6 @@ static int adopt(struct loader *l)
 	return err < 0 ? err : 0;
 }
 
-/* The inline gate came or went: said, and an event. */
-static void tell_gate(struct loader *l, enum irqgate_reason reason)
-{
-	struct timespec now;
-	struct irqgate_event ev = {
-		.type = IRQGATE_EVENT_VERDICT,
-		.reason = reason,
-		.level = IRQGATE_LEVEL_INLINE,
-		.gd_expected = IRQGATE_GD_NONE,
-		.gd_actual = IRQGATE_GD_NONE,
-	};
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	ev.time = now.tv_sec * 1000000000ULL + now.tv_nsec;
-	event_print(stdout, &l->pins, &ev, l->opts->json);
-	monitor_send(&ev);
-	msg(reason == IRQGATE_REASON_GATE_ON
-		    ? "the inline gate is in force"
-		    : "the inline gate is no longer in force, quarantine takes its place");
-}
-
-/*
- * Follow the kernel module. While the programs are attached it cannot be unloaded:
- * whoever wants it back writes 0 to its parameter `armed`.
- */
-static void check_inline(struct loader *l)
-{
-	int lock;
-
-	if (!inline_present()) {
-		l->inline_tried = false;
-		return;
-	}
-	/* The module needs VFIO's, but that one's hooks come first. */
-	if (!hooks_stage_loaded(STAGE_VFIO))
-		return;
-	if (l->pins.state->inline_gate ? inline_armed() : l->inline_tried)
-		return;
-	lock = lock_changes();
-	if (lock < 0)
-		return;
-	l->inline_tried = true;
-	if (l->pins.state->inline_gate) {
-		inline_detach(&l->pins);
-		tell_gate(l, IRQGATE_REASON_GATE_OFF);
-	} else if (!inline_attach(&l->pins)) {
-		tell_gate(l, IRQGATE_REASON_GATE_ON);
-	}
-	close(lock);
-}
-
 /* The binding of a host driver's vector goes, what it counted stays. */
 static void end_host_irq(struct loader *l, __u32 irq)
 {
@@ -255,6 +204,54 @@ static void tell(struct loader *l, const struct irqgate_event *ev)
 {
 	event_print(stdout, &l->pins, ev, l->opts->json);
 	monitor_send(ev);
+}
+
+/* The inline gate came or went: said, and an event. */
+static void tell_gate(struct loader *l, enum irqgate_reason reason)
+{
+	struct irqgate_event ev = {
+		.time = boottime_ns(),
+		.type = IRQGATE_EVENT_VERDICT,
+		.reason = reason,
+		.level = IRQGATE_LEVEL_INLINE,
+		.gd_expected = IRQGATE_GD_NONE,
+		.gd_actual = IRQGATE_GD_NONE,
+	};
+
+	tell(l, &ev);
+	msg(reason == IRQGATE_REASON_GATE_ON
+		    ? "the inline gate is in force"
+		    : "the inline gate is no longer in force, quarantine takes its place");
+}
+
+/*
+ * Follow the kernel module. While the programs are attached it cannot be unloaded:
+ * whoever wants it back writes 0 to its parameter `armed`.
+ */
+static void check_inline(struct loader *l)
+{
+	int lock;
+
+	if (!inline_present()) {
+		l->inline_tried = false;
+		return;
+	}
+	/* The module needs VFIO's, but that one's hooks come first. */
+	if (!hooks_stage_loaded(STAGE_VFIO))
+		return;
+	if (l->pins.state->inline_gate ? inline_armed() : l->inline_tried)
+		return;
+	lock = lock_changes();
+	if (lock < 0)
+		return;
+	l->inline_tried = true;
+	if (l->pins.state->inline_gate) {
+		inline_detach(&l->pins);
+		tell_gate(l, IRQGATE_REASON_GATE_OFF);
+	} else if (!inline_attach(&l->pins)) {
+		tell_gate(l, IRQGATE_REASON_GATE_ON);
+	}
+	close(lock);
 }
 
 static int on_event(void *arg, void *data, size_t len)

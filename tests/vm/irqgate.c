@@ -1705,7 +1705,7 @@ static const struct test tests[] = {
 
 int main(int argc, char **argv)
 {
-	struct test_set sets[2];
+	struct test_set sets[3];
 
 	if (argc > 2 && !strcmp(argv[1], "-w"))
 		return worker_main(argc - 2, argv + 2);
@@ -1719,7 +1719,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "vmtest: not a machine of tests/vm/boot\n");
 		return 2;
 	}
-	sets[0] = (struct test_set){ tests, sizeof(tests) / sizeof(tests[0]), false };
-	sets[1] = matrix_tests();
-	return tests_run(sets, 2, argv + 1);
+	sets[0] = matrix_tests();
+	sets[1] = inline_tests();
+	/* The last one of these cannot be undone. */
+	sets[2] = (struct test_set){ tests, sizeof(tests) / sizeof(tests[0]), false };
+	return tests_run(sets, 3, argv + 1);
 }

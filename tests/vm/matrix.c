@@ -25,10 +25,10 @@
 #define ARRIVE_MS 2000
 #define ABSENT_MS 60
 
-enum mode { ENFORCED, AUDITED, MODES };
+enum mode { ENFORCED, AUDITED, INLINE, MODES }; /* INLINE: enforced, with the module */
 enum state { AUTHORIZED, UNAUTHORIZED, WRONG, REVOKED, STATES };
 
-static const char *const mode_names[] = { "enforce", "audit" };
+static const char *const mode_names[] = { "enforce", "audit", "inline" };
 static const char *const state_names[] = { "authorized", "unauthorized", "wrong_context",
 					   "revoked" };
 
@@ -91,7 +91,7 @@ static char *policy(enum mode mode, enum state state, bool sources)
 	size_t at;
 
 	at = (size_t)snprintf(text, sizeof(text), "%s" CONTEXTS DEFAULTS "devices:\n",
-			      mode == ENFORCED ? ENFORCE : AUDIT);
+			      mode == AUDITED ? AUDIT : ENFORCE);
 	if (igb.vectors)
 		at += (size_t)snprintf(text + at, sizeof(text) - at, ROW, igb.handle, "blue", "all",
 				       "deny");
@@ -266,16 +266,21 @@ static void raised(bool registered)
 		now.want.passed++;
 	} else if (now.enforced) {
 		now.want.dropped++;
-		now.level = "quarantine";
+		/* An INTx line that was dropped would stay masked: it is quarantined, too. */
+		now.level = now.mode == INLINE && now.path->device != &edu2 ? "inline gate" :
+									      "quarantine";
 	} else {
 		now.want.would_drop++;
 	}
 }
 
-/* The kernel signalled for somebody: no hook can stop it. */
+/* The kernel signalled for somebody: only the module can stop it. */
 static void signalled(void)
 {
-	if (now.bad && now.enforced)
+	if (now.bad && now.mode == INLINE) {
+		now.want.dropped++;
+		now.level = "inline gate";
+	} else if (now.bad && now.enforced)
 		now.want.leaked++;
 	else if (now.bad)
 		now.want.would_drop++;
@@ -775,7 +780,7 @@ static void begin(const struct path *path)
 	now.mode = cast.mode;
 	now.state = cast.state;
 	now.bad = cast.state == UNAUTHORIZED || cast.state == WRONG;
-	now.enforced = cast.mode == ENFORCED;
+	now.enforced = cast.mode != AUDITED;
 	now.level = NULL;
 	now.want = (struct counts){};
 }
@@ -801,6 +806,13 @@ static void revoke_all(enum mode mode)
 			verb(0, "revoke", devices[i]->handle, "all", NULL);
 }
 
+/* With the module those paths are tested that reach it. */
+static bool tested(const struct path *path, enum mode mode)
+{
+	return (!path->here || path->here()) &&
+	       (mode != INLINE || path->leaks || (path->device && path->fire != steal));
+}
+
 /* The policy, the cast and, to be revoked, the running paths of a mode and state. */
 static void enter(enum mode mode, enum state state)
 {
@@ -813,13 +825,14 @@ static void enter(enum mode mode, enum state state)
 	cast.mode = mode;
 	cast.state = state;
 	modprobe("-a", "vhost_vsock", NULL);
+	hook_module(mode == INLINE);
 	loader_start("%s", policy(mode, state, true));
 	cast.loader = loader_pid();
 	cast.there = true;
 	if (state == REVOKED) {
 		for (i = 0; i < PATHS; i++) {
 			not_prepared[i][0] = '\0';
-			if (!paths[i].here || paths[i].here())
+			if (tested(&paths[i], mode))
 				test_try(prepare_running, &paths[i], not_prepared[i],
 					 sizeof(not_prepared[i]));
 		}
@@ -904,7 +917,7 @@ static void run_cell(void)
 	} else {
 		p->prepare();
 	}
-	leaks = now.bad && p->leaks & IN(c->state);
+	leaks = now.bad && c->mode != INLINE && p->leaks & IN(c->state);
 	arrives = !now.bad || !now.enforced || leaks;
 	if (!now.level)
 		p->fire();
@@ -926,7 +939,7 @@ struct test_set matrix_tests(void)
 	for (mode = 0; mode < MODES; mode++) {
 		for (state = 0; state < STATES; state++) {
 			for (i = 0; i < PATHS; i++) {
-				if (paths[i].here && !paths[i].here())
+				if (!tested(&paths[i], mode))
 					continue;
 				cells[n] = (struct cell){ &paths[i], mode, state };
 				snprintf(names[n], sizeof(names[n]), "matrix.%s.%s.%s",

@@ -24,4 +24,10 @@ void modprobe(const char *option, const char *a, const char *b);
 /* matrix.c: paths x states x modes. */
 struct test_set matrix_tests(void);
 
+/* inline.c: the kernel module. */
+struct test_set inline_tests(void);
+
+/* Loads irqgate_hook or has irqgate let go of it; skips the test if there is none. */
+void hook_module(bool load);
+
 #endif
