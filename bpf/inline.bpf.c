@@ -174,15 +174,18 @@ HOOK2(vector_changing, "vfio_msi_set_vector_signal", __u64, vdev, __u64, vector)
 	struct irqgate_device_key key = { .handle = pci_handle(BPF_CORE_READ(dev, pdev)) };
 	struct irqgate_vector_key vkey = { .handle = key.handle, .vector = vector };
 	struct irqgate_ident *binder = ident_current();
+	struct irqgate_binding *b = NULL;
+	struct irqgate_irq_key *irq;
 
 	if (current_is_agent()) {
-		struct irqgate_irq_key *irq = bpf_map_lookup_elem(&bound, &vkey);
-		struct irqgate_binding *b = irq ? bpf_map_lookup_elem(&bindings, irq) : NULL;
-
-		binder = b ? &b->binder : NULL;
-	}
-	if (binder)
+		irq = bpf_map_lookup_elem(&bound, &vkey);
+		if (irq)
+			b = bpf_map_lookup_elem(&bindings, irq);
+		if (b)
+			bpf_map_update_elem(&binders, &key, &b->binder, BPF_ANY);
+	} else if (binder) {
 		bpf_map_update_elem(&binders, &key, binder, BPF_ANY);
+	}
 	return 0;
 }
 
