@@ -101,6 +101,13 @@ clean:
 module:
 	@$(MAKE) --no-print-directory -C hook
 
-.PHONY: module all rig unit deps demo test test-unit test-vm clean
+# Its sources for 'dkms add -m irqgate-hook -v VERSION'.
+DKMS_SRC = $(DESTDIR)/usr/src/irqgate-hook-$(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' packaging/dkms/dkms.conf)
+install-dkms:
+	install -d $(DKMS_SRC)/include/irqgate
+	install -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] $(DKMS_SRC)
+	install -m 644 include/irqgate/hook.h $(DKMS_SRC)/include/irqgate
+
+.PHONY: install-dkms module all rig unit deps demo test test-unit test-vm clean
 .DELETE_ON_ERROR:
 .SECONDARY:

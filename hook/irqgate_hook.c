@@ -12,7 +12,6 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/bitmap.h>
 #include <linux/delay.h>
 #include <linux/eventfd.h>
 #include <linux/ftrace.h>
@@ -29,11 +28,8 @@
 
 /* Where both functions and ftrace were seen to be what this file takes them for. */
 #define SERIES(major, minor) (LINUX_VERSION_CODE >> 8 == KERNEL_VERSION(major, minor, 0) >> 8)
-#define TESTED (IS_ENABLED(CONFIG_X86_64) && (SERIES(6, 1) || SERIES(6, 12) || SERIES(7, 3)))
-
-#ifndef CONFIG_DYNAMIC_FTRACE_WITH_ARGS
-#error "needs a kernel with CONFIG_DYNAMIC_FTRACE_WITH_ARGS"
-#endif
+#define TESTED (IS_ENABLED(CONFIG_X86_64) && IS_ENABLED(CONFIG_DYNAMIC_FTRACE_WITH_ARGS) && \
+		(SERIES(6, 1) || SERIES(6, 12) || SERIES(7, 3)))
 
 /* The names of 6.12; those of 6.1 differ. */
 #ifndef ftrace_regs_set_instruction_pointer
@@ -53,7 +49,7 @@ static DECLARE_BITMAP(protected, 1 << PROTECTED_BITS);
 static bool armed;
 static atomic_long_t dropped;
 static atomic_long_t undecided_dropped;
-static atomic_long_t undecided_passed;
+static atomic_long_t undecided_passed; /* on eventfds not known as protected */
 
 static int set_armed(const char *val, const struct kernel_param *kp)
 {
@@ -63,10 +59,7 @@ static int set_armed(const char *val, const struct kernel_param *kp)
 	return param_set_bool(val, kp);
 }
 
-static const struct kernel_param_ops armed_ops = {
-	.set = set_armed,
-	.get = param_get_bool,
-};
+static const struct kernel_param_ops armed_ops = { .set = set_armed, .get = param_get_bool };
 module_param_cb(armed, &armed_ops, &armed, 0600);
 MODULE_PARM_DESC(armed, "Programs that decide are attached: what they leave undecided is dropped");
 
@@ -77,14 +70,11 @@ static int get_count(char *buf, const struct kernel_param *kp)
 
 static const struct kernel_param_ops count_ops = { .get = get_count };
 module_param_cb(dropped, &count_ops, &dropped, 0400);
-MODULE_PARM_DESC(dropped, "Calls that a program had dropped");
 module_param_cb(undecided_dropped, &count_ops, &undecided_dropped, 0400);
-MODULE_PARM_DESC(undecided_dropped, "Calls dropped because no program decided");
 module_param_cb(undecided_passed, &count_ops, &undecided_passed, 0400);
-MODULE_PARM_DESC(undecided_passed, "Calls let go undecided, on eventfds not known as protected");
 
-/* Is the call to be skipped? @source: it is a device's, and so protected. */
-static notrace bool skip(const struct irqgate_hook_call *call, bool source)
+/* Is the call to be skipped? @asked: there was a program. @source: it is a device's MSI. */
+static notrace bool skip(const struct irqgate_hook_call *call, bool asked, bool source)
 {
 	unsigned long bit = hash_long(call->eventfd, PROTECTED_BITS);
 
@@ -100,9 +90,14 @@ static notrace bool skip(const struct irqgate_hook_call *call, bool source)
 		atomic_long_inc(&dropped);
 		return true;
 	}
-	/* Somebody looks on, but nobody claimed to decide. */
+	/* Nobody claims to decide: at most somebody looks on. */
 	if (!READ_ONCE(armed))
 		return false;
+	/* Who claimed it went without a word: an observer that comes later decides nothing. */
+	if (!asked) {
+		WRITE_ONCE(armed, false);
+		return false;
+	}
 	if (!source && !test_bit(bit, protected)) {
 		atomic_long_inc(&undecided_passed);
 		return false;
@@ -111,15 +106,7 @@ static notrace bool skip(const struct irqgate_hook_call *call, bool source)
 	return true;
 }
 
-/* Whoever set it went without a word: an observer that comes later decides nothing. */
-static notrace void disarm(void)
-{
-	if (READ_ONCE(armed))
-		WRITE_ONCE(armed, false);
-}
-
-/* In place of the dropped call, with its arguments and for its callers. */
-
+/* What runs in place of a dropped call. */
 static irqreturn_t no_msi(int irq, void *trigger)
 {
 	return IRQ_HANDLED;
@@ -152,16 +139,15 @@ static void notrace irqgate_hook_msi(unsigned long ip, unsigned long parent_ip,
 		.eventfd = ftrace_regs_get_argument(fregs, 1),
 		.caller = parent_ip,
 	};
+	bool asked = trace_irqgate_msi_tp_enabled();
 	unsigned long flags;
 
-	if (!trace_irqgate_msi_tp_enabled()) {
-		disarm();
-		return;
+	if (asked) {
+		local_irq_save(flags);
+		trace_irqgate_msi_tp(&call);
+		local_irq_restore(flags);
 	}
-	local_irq_save(flags);
-	trace_irqgate_msi_tp(&call);
-	local_irq_restore(flags);
-	if (skip(&call, true))
+	if (skip(&call, asked, true))
 		ftrace_regs_set_instruction_pointer(fregs, (unsigned long)no_msi);
 }
 
@@ -172,16 +158,15 @@ static void notrace irqgate_hook_signal(unsigned long ip, unsigned long parent_i
 		.eventfd = ftrace_regs_get_argument(fregs, 0),
 		.caller = parent_ip,
 	};
+	bool asked = trace_irqgate_signal_tp_enabled();
 	unsigned long flags;
 
-	if (!trace_irqgate_signal_tp_enabled()) {
-		disarm();
-		return;
+	if (asked) {
+		local_irq_save(flags);
+		trace_irqgate_signal_tp(&call);
+		local_irq_restore(flags);
 	}
-	local_irq_save(flags);
-	trace_irqgate_signal_tp(&call);
-	local_irq_restore(flags);
-	if (skip(&call, false))
+	if (skip(&call, asked, false))
 		ftrace_regs_set_instruction_pointer(fregs, (unsigned long)no_signal);
 }
 
@@ -271,6 +256,5 @@ static void __exit irqgate_hook_exit(void)
 module_init(irqgate_hook_init);
 module_exit(irqgate_hook_exit);
 MODULE_DESCRIPTION("Writable tracepoints on the way of an interrupt to an eventfd");
-MODULE_AUTHOR("irqgate");
 MODULE_VERSION(IRQGATE_HOOK_VERSION);
 MODULE_LICENSE("GPL");

@@ -9,7 +9,7 @@
 #include <linux/version.h>
 #include <irqgate/hook.h>
 
-/* Since 6.16 DECLARE_TRACE appends the suffix itself: the names are the same everywhere. */
+/* Since 6.16 DECLARE_TRACE appends the suffix itself. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
 #define IRQGATE_TP(name) name##_tp
 #else
@@ -19,13 +19,11 @@
 /* Only in one of the passes over this header is there anything to be writable. */
 #undef IRQGATE_TRACE
 #ifdef DECLARE_TRACE_WRITABLE
-#define IRQGATE_TRACE(name)						\
-	DECLARE_TRACE_WRITABLE(name,					\
-			       TP_PROTO(struct irqgate_hook_call *call),	\
-			       TP_ARGS(call),				\
-			       sizeof(struct irqgate_hook_call))
+#define IRQGATE_TRACE(name)							\
+	DECLARE_TRACE_WRITABLE(name, TP_PROTO(struct irqgate_hook_call *call),	\
+			       TP_ARGS(call), sizeof(struct irqgate_hook_call))
 #else
-#define IRQGATE_TRACE(name)						\
+#define IRQGATE_TRACE(name)							\
 	DECLARE_TRACE(name, TP_PROTO(struct irqgate_hook_call *call), TP_ARGS(call))
 #endif
 

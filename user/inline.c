@@ -54,8 +54,8 @@ struct lack inline_lack(void)
 			"a quarantine are only seen, not stopped"
 		};
 	if (!version_matches())
-		return (struct lack){ "the module " MODULE " is not of version "
-				      IRQGATE_HOOK_VERSION,
+		return (struct lack){ "the module " MODULE
+				      " is not of version " IRQGATE_HOOK_VERSION,
 				      "install the one that came with this irqgate and load it" };
 	return (struct lack){};
 }

@@ -116,8 +116,9 @@ static void kernel_log_mark(void)
 
 static void expect_clean_log(void)
 {
-	static const char *const bad[] = { "WARNING", "BUG", "Oops", "INFO: rcu", "lockup",
-					   "ftrace faults", "failed to modify" };
+	static const char *const bad[] = { "WARNING",         "BUG",    "Oops",
+					   "INFO: rcu",       "lockup", "ftrace faults",
+					   "failed to modify" };
 	char line[2048];
 	size_t i;
 	ssize_t n;
@@ -296,8 +297,8 @@ static void inline_early(void)
 		must(w, W_VFIO, 0, nic.vectors, 0);
 	must(w, W_STREAM_STOP, 0, 0, 0);
 	c = counted(nic.handle, 1);
-	expect(!c.dropped && !c.leaked && c.passed, "of an authorized vector dropped %ld, leaked %ld",
-	       c.dropped, c.leaked);
+	expect(!c.dropped && !c.leaked && c.passed,
+	       "of an authorized vector dropped %ld, leaked %ld", c.dropped, c.leaked);
 	expect_is(ask(w, W_TAKE, 1, 0, 0), c.passed, "count at the owner");
 }
 
