@@ -77,9 +77,6 @@ static const struct {
 	[STAGE_INLINE] = { "inline", "irqgate_hook_msi", "irqgate_hook" },
 };
 
-/* Whose signals are VFIO's own; virqfds were a module of their own up to 6.1. */
-static const char *const vfio_modules[] = { "vfio_pci_core", "vfio_virqfd", "vfio" };
-
 static struct irqgate_bpf *core; /* kept for its BTF */
 static const char *replaced; /* where another build's programs are pinned */
 static bool verbose;
@@ -273,6 +270,10 @@ static struct irqgate_bpf *open_object(bool (*want)(const struct hook *h, const 
 						    void *arg),
 				       void *arg)
 {
+	/* Whose signals are VFIO's own; virqfds were a module of their own up to 6.1. */
+	struct module_text vfio[] = {
+		{ .module = "vfio_pci_core" }, { .module = "vfio_virqfd" }, { .module = "vfio" }, {}
+	};
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = PIN_DIR);
 	struct irqgate_bpf *skel = irqgate_bpf__open_opts(&opts);
 	struct bpf_program *prog;
@@ -290,8 +291,12 @@ static struct irqgate_bpf *open_object(bool (*want)(const struct hook *h, const 
 	skel->rodata->pci_bus_type_addr = kernel_symbol("pci_bus_type");
 	skel->rodata->kernfs_dir_fops_addr = kernel_symbol("kernfs_dir_fops");
 	skel->rodata->vm_list_addr = kernel_symbol("vm_list");
-	for (i = 0; i < ARRAY_SIZE(vfio_modules) && kernel_symbol("irqgate_hook_msi"); i++)
-		module_text(vfio_modules[i], skel->rodata->vfio_text[i]);
+	if (kernel_symbol("irqgate_hook_msi"))
+		module_texts(vfio);
+	for (i = 0; vfio[i].module; i++) {
+		skel->rodata->vfio_text[i][0] = vfio[i].from;
+		skel->rodata->vfio_text[i][1] = vfio[i].to;
+	}
 	bpf_object__for_each_program(prog, skel->obj) {
 		const char *name = bpf_program__name(prog);
 		bool on = false;

@@ -152,43 +152,39 @@ static void each_module_function(void (*each)(__u64 addr, const char *module, vo
 		fclose(f);
 }
 
-struct text {
-	const char *module;
-	__u64 first, last, next;
-};
-
 static void find_ends(__u64 addr, const char *module, void *arg)
 {
-	struct text *t = arg;
+	struct module_text *t;
 
-	if (strcmp(module, t->module))
-		return;
-	if (!t->first || addr < t->first)
-		t->first = addr;
-	if (addr > t->last)
-		t->last = addr;
+	for (t = arg; t->module; t++) {
+		if (strcmp(module, t->module))
+			continue;
+		if (!t->from || addr < t->from)
+			t->from = addr;
+		if (addr > t->last)
+			t->last = addr;
+	}
 }
 
 static void find_next(__u64 addr, const char *module, void *arg)
 {
-	struct text *t = arg;
+	struct module_text *t;
 
 	(void)module;
-	if (addr > t->last && addr < t->next)
-		t->next = addr;
+	for (t = arg; t->module; t++)
+		if (t->last && addr > t->last && addr < t->to)
+			t->to = addr;
 }
 
 /* kallsyms has no sizes: the last function ends before whatever comes next. */
-void module_text(const char *name, __u64 range[2])
+void module_texts(struct module_text *modules)
 {
-	struct text t = { .module = name };
+	struct module_text *t;
 
-	each_module_function(find_ends, &t);
-	t.next = t.last + 0x10000;
-	if (t.last)
-		each_module_function(find_next, &t);
-	range[0] = t.first;
-	range[1] = t.first ? t.next : 0;
+	each_module_function(find_ends, modules);
+	for (t = modules; t->module; t++)
+		t->to = t->last ? t->last + 0x10000 : 0;
+	each_module_function(find_next, modules);
 }
 
 bool module_live(const char *name)

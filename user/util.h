@@ -38,12 +38,15 @@ int read_line(const char *path, char *buf, size_t len);
 __u64 kernel_symbol(const char *name);
 void kernel_symbols_forget(void);
 
-/*
- * module_text - where a module's functions lie, from range[0] up to range[1]
- *
- * Both 0 when the module is not there.
- */
-void module_text(const char *name, __u64 range[2]);
+/* Where a module's functions lie: from @from up to @to; both 0 when it is not there. */
+struct module_text {
+	const char *module; /* NULL ends a list */
+	__u64 from, to;
+	__u64 last; /* start of the last function */
+};
+
+/* module_texts - find those of a list, whose addresses are 0 */
+void module_texts(struct module_text *modules);
 
 /* module_live - not in the middle of loading or going; also true when built in. */
 bool module_live(const char *name);
