@@ -5,6 +5,8 @@
 #   make demo     install what is missing, build, show it working in a VM
 #   make test     install what is missing, build, run all tests
 #   make test-unit | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
+#   make churn    10,000 rounds of VM, VFIO bindings and irqfds [KERNEL=...]
+#   make stream   1,000,000 interrupts under reloads, none lost [KERNEL=...]
 
 OUT := build
 ARCH ?= $(shell uname -m | sed 's/x86_64/x86/; s/s390x/s390/; s/aarch64/arm64/')
@@ -58,6 +60,16 @@ $(OUT)/irqgate: $(USER_OBJS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
+# Two more builds to be taken over from and by: with another program, and with maps of
+# another layout.
+$(OUT)/%/irqgate: tests/vm/builds/%.sed $(OUT)/irqgate
+	$(call say,BUILD,$@)
+	$(Q)rm -rf $(OUT)/$*
+	$(Q)mkdir -p $(OUT)/$*/src
+	$(Q)cp -r bpf include user vmlinux $(OUT)/$*/src
+	$(Q)sed -i -f $< $(OUT)/$*/src/bpf/*.h $(OUT)/$*/src/include/irqgate/*.h
+	$(Q)$(MAKE) --no-print-directory -C $(OUT)/$*/src -f ../../../Makefile OUT=.. all >/dev/null
+
 $(OUT)/tests/%: tests/rig/%.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) -D_GNU_SOURCE -Itests/rig $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@
@@ -72,7 +84,7 @@ $(OUT)/tests/unit/%: tests/unit/%.c $(addprefix $(OUT)/user/,handle.o names.o po
 
 unit: $(UNIT_PROGS)
 
-rig: $(RIG_PROGS)
+rig: $(RIG_PROGS) $(OUT)/other/irqgate $(OUT)/next/irqgate
 
 deps:
 	@tests/vm/deps
@@ -93,6 +105,14 @@ test-vm: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(KERNEL)' TEST='$(TEST)' tests/run vm
 
+churn: deps
+	@$(MAKE) --no-print-directory all rig
+	@KERNEL='$(or $(KERNEL),6.12)' TEST=churn.rounds CHURN_ROUNDS=10000 LIMIT=7200 tests/run vm
+
+stream: deps
+	@$(MAKE) --no-print-directory all rig
+	@KERNEL='$(or $(KERNEL),6.12)' TEST=race.stream STREAM_INTERRUPTS=1000000 LIMIT=7200 tests/run vm
+
 clean:
 	$(call say,CLEAN,$(OUT))
 	$(Q)rm -rf $(OUT)
@@ -108,6 +128,6 @@ install-dkms:
 	install -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] $(DKMS_SRC)
 	install -m 644 include/irqgate/hook.h $(DKMS_SRC)/include/irqgate
 
-.PHONY: install-dkms module all rig unit deps demo test test-unit test-vm clean
+.PHONY: all rig unit deps demo test test-unit test-vm churn stream module install-dkms clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -17,25 +17,29 @@ struct walk {
 	struct list_head *head, *next;
 };
 
-/* The nearest forebear that a pid row names, 0 when there is none. */
-static __always_inline __u32 named_forebear(struct task_struct *t)
+/* Notes the nearest forebear that a pid row names. */
+static __always_inline void note_forebear(struct irqgate_ident *id, struct task_struct *t)
 {
 	void *rows = table_map(&table_matches);
 	int i;
 
-	if (!rows)
-		return 0;
+	if (!rows || root_row(rows, 0, id) || root_row(rows, 1, id))
+		return;
 	for (i = 0; i < MAX_FOREBEARS; i++) {
+		__u64 start;
 		__u32 tgid;
 
 		t = BPF_CORE_READ(t, real_parent);
 		tgid = BPF_CORE_READ(t, tgid);
 		if (tgid <= 1)
-			return 0;
-		if (pid_row(rows, 0, tgid, BPF_CORE_READ(t, group_leader, start_boottime)))
-			return tgid;
+			return;
+		start = BPF_CORE_READ(t, group_leader, start_boottime);
+		if (!pid_row(rows, 0, tgid, start) && !pid_row(rows, 1, tgid, start))
+			continue;
+		id->root = tgid;
+		id->root_start = start;
+		return;
 	}
-	return 0;
 }
 
 /*
@@ -57,8 +61,7 @@ int adopt_tasks(struct bpf_iter__task *ctx)
 			return 0;
 		ident_capture(id, t);
 	}
-	if (!id->root)
-		id->root = named_forebear(t);
+	note_forebear(id, t);
 	return 0;
 }
 
@@ -79,6 +82,48 @@ SEC("syscall")
 int judge_all(void *unused)
 {
 	bpf_for_each_map_elem(&bindings, judge_cb, NULL, 0);
+	return 0;
+}
+
+static long sweep_binding(struct bpf_map *map, const struct irqgate_irq_key *key,
+			  struct irqgate_binding *b, __u32 *adoption)
+{
+	struct irqgate_vector_key vkey = {};
+
+	if (b->state == IRQGATE_BINDING_HOST || b->seen == *adoption)
+		return 0;
+	vkey.handle = b->handle;
+	vkey.vector = b->vector;
+	unbind(&vkey, key->irq);
+	return 0;
+}
+
+static long sweep_irqfd(struct bpf_map *map, const struct irqgate_ptr_key *key,
+			struct irqgate_irqfd *irqfd, __u32 *adoption)
+{
+	if (irqfd->seen != *adoption)
+		irqfd_forget(key->ptr);
+	return 0;
+}
+
+static long sweep_vm(struct bpf_map *map, const struct irqgate_ptr_key *key, struct irqgate_vm *vm,
+		     __u32 *adoption)
+{
+	if (vm->seen != *adoption)
+		bpf_map_delete_elem(&vms, key);
+	return 0;
+}
+
+/* After a search: what it did not find ended while no hook was there to see it. */
+SEC("syscall")
+int adopt_sweep(void *unused)
+{
+	__u32 now = adoption();
+
+	bpf_for_each_map_elem(&bindings, sweep_binding, &now, 0);
+	bpf_for_each_map_elem(&irqfds, sweep_irqfd, &now, 0);
+	bpf_for_each_map_elem(&vms, sweep_vm, &now, 0);
+	epoch_bump();
 	return 0;
 }
 
@@ -202,7 +247,7 @@ static __always_inline bool mm_owner(struct kvm *kvm, struct irqgate_ident *id)
 	if (!t || BPF_CORE_READ(t, mm) != mm)
 		return false; /* the process is gone */
 	ident_capture(id, t);
-	id->root = named_forebear(t);
+	note_forebear(id, t);
 	return true;
 }
 

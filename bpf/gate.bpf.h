@@ -133,8 +133,9 @@ SHARED __u64 judge_signaller(__u64 efd, struct irqgate_ident *id, struct attempt
 		struct irqgate_binding *b;
 
 		b = key.irq ? bpf_map_lookup_elem(&bindings, &key) : NULL;
-		/* Whoever bound it was judged for that. */
-		if (!b || same_process(id, &b->binder))
+		/* Whoever bound it was judged for that, and its context with it. */
+		if (!b || same_process(id, &b->binder) ||
+		    (a->gd != IRQGATE_GD_NONE && a->gd == ident_gd(&b->binder)))
 			continue;
 		r.raw = decide_vector(b->handle, b->vector, a->gd);
 		if (r.d.verdict > worst.d.verdict) {

@@ -88,6 +88,18 @@ static __always_inline struct irqgate_match *pid_row(void *rows, __u32 source, _
 	return row->start == ticks ? row : NULL;
 }
 
+/* The row that names the forebear: that process, whoever has its pid now. */
+static __always_inline struct irqgate_match *root_row(void *rows, __u32 source,
+						      struct irqgate_ident *id)
+{
+	struct irqgate_match_key key = { .kind = IRQGATE_MATCH_PID,
+					 .source = source,
+					 .a = id->root };
+	struct irqgate_match *row = id->root ? bpf_map_lookup_elem(rows, &key) : NULL;
+
+	return row && row->start == id->root_start / NSEC_PER_TICK ? row : NULL;
+}
+
 /*
  * The row that matches an identity: the most specific kind first, the deepest
  * cgroup first. @source: 0 looks for a context, 1 for a soft source.
@@ -107,14 +119,9 @@ static __always_inline struct irqgate_match *ident_row(struct irqgate_ident *id,
 	row = pid_row(rows, source, id->tgid, id->start);
 	if (row)
 		return row;
-	if (id->root && id->root != id->tgid) {
-		/* Inherited when the forebear lived: its start was checked then. */
-		key.kind = IRQGATE_MATCH_PID;
-		key.a = id->root;
-		row = bpf_map_lookup_elem(rows, &key);
-		if (row)
-			return row;
-	}
+	row = root_row(rows, source, id);
+	if (row)
+		return row;
 	key.kind = IRQGATE_MATCH_CGROUP;
 	for (i = 0; i < IRQGATE_IDENT_CGROUPS; i++) {
 		if (i >= id->ncgroups)

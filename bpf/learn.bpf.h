@@ -29,6 +29,13 @@ static __always_inline void lost_binding(void)
 		__sync_fetch_and_add(&st->lost_bindings, 1);
 }
 
+static __always_inline __u32 adoption(void)
+{
+	struct irqgate_state *st = the_state();
+
+	return st ? st->adoption : 0;
+}
+
 /* Make every cached verdict stale. */
 static __always_inline void epoch_bump(void)
 {
@@ -264,6 +271,29 @@ static __always_inline void fold_early(struct irqgate_binding *b)
 		account_dropped(b, dropped);
 }
 
+/*
+ * INTx is recognized by its eventfd, which in quarantine is the sink: the hooks must
+ * know that one as well, beside the owner's.
+ */
+static __always_inline bool has_sink(struct irqgate_binding *b)
+{
+	return b->irq & IRQGATE_IRQ_INTX && b->state == IRQGATE_BINDING_QUARANTINED;
+}
+
+static __always_inline void sink_learn(struct irqgate_binding *b)
+{
+	struct irqgate_eventfd *e = has_sink(b) ? eventfd_learn(b->trigger) : NULL;
+
+	if (e)
+		eventfd_add_source(e, b->irq);
+}
+
+static __always_inline void sink_forget(struct irqgate_binding *b)
+{
+	if (has_sink(b))
+		eventfd_del_source(b->trigger, b->irq);
+}
+
 static __always_inline void unbind(struct irqgate_vector_key *key, __u32 irq)
 {
 	struct irqgate_irq_key ikey = { .irq = irq };
@@ -271,6 +301,7 @@ static __always_inline void unbind(struct irqgate_vector_key *key, __u32 irq)
 
 	if (b && b->handle == key->handle && b->vector == key->vector) {
 		fold_early(b);
+		sink_forget(b);
 		eventfd_del_source(binding_home(b), irq);
 		counters_keep(b);
 		bpf_map_delete_elem(&bindings, &ikey);
@@ -326,6 +357,11 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 		b = NULL;
 	}
 	if (b && adopt && b->trigger == trigger) {
+		b->seen = adoption();
+		e = eventfd_learn(binding_home(b));
+		if (e)
+			eventfd_add_source(e, ikey.irq);
+		sink_learn(b);
 		if (binder && !ident_known(&b->binder)) {
 			b->binder = *binder;
 			decide_binding(b);
@@ -351,8 +387,10 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 		b->device = device;
 		b->state = IRQGATE_BINDING_BOUND;
 	}
+	b->seen = adoption();
 	if (b->trigger)
 		home = binding_home(b);
+	sink_forget(b);
 
 	agent = current_agent();
 	if (agent && !adopt) {
@@ -382,6 +420,7 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 		if (e)
 			eventfd_add_source(e, ikey.irq);
 	}
+	sink_learn(b);
 	judge_bound(b, !adopt);
 	fold_early(b);
 	return 0;
@@ -393,12 +432,15 @@ static __always_inline void vm_learn(struct kvm *kvm, struct irqgate_ident *crea
 	struct irqgate_ptr_key key = { .ptr = (__u64)kvm };
 	struct irqgate_vm *vm;
 
-	if (bpf_map_update_elem(&vms, &key, &none, adopt ? BPF_NOEXIST : BPF_ANY)) {
-		if (!adopt)
-			lost_binding();
-		return;
-	}
+	int known = bpf_map_update_elem(&vms, &key, &none, adopt ? BPF_NOEXIST : BPF_ANY);
+
+	if (known && !adopt)
+		lost_binding();
 	vm = bpf_map_lookup_elem(&vms, &key);
+	if (vm)
+		vm->seen = adoption();
+	if (known)
+		return;
 	if (vm && creator)
 		vm->creator = *creator;
 	/* It may have ended since it was found: before vm_destroyed could see the entry. */
@@ -432,7 +474,7 @@ SHARED int irqfd_learn(__u64 ptr, bool adopt)
 {
 	struct kvm_kernel_irqfd *irqfd = (void *)ptr;
 	struct irqgate_ptr_key key = { .ptr = ptr };
-	struct irqgate_irqfd entry = {};
+	struct irqgate_irqfd entry = {}, *known;
 	struct irqgate_eventfd *e;
 	__u32 i;
 
@@ -441,8 +483,12 @@ SHARED int irqfd_learn(__u64 ptr, bool adopt)
 	entry.gsi = BPF_CORE_READ(irqfd, gsi);
 	if (!adopt)
 		irqfd_forget(ptr); /* reused memory whose end was not seen */
+	entry.seen = adoption();
 	if (bpf_map_update_elem(&irqfds, &key, &entry, BPF_NOEXIST)) {
-		if (!adopt)
+		known = bpf_map_lookup_elem(&irqfds, &key);
+		if (known && known->vm == entry.vm && known->eventfd == entry.eventfd)
+			known->seen = entry.seen;
+		else if (!adopt)
 			lost_binding();
 		return 0;
 	}

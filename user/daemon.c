@@ -149,18 +149,24 @@ static int adopt_vfio(void)
 	return err;
 }
 
-/* Find what the hooks did not see being made, and act on what is not in order. */
+/* Find what the hooks did not see being made, forget what they did not see ending. */
+static int search(struct loader *l)
+{
+	int err;
+
+	__atomic_add_fetch(&l->pins.state->adoption, 1, __ATOMIC_SEQ_CST);
+	err = pins_iterate("iter_kvm", NULL, NULL) ?: pins_call("prog_vms") ?: adopt_vfio();
+	return err ?: pins_call("prog_sweep");
+}
+
+/* The same, and act on what is not in order. */
 static int adopt(struct loader *l)
 {
 	int lock = lock_changes(), err;
 
 	if (lock < 0)
 		return lock;
-	err = pins_iterate("iter_kvm", NULL, NULL) ?: pins_call("prog_vms");
-	if (!err)
-		err = adopt_vfio();
-	if (!err)
-		err = bindings_enforce(&l->pins);
+	err = search(l) ?: bindings_enforce(&l->pins);
 	close(lock);
 	return err < 0 ? err : 0;
 }
@@ -369,6 +375,8 @@ static void check_sentinel(struct loader *l)
 	ev.reason = alive ? IRQGATE_REASON_RECOVERED : IRQGATE_REASON_SILENT;
 	l->pins.state->alarm = alive ? 0 : ev.time;
 	tell(l, &ev);
+	if (alive)
+		adopt(l); /* what was made or ended meanwhile */
 	msg(alive ? "the hooks fire again"
 		  : "ALARM: the hooks do not fire, nothing is enforced; is kernel.ftrace_enabled "
 		    "0?");
@@ -525,6 +533,14 @@ static void take_charge(struct loader *l)
 	__atomic_store_n(&l->pins.state->loader_tgid, getpid(), __ATOMIC_SEQ_CST);
 }
 
+/* Before the programs of another version go, so that no vector is without a gate. */
+static int gate_stays(struct loader *l)
+{
+	if (inline_present())
+		inline_attach(&l->pins);
+	return 0;
+}
+
 /*
  * In force before this returns: the table, then the gates that ask it, then
  * everything that existed before them.
@@ -551,7 +567,7 @@ static int bring_up(struct loader *l)
 	if (!err)
 		err = load_stages(l);
 	if (!err && upgrade == UPGRADE_LAYOUT)
-		err = upgrade_finish(&l->pins);
+		err = upgrade_take() ?: search(l) ?: gate_stays(l) ?: upgrade_finish();
 	if (!err) {
 		l->pins.state->build = hooks_build();
 		l->replacing = false;

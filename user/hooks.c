@@ -35,6 +35,7 @@ const struct hook hooks[] = {
 	{ "eventfd_taken", "eventfd_ctx_fdget", HOOK_TRACE, STAGE_CORE, .on_return = true, .by_value = true, .what = "who makes the kernel signal an eventfd" },
 	{ "host_irq", "handle_irq_event", HOOK_TRACE, STAGE_CORE, .counts = true, .what = "interrupts of host drivers" },
 	{ "adopt_tasks", "task", HOOK_ITER, STAGE_CORE, .pin = "iter_tasks", .what = "processes that exist" },
+	{ "adopt_sweep", "-", HOOK_CALL, STAGE_CORE, .pin = "prog_sweep", .what = "forgetting what is gone" },
 	{ "judge_all", "-", HOOK_CALL, STAGE_CORE, .pin = "prog_judge", .what = "judging all bindings" },
 
 	{ "gate_vfio_ioctl", "bpf_lsm_file_ioctl", HOOK_GATE, STAGE_VFIO, .what = "bind gate: VFIO_DEVICE_SET_IRQS" },

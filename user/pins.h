@@ -46,7 +46,8 @@ int pins_remove(const char *dir);
 /*
  * pins_call - run a pinned program once
  * @name: prog_judge, brings the verdict of every binding up to date with the
- *        table; prog_vms, adopts the VMs that exist
+ *        table; prog_vms, adopts the VMs that exist; prog_sweep, forgets what the
+ *        last search did not find
  * Return: 0; also when the module the program is for is not there; or a negative
  * errno. Says why.
  */

@@ -7,6 +7,7 @@
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -16,6 +17,9 @@
 #include "probe.h"
 #include "show.h"
 #include "util.h"
+
+/* Inode number of the first pid namespace (PROC_PID_INIT_INO, linux/proc_ns.h). */
+#define INIT_PID_NS 0xEFFFFFFCu
 
 static const struct lack none;
 
@@ -35,6 +39,7 @@ struct lack probe_bpf(void)
 {
 	/* r0 = 0; exit: the smallest program there is, of a kind that traces. */
 	struct bpf_insn insns[] = { { .code = 0xb7 }, { .code = 0x95 } };
+	struct stat st;
 	char line[256];
 	int fd;
 
@@ -42,6 +47,11 @@ struct lack probe_bpf(void)
 		return (struct lack){
 			"not root: loading BPF needs CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN",
 			"run as root"
+		};
+	if (!stat("/proc/self/ns/pid", &st) && st.st_ino != INIT_PID_NS)
+		return (struct lack){
+			"this is a pid namespace of its own, where other processes cannot be seen",
+			"run in the host's, in a container with its pid namespace (hostPID)"
 		};
 	mounted("securityfs", "/sys/kernel/security", SECURITYFS_MAGIC);
 	if (!read_line("/sys/kernel/security/lockdown", line, sizeof(line)) &&

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "hooks.h"
-#include "inline.h"
 #include "upgrade.h"
 #include "util.h"
 
@@ -152,91 +151,54 @@ static void convert_value(const struct typed_map *from, const struct typed_map *
 		(struct view){ to->btf, to->info.btf_value_type_id, new });
 }
 
-/* An element that was taken over, in case it ends before the old programs do. */
-struct taken {
-	struct taken *next;
-	void *old_key, *key, *value;
-};
-
-static struct taken *take(const struct typed_map *from, const struct typed_map *to,
-			  const void *old_key)
-{
-	size_t old_size = from->info.key_size, size = to->info.key_size;
-	void *old_value = malloc(from->info.value_size);
-	struct taken *t = calloc(1, sizeof(*t) + old_size + size + to->info.value_size);
-
-	if (!t || !old_value || bpf_map_lookup_elem(from->fd, old_key, old_value)) {
-		free(t);
-		t = NULL;
-		goto out;
-	}
-	t->old_key = t + 1;
-	t->key = (char *)t->old_key + old_size;
-	t->value = (char *)t->key + size;
-	memcpy(t->old_key, old_key, old_size);
-	convert_key(from, to, t->old_key, t->key);
-	convert_value(from, to, old_value, t->value);
-out:
-	free(old_value);
-	return t;
-}
-
-static void free_taken(struct taken *t)
-{
-	while (t) {
-		struct taken *next = t->next;
-
-		free(t);
-		t = next;
-	}
-}
-
 /* A counter both have: what the new hooks counted so far is added. */
-static void add_counters(const struct typed_map *to, const struct taken *t)
+static void add_counters(const struct typed_map *to, const void *key,
+			 struct irqgate_counters *value)
 {
 	struct irqgate_counters now;
 
-	if (!bpf_map_lookup_elem(to->fd, t->key, &now)) {
-		counters_add(t->value, &now);
-		bpf_map_update_elem(to->fd, t->key, t->value, BPF_EXIST);
+	if (!bpf_map_lookup_elem(to->fd, key, &now)) {
+		counters_add(value, &now);
+		bpf_map_update_elem(to->fd, key, value, BPF_EXIST);
 	}
 }
 
-/* What the new hooks learned already is newer than what the old map says. */
-static struct taken *take_all(const struct typed_map *from, const struct typed_map *to,
-			      bool counters)
+/* Of an eventfd only who signals it: the search finds who listens and what it carries. */
+static void keep_signaller(struct irqgate_eventfd *e)
 {
-	void *key = malloc(from->info.key_size), *prev = NULL;
-	struct taken *all = NULL, *t;
+	memset(e->source, 0, sizeof(e->source));
+	memset(e->vm, 0, sizeof(e->vm));
+	e->untracked = 0;
+}
 
-	while (key && !bpf_map_get_next_key(from->fd, prev, key)) {
-		prev = key;
-		t = take(from, to, key);
-		if (!t)
+/*
+ * What the new hooks learned already is newer than what the old map says; what ended
+ * unseen the search for what exists does not find.
+ */
+static int take_all(const char *name, const struct typed_map *from, const struct typed_map *to)
+{
+	bool counters = !strcmp(name, "stats");
+	void *old_key = malloc(from->info.key_size), *old = malloc(from->info.value_size);
+	void *key = malloc(to->info.key_size), *value = malloc(to->info.value_size);
+	void *prev = NULL;
+	int err = old_key && old && key && value ? 0 : -ENOMEM;
+
+	while (!err && !bpf_map_get_next_key(from->fd, prev, old_key)) {
+		prev = old_key;
+		if (bpf_map_lookup_elem(from->fd, old_key, old))
 			continue;
-		if (bpf_map_update_elem(to->fd, t->key, t->value, BPF_NOEXIST) == -EEXIST &&
-		    counters)
-			add_counters(to, t);
-		t->next = all;
-		all = t;
+		convert_key(from, to, old_key, key);
+		convert_value(from, to, old, value);
+		if (!strcmp(name, "eventfds"))
+			keep_signaller(value);
+		if (bpf_map_update_elem(to->fd, key, value, BPF_NOEXIST) == -EEXIST && counters)
+			add_counters(to, key, value);
 	}
-	free(key);
-	return all;
-}
-
-/* Those that ended while both were attached: only the old hooks could see it. */
-static void drop_ended(const struct typed_map *from, const struct typed_map *to,
-		       const struct taken *t)
-{
-	void *old = malloc(from->info.value_size), *now = malloc(to->info.value_size);
-
-	for (; t && old && now; t = t->next)
-		if (bpf_map_lookup_elem(from->fd, t->old_key, old) &&
-		    !bpf_map_lookup_elem(to->fd, t->key, now) &&
-		    !memcmp(now, t->value, to->info.value_size))
-			bpf_map_delete_elem(to->fd, t->key);
+	free(old_key);
 	free(old);
-	free(now);
+	free(key);
+	free(value);
+	return err;
 }
 
 /* Who every process is lies in its task storage, which only a pidfd leads to. */
@@ -262,58 +224,43 @@ static void take_idents(const struct typed_map *from, const struct typed_map *to
 	free(new);
 }
 
-static const char *const carried[] = { "stats",  "bindings", "bound", "eventfds",
-				       "irqfds", "vms",      "held",  "isolated" };
-
-struct carry {
-	struct typed_map from, to;
-	struct taken *taken;
-};
-
-static int carry(struct carry *c, const char *name)
+static int carry(const char *name)
 {
-	int err = open_map(PIN_OLD, name, &c->from) ?: open_map(PIN_DIR, name, &c->to);
+	struct typed_map from, to = { .fd = -1 };
+	int err = open_map(PIN_OLD, name, &from) ?: open_map(PIN_DIR, name, &to);
 
-	if (!err)
-		c->taken = take_all(&c->from, &c->to, !strcmp(name, "stats"));
-	return err == -ENOENT ? 0 : err;
+	if (!err && !strcmp(name, "idents"))
+		take_idents(&from, &to);
+	else if (!err)
+		err = take_all(name, &from, &to);
+	close_map(&from);
+	close_map(&to);
+	return err == -ENOENT ? 0 : err; /* there was none yet, or it was taken */
 }
 
-int upgrade_finish(const struct pins *pins)
+int upgrade_take(void)
 {
-	struct carry all[ARRAY_SIZE(carried)] = {}, idents = {};
+	static const char *const names[] = { "idents",   "stats", "bindings", "bound",
+					     "eventfds", "vms",   "held",     "isolated" };
 	unsigned int i;
-	int err;
+	int err = 0;
 
-	err = open_map(PIN_OLD, "idents", &idents.from) ?: open_map(PIN_DIR, "idents", &idents.to);
+	for (i = 0; i < ARRAY_SIZE(names) && !err; i++)
+		err = carry(names[i]);
+	return err ? fail(err,
+			  "cannot take over from the irqgate of another version: %s; it stays in "
+			  "force",
+			  strerror(-err))
+		   : 0;
+}
+
+int upgrade_finish(void)
+{
+	int err = pins_remove(PIN_OLD);
+
 	if (!err)
-		take_idents(&idents.from, &idents.to);
-	else if (err == -ENOENT)
-		err = 0;
-	for (i = 0; i < ARRAY_SIZE(carried) && !err; i++)
-		err = carry(&all[i], carried[i]);
-	/* No vector may be without a gate in between. */
-	if (!err && inline_present())
-		inline_attach(pins);
-	if (!err)
-		err = pins_remove(PIN_OLD);
-	for (i = 0; i < ARRAY_SIZE(carried); i++) {
-		if (!err && all[i].taken)
-			drop_ended(&all[i].from, &all[i].to, all[i].taken);
-		free_taken(all[i].taken);
-		close_map(&all[i].from);
-		close_map(&all[i].to);
-	}
-	close_map(&idents.from);
-	close_map(&idents.to);
-	if (err)
-		return fail(err,
-			    "cannot take over from the irqgate of another version: %s; it stays in "
-			    "force",
-			    strerror(-err));
-	__atomic_add_fetch(&pins->state->epoch, 1, __ATOMIC_SEQ_CST);
-	msg("took over from an irqgate of another version");
-	return 0;
+		msg("took over from an irqgate of another version");
+	return err;
 }
 
 /* The state of what is loaded, whatever its layout. */

@@ -34,8 +34,9 @@ struct irqgate_ident {
 	__u64 exe_ino;
 	__u32 uid;
 	__u32 tgid;
-	__u32 root; /* nearest forebear, or itself, that a pid row names; else tgid */
+	__u32 root; /* nearest forebear that a pid row may name; 0: none */
 	__u32 ncgroups;
+	__u64 root_start; /* as start */
 	__u64 cgroups[IRQGATE_IDENT_CGROUPS]; /* own cgroup first, then its parents */
 };
 
@@ -92,7 +93,8 @@ struct irqgate_binding {
 	__u8 reason; /* enum irqgate_reason */
 	__u8 index; /* VFIO_PCI_{INTX,MSI,MSIX}_IRQ_INDEX */
 	__u8 isolate; /* a violation is answered by isolating the device */
-	__u8 pad[7];
+	__u8 pad[3];
+	__u32 seen; /* state.adoption when it was last seen to exist */
 	__u64 since; /* CLOCK_BOOTTIME ns of the bind */
 	struct irqgate_counters count;
 	struct irqgate_ident binder; /* tgid 0: found already bound, and nobody that holds it */
@@ -115,13 +117,14 @@ struct irqgate_irqfd {
 	__u64 vm;
 	__u64 eventfd;
 	__u32 gsi;
-	__u32 pad;
+	__u32 seen; /* as in struct irqgate_binding */
 	__u64 injections; /* seen at irqfd_wakeup beyond those of judged MSIs */
 };
 
 struct irqgate_vm {
 	struct irqgate_ident creator;
-	char comm[16];
+	__u32 seen; /* as in struct irqgate_binding */
+	__u32 pad;
 };
 
 /* Key of `held`: a process that is stopped until its vectors are quarantined. */
@@ -168,9 +171,9 @@ struct irqgate_file {
 	__u64 object; /* vfio_pci_core_device or eventfd_ctx */
 };
 
-_Static_assert(sizeof(struct irqgate_ident) == 112, "shared layout");
-_Static_assert(sizeof(struct irqgate_binding) == 248, "shared layout");
-_Static_assert(sizeof(struct irqgate_eventfd) == 216, "shared layout");
+_Static_assert(sizeof(struct irqgate_ident) == 120, "shared layout");
+_Static_assert(sizeof(struct irqgate_binding) == 256, "shared layout");
+_Static_assert(sizeof(struct irqgate_eventfd) == 224, "shared layout");
 _Static_assert(sizeof(struct irqgate_isolation) == 64, "shared layout");
 _Static_assert(sizeof(struct irqgate_file) == 32, "shared layout");
 

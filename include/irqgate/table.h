@@ -154,7 +154,9 @@ struct irqgate_state {
 	struct irqgate_defaults defaults[2]; /* by slot */
 	__u64 loader_beat; /* CLOCK_MONOTONIC ns of the loader's last sign of life */
 	__u32 loader_tgid; /* 0: none; cleared by BPF when it exits */
+	__u32 adoption; /* number of the last search for what exists */
 	__u32 inline_gate; /* enum irqgate_inline */
+	__u32 pad;
 	__u64 lost_events; /* ring buffer full */
 	__u64 lost_bindings; /* could not be recorded: a map was full */
 	__u64 unknown_msis; /* through VFIO without a learned binding */
@@ -171,6 +173,6 @@ _Static_assert(sizeof(struct irqgate_vector_auth) == 8, "shared layout");
 _Static_assert(sizeof(struct irqgate_match_key) == 24, "shared layout");
 _Static_assert(sizeof(struct irqgate_match) == 24, "shared layout");
 _Static_assert(sizeof(struct irqgate_context) == 72, "shared layout");
-_Static_assert(sizeof(struct irqgate_state) == 120, "shared layout");
+_Static_assert(sizeof(struct irqgate_state) == 128, "shared layout");
 
 #endif

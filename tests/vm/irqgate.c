@@ -6,7 +6,7 @@
  *
  * usage: vmtest [PATTERN...]   runs the tests whose names match every pattern
  */
-#include "tests.h"
+#include "fixture.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -19,134 +19,6 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static void write_text(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "we");
-	bool ok = f && fputs(text, f) >= 0;
-
-	ok = f && !fclose(f) && ok;
-	expect(ok, "%s: %s", path, rig_errname(errno));
-}
-
-/* ---- the machine and the usual policy -------------------------------------- */
-
-struct device edu, edu2, nic, igb;
-
-static void find(struct device *d, uint16_t vendor, uint16_t device, unsigned int nth,
-		 unsigned int vectors)
-{
-	if (rig_pci_find(vendor, device, nth, d->bdf))
-		return;
-	d->vectors = vectors;
-	snprintf(d->handle, sizeof(d->handle), "pci:%s", d->bdf);
-}
-
-#define BLUE "t/blue"
-#define RED "t/red"
-#define NOBODY "t/nobody" /* a cgroup no context claims */
-#define SOFT "t/soft"
-
-#define CONTEXTS                                                                                   \
-	"contexts:\n"                                                                              \
-	"  - { name: blue, match: { cgroup: /t/blue } }\n"                                         \
-	"  - { name: red, match: { cgroup: /t/red } }\n"
-/* One device, registered for blue. */
-static void enforce(const struct device *d, const char *vectors, const char *action)
-{
-	loader_start(ENFORCE CONTEXTS "devices:\n" ROW, d->handle, "blue", vectors, action);
-}
-
-static void with(const struct device *d)
-{
-	if (!d->vectors)
-		test_skip("this machine has no such device");
-}
-
-/* A VMM that has opened its function and bound nothing yet. */
-static void equip(struct worker *w, const struct device *d)
-{
-	long n = ask_text(w, W_OPEN, d->bdf);
-
-	expect(n >= d->vectors, "cannot open %s: %s", d->bdf, rig_errname((int)n));
-	must(w, W_VM, d->vectors, 0, 0);
-	must(w, W_EVENTFDS, d->vectors, 0, 0);
-}
-
-static struct worker *vmm(const char *cgroup, const struct device *d)
-{
-	struct worker *w = worker_new(cgroup);
-
-	equip(w, d);
-	return w;
-}
-
-/* A user-space driver: the same without a VM. */
-static struct worker *driver(const char *cgroup, const struct device *d)
-{
-	struct worker *w = worker_new(cgroup);
-
-	expect(ask_text(w, W_OPEN, d->bdf) >= d->vectors, "cannot open %s", d->bdf);
-	must(w, W_EVENTFDS, d->vectors, 0, 0);
-	return w;
-}
-
-enum order { IRQFD_FIRST, VFIO_FIRST };
-
-/* All vectors. The result is VFIO's; KVM must agree. */
-static long bind_all(struct worker *w, const struct device *d, enum order order)
-{
-	long ret;
-
-	if (order == IRQFD_FIRST)
-		must(w, W_IRQFD, 0, d->vectors, 0);
-	ret = ask(w, W_VFIO, 0, d->vectors, 0);
-	if (order == VFIO_FIRST)
-		must(w, W_IRQFD, 0, d->vectors, 0);
-	return ret;
-}
-
-/* Emulated devices: eventfds with no source but who writes to them. */
-static struct worker *emulator(const char *cgroup)
-{
-	struct worker *w = worker_new(cgroup);
-
-	must(w, W_VM, 4, 0, 0);
-	must(w, W_EVENTFDS, 4, 0, 0);
-	must(w, W_IRQFD, 0, 4, 0);
-	return w;
-}
-
-static struct worker *bound_vmm(const char *cgroup, const struct device *d)
-{
-	struct worker *w = vmm(cgroup, d);
-
-	expect_is(bind_all(w, d, IRQFD_FIRST), 0, "binding %s", d->bdf);
-	return w;
-}
-
-/* Is W of the context a device is registered for, under deny? */
-static void expect_member(struct worker *w, const struct device *d, bool member, const char *what)
-{
-	equip(w, d);
-	expect_is(bind_all(w, d, IRQFD_FIRST), member ? 0 : -EACCES, "binding by %s", what);
-	if (member)
-		must(w, W_ARRIVES, 0, d->vectors, 1);
-	else
-		must(w, W_ABSENT, 0, d->vectors, 1);
-	worker_end(w, false);
-}
-
-/* Passed, dropped, ... of every vector of a device since mark(). */
-#define COUNTS(d, ...)                                                                             \
-	expect_counts((d)->handle, 0, (d)->vectors - 1, (struct counts){ __VA_ARGS__ })
-#define COUNTS_OF(d, first, last, ...)                                                             \
-	expect_counts((d)->handle, first, last, (struct counts){ __VA_ARGS__ })
-
-static void expect_running(struct worker *w)
-{
-	expect(wait_for(1000, task_state(w->pid) != 'T'), "the process that bound stays stopped");
-}
 
 /* ---- modules.* -------------------------------------------------------------- */
 
@@ -1081,22 +953,6 @@ static void enforce_pid(pid_t pid)
 		     pid, nic.handle, "blue", "all", "deny");
 }
 
-/* A worker whose pid will be PID. */
-static struct worker *worker_with_pid(pid_t pid)
-{
-	struct worker *w;
-	FILE *f = fopen("/proc/sys/kernel/ns_last_pid", "we");
-
-	if (!f)
-		test_skip("this kernel cannot choose pids");
-	fprintf(f, "%d", pid - 1);
-	fclose(f);
-	w = worker_new(NOBODY);
-	if (w->pid != pid)
-		test_skip("pid %d was taken", pid);
-	return w;
-}
-
 static void context_pid(void)
 {
 	struct worker *parent, *other;
@@ -1272,30 +1128,6 @@ static void host_foreign(void)
 }
 
 /* ---- lifecycle.* ------------------------------------------------------------ */
-
-static long vfio_bindings(void)
-{
-	struct json_object *all = show("bindings");
-	size_t n = json_object_array_length(all), i;
-	long count = 0;
-
-	for (i = 0; i < n; i++)
-		count += !!strcmp(field(json_object_array_get_idx(all, i), "state"), "host");
-	json_object_put(all);
-	return count;
-}
-
-static void expect_forgotten(const char *after)
-{
-	static const char *const maps[] = { "eventfds", "irqfds", "vms" };
-	size_t i;
-
-	expect(wait_for(3000, !vfio_bindings()), "%ld bindings are left %s", vfio_bindings(),
-	       after);
-	for (i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
-		expect(wait_for(3000, !map_count(maps[i])), "%ld %s are left %s",
-		       map_count(maps[i]), maps[i], after);
-}
 
 static void lifecycle(bool kill)
 {
@@ -1532,6 +1364,33 @@ static void hooks_fire(void)
 	expect(!*silent, "never ran:%s", silent);
 }
 
+/* Is it in force? And what was lost or skipped, if anything. */
+static void hooks_status(void)
+{
+	static const char *const losses[] = { "lost_events", "lost_bindings", "unknown_msis",
+					      "missed_runs" };
+	struct json_object *all, *o;
+	const struct output *out;
+	size_t i;
+
+	enforce(&nic, "all", "drop");
+	out = irqgate("status", "-j", NULL);
+	expect_is(out->status, 0, "irqgate status");
+	o = json_tokener_parse(out->out);
+	expect(atoi(field(o, "loader")) == loader_pid(), "loader is %s", field(o, "loader"));
+	expect(!strcmp(field(o, "mode"), "enforce"), "mode is %s", field(o, "mode"));
+	all = show("stats");
+	for (i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
+		expect(*field(o, losses[i]) && *field(json_object_array_get_idx(all, 0), losses[i]),
+		       "status or show stats has no field '%s'", losses[i]);
+	json_object_put(all);
+	json_object_put(o);
+	loader_kill();
+	verb(1, "status", NULL);
+	unload();
+	verb(1, "status", NULL);
+}
+
 /* ---- errors.* --------------------------------------------------------------- */
 
 static void expect_one_line(const char *text)
@@ -1693,7 +1552,11 @@ static const struct test tests[] = {
 	{ "reload.bound", reload_bound },
 	{ "persist.kill", persist_kill },
 	{ "persist.lossless", persist_lossless },
+};
+
+static const struct test last_tests[] = {
 	{ "hooks.fire", hooks_fire },
+	{ "hooks.status", hooks_status },
 	{ "errors.usage", errors_usage },
 	/* This one unloads, the next begins like that: loading takes long under TCG. */
 	{ "errors.policy", errors_policy },
@@ -1705,23 +1568,22 @@ static const struct test tests[] = {
 
 int main(int argc, char **argv)
 {
-	struct test_set sets[3];
+	struct test_set sets[7];
 
 	if (argc > 2 && !strcmp(argv[1], "-w"))
 		return worker_main(argc - 2, argv + 2);
 	/* For hooks.fire. */
 	write_text("/proc/sys/kernel/bpf_stats_enabled", "1");
-	find(&edu, RIG_EDU, 0, 1);
-	find(&edu2, RIG_EDU, 1, 1);
-	find(&nic, RIG_E1000E, 0, 5);
-	find(&igb, RIG_IGB, 0, 10);
-	if (!edu2.vectors || !nic.vectors) {
+	if (!find_devices()) {
 		fprintf(stderr, "vmtest: not a machine of tests/vm/boot\n");
 		return 2;
 	}
-	sets[0] = matrix_tests();
-	sets[1] = inline_tests();
-	/* The last one of these cannot be undone. */
-	sets[2] = (struct test_set){ tests, sizeof(tests) / sizeof(tests[0]), false };
-	return tests_run(sets, 3, argv + 1);
+	sets[0] = TEST_SET(tests);
+	sets[1] = evade_tests();
+	sets[2] = matrix_tests();
+	sets[3] = adopt_tests();
+	sets[4] = upgrade_tests();
+	sets[5] = inline_tests();
+	sets[6] = TEST_SET(last_tests);
+	return tests_run(sets, 7, argv + 1);
 }

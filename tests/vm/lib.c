@@ -37,7 +37,6 @@ static pid_t loader;
 static const char *loader_option;
 static long events_from; /* offset in EVENTS */
 static struct worker workers[MAX_WORKERS];
-static unsigned int nworkers;
 
 struct row {
 	char handle[32];
@@ -171,20 +170,28 @@ const struct output *run(char *const argv[])
 	return &o;
 }
 
+static const char *build = "";
+
+void irqgate_build(const char *name)
+{
+	build = name;
+}
+
 /* Beside the directory of this program. */
-static char *irqgate_path(void)
+char *irqgate_path(void)
 {
 	static char path[512];
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 32);
 	char *slash;
 	int i;
 
-	for (i = 0; i < 2 && n > 0; i++) {
+	path[n > 0 ? n : 0] = '\0';
+	for (i = 0; i < 2; i++) {
 		slash = strrchr(path, '/');
 		if (slash)
 			*slash = '\0';
 	}
-	strcat(path, "/irqgate");
+	snprintf(path + strlen(path), 32, "%s%s/irqgate", *build ? "/" : "", build);
 	return path;
 }
 
@@ -253,18 +260,15 @@ static void write_policy(const char *policy, va_list ap)
 	fclose(f);
 }
 
-void loader_start(const char *policy, ...)
+/* Runs it with the policy that was written. */
+static void start(void)
 {
 	char *argv[] = { irqgate_path(),        "run", "-j", "--policy", POLICY,
 			 (char *)loader_option, NULL };
 	uint64_t end = rig_now_ms() + READY_MS;
 	char text[512];
-	va_list ap;
 
 	loader_option = NULL;
-	va_start(ap, policy);
-	write_policy(policy, ap);
-	va_end(ap);
 	unlink(ERRORS); /* or an earlier loader's "ready" is taken for its own */
 	unlink(EVENTS);
 	loader = spawn(argv, EVENTS, ERRORS);
@@ -294,16 +298,42 @@ static unsigned int reloads(void)
 	return n;
 }
 
-void loader_reload(const char *policy, ...)
+static void reload(void)
 {
 	unsigned int before = reloads();
-	va_list ap;
 
-	va_start(ap, policy);
-	write_policy(policy, ap);
-	va_end(ap);
 	kill(loader, SIGHUP);
 	expect(wait_for(5000, reloads() != before), "the policy was not reloaded");
+}
+
+#define WRITE_POLICY(policy)                                                                       \
+	do {                                                                                       \
+		va_list ap_;                                                                       \
+                                                                                                   \
+		va_start(ap_, policy);                                                             \
+		write_policy(policy, ap_);                                                         \
+		va_end(ap_);                                                                       \
+	} while (0)
+
+void loader_start(const char *policy, ...)
+{
+	WRITE_POLICY(policy);
+	start();
+}
+
+void loader_reload(const char *policy, ...)
+{
+	WRITE_POLICY(policy);
+	reload();
+}
+
+void loader_with(const char *policy, ...)
+{
+	WRITE_POLICY(policy);
+	if (loader)
+		reload();
+	else
+		start();
 }
 
 static int loader_end(int sig)
@@ -364,7 +394,7 @@ const char *field(struct json_object *row, const char *name)
 	return value ? json_object_get_string(value) : "";
 }
 
-static long number(struct json_object *row, const char *name)
+long number(struct json_object *row, const char *name)
 {
 	return json_object_get_int64(json_object_object_get(row, name));
 }
@@ -534,20 +564,53 @@ void expect_state(const char *handle, unsigned int first, unsigned int last, con
 	       *b.state ? b.state : "not bound", b.verdict, b.reason, state);
 }
 
-struct json_object *event_find(const char *verdict, const char *reason, const char *level,
-				      const char *handle, unsigned int vector)
+/* The next event in a file; NULL at its end. */
+static struct json_object *next_event(FILE *f)
 {
-	FILE *f = fopen(EVENTS, "re");
-	struct json_object *found = NULL, *o;
+	struct json_object *o = NULL;
 	char *line = NULL;
 	size_t size = 0;
 
+	while (!o && getline(&line, &size, f) > 0)
+		o = strchr(line, '\n') ? json_tokener_parse(line) : NULL;
+	free(line);
+	return o;
+}
+
+static FILE *open_events(void)
+{
+	FILE *f = fopen(EVENTS, "re");
+
+	if (f)
+		fseek(f, events_from, SEEK_SET);
+	return f;
+}
+
+long events_of(const char *verdict, const char *handle)
+{
+	struct json_object *o;
+	FILE *f = open_events();
+	long n = 0;
+
+	while (f && (o = next_event(f))) {
+		n += !strcmp(field(o, "verdict"), verdict) && !strcmp(field(o, "handle"), handle);
+		json_object_put(o);
+	}
+	if (f)
+		fclose(f);
+	return n;
+}
+
+struct json_object *event_find(const char *verdict, const char *reason, const char *level,
+			       const char *handle, unsigned int vector)
+{
+	struct json_object *found = NULL, *o;
+	FILE *f = open_events();
+
 	if (!f)
 		return NULL;
-	fseek(f, events_from, SEEK_SET);
-	while (!found && getline(&line, &size, f) > 0) {
-		o = strchr(line, '\n') ? json_tokener_parse(line) : NULL;
-		if (o && (!verdict || !strcmp(field(o, "verdict"), verdict)) &&
+	while (!found && (o = next_event(f))) {
+		if ((!verdict || !strcmp(field(o, "verdict"), verdict)) &&
 		    (!reason || !strcmp(field(o, "reason"), reason)) &&
 		    (!level || !strcmp(field(o, "level"), level)) &&
 		    (!handle || !strcmp(field(o, "handle"), handle)) &&
@@ -556,7 +619,6 @@ struct json_object *event_find(const char *verdict, const char *reason, const ch
 		else
 			json_object_put(o);
 	}
-	free(line);
 	fclose(f);
 	return found;
 }
@@ -570,37 +632,67 @@ struct json_object *event_wait(const char *verdict, const char *reason, const ch
 	return event;
 }
 
-long map_count(const char *name)
+struct json_object *map_dump(const char *name)
 {
 	char path[128];
 	char *argv[] = { BPFTOOL, "-j", "map", "dump", "pinned", path, NULL };
 	struct json_object *all;
 	const struct output *o;
-	long n;
 
 	snprintf(path, sizeof(path), PINS "/%s", name);
 	o = run(argv);
 	expect(!o->status, "bpftool map dump %s: %s%s", path, o->out, o->err);
 	all = json_tokener_parse(o->out);
 	expect(json_object_is_type(all, json_type_array), "bpftool map dump %s: no JSON", path);
-	n = (long)json_object_array_length(all);
+	return all;
+}
+
+long map_count(const char *name)
+{
+	struct json_object *all = map_dump(name);
+	long n = (long)json_object_array_length(all);
+
 	json_object_put(all);
+	return n;
+}
+
+long status_of(const char *name)
+{
+	struct json_object *o = json_tokener_parse(irqgate("status", "-j", NULL)->out);
+	long n;
+
+	expect(json_object_object_get(o, name), "irqgate status -j has no %s", name);
+	n = number(o, name);
+	json_object_put(o);
 	return n;
 }
 
 /* ---- workers ------------------------------------------------------------- */
 
+/* An entry that is unused, or whose worker was ended. */
+static struct worker *new_entry(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < MAX_WORKERS && workers[i].pid; i++)
+		;
+	expect(i < MAX_WORKERS, "too many workers");
+	return &workers[i];
+}
+
+static struct worker *started(struct worker *w, int ret)
+{
+	if (ret)
+		w->pid = 0;
+	expect(!ret, "a worker does not start: %s", rig_errname(ret));
+	return w;
+}
+
 struct worker *worker_as(const struct worker_options *options)
 {
-	struct worker *w;
-	int ret;
+	struct worker *w = new_entry();
 
-	expect(nworkers < MAX_WORKERS, "too many workers");
-	w = &workers[nworkers];
-	ret = worker_start(w, options);
-	expect(!ret, "a worker does not start: %s", rig_errname(ret));
-	nworkers++;
-	return w;
+	return started(w, worker_start(w, options));
 }
 
 struct worker *worker_new(const char *cgroup)
@@ -624,8 +716,8 @@ void worker_end(struct worker *w, bool violently)
 	w->pid = 0;
 }
 
-static long ask_all(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, uint32_t c,
-		    const char *text, int fd)
+long ask_all(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, uint32_t c,
+	     const char *text, int fd)
 {
 	long ret = worker_call(w, op, a, b, c, text, fd);
 
@@ -648,15 +740,9 @@ long ask_text(struct worker *w, enum worker_op op, const char *text)
 
 struct worker *heir_of(struct worker *w, const char *cgroup, uint32_t vector)
 {
-	struct worker *heir;
-	int ret;
+	struct worker *heir = new_entry();
 
-	expect(nworkers < MAX_WORKERS, "too many workers");
-	heir = &workers[nworkers];
-	ret = worker_heir(w, heir, cgroup, vector);
-	expect(!ret, "an heir does not start: %s", rig_errname(ret));
-	nworkers++;
-	return heir;
+	return started(heir, worker_heir(w, heir, cgroup, vector));
 }
 
 void make_peers(struct worker *a, struct worker *b)
@@ -718,25 +804,32 @@ static bool wanted(const struct test *t, char *const patterns[])
 	return true;
 }
 
-void shared_end(void)
+static void workers_end(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < nworkers; i++)
+	for (i = 0; i < MAX_WORKERS; i++)
 		worker_end(&workers[i], true);
-	nworkers = 0;
-	loader_end(SIGTERM);
 }
 
-static void run_one(const struct test *t, bool shared)
+void shared_end(void)
+{
+	workers_end();
+	loader_end(SIGTERM);
+	irqgate_build("");
+}
+
+static void run_one(const struct test *t, const struct test_set *set)
 {
 	outcome = PASSED;
 	why[0] = '\0';
 	test_current = t;
 	if (!setjmp(leave))
 		t->run();
-	if (!shared || outcome == FAILED)
+	if (outcome == FAILED || (!set->shared && !set->loader_stays))
 		shared_end();
+	else if (!set->shared)
+		workers_end();
 	why[strcspn(why, "\n")] = '\0';
 }
 
@@ -768,7 +861,7 @@ int tests_run(const struct test_set *sets, size_t count, char *const patterns[])
 			if (!wanted(&sets[s].tests[i], patterns))
 				continue;
 			start = rig_now_ms();
-			run_one(&sets[s].tests[i], sets[s].shared);
+			run_one(&sets[s].tests[i], &sets[s]);
 			numbers[outcome]++;
 			report(&sets[s].tests[i], start);
 		}

@@ -40,7 +40,7 @@ void expect_is(long got, long want, const char *fmt, ...) PRINTF(3, 4);
 void nap(unsigned int ms);
 
 struct test {
-	const char *name;
+	const char *name; /* NULL ends a list */
 	void (*run)(void);
 };
 
@@ -48,7 +48,15 @@ struct test_set {
 	const struct test *tests;
 	size_t count;
 	bool shared; /* what one starts goes on for the next, unless it failed */
+	bool loader_stays; /* only the loader does */
 };
+
+/* All of an array, with the members named after it. */
+#define TEST_SET(array, ...)                                                                       \
+	(struct test_set)                                                                          \
+	{                                                                                          \
+		.tests = (array), .count = sizeof(array) / sizeof((array)[0]), ##__VA_ARGS__       \
+	}
 
 /* In a shared set: ends what those before started. */
 void shared_end(void);
@@ -66,7 +74,7 @@ bool test_try(void (*step)(const void *arg), const void *arg, char *why_not, siz
 
 struct output {
 	int status; /* exit status, or 128 + signal */
-	char out[65536], err[4096];
+	char out[1 << 20], err[4096];
 };
 
 /* Runs ARGV to its end; the result is overwritten by the next call. */
@@ -78,6 +86,12 @@ const struct output *irqgate(const char *word, ...) __attribute__((sentinel));
 /* The same for a verb that must end with STATUS. */
 void verb(int status, const char *word, ...) __attribute__((sentinel));
 
+/* The irqgate these tests are of. */
+char *irqgate_path(void);
+
+/* Until the end of the test, another build of it: "other" or "next" (Makefile). */
+void irqgate_build(const char *name);
+
 /* The loader. It runs with the text of a policy and prints events to a file. */
 void loader_start(const char *policy, ...) PRINTF(1, 2);
 void loader_options(const char *option); /* one more, for the next start only */
@@ -85,6 +99,7 @@ void loader_stop(void); /* SIGTERM; must end with 0 */
 void loader_kill(void); /* SIGKILL */
 pid_t loader_pid(void); /* 0: none runs */
 void loader_reload(const char *policy, ...) PRINTF(1, 2); /* SIGHUP */
+void loader_with(const char *policy, ...) PRINTF(1, 2); /* either, as it runs or not */
 
 /* Stops the loader if it runs, unloads; nothing of irqgate may remain. */
 void unload(void);
@@ -95,6 +110,7 @@ bool loaded(void);
 /* `show WHAT -j`, to be released by the caller. */
 struct json_object *show(const char *what);
 const char *field(struct json_object *row, const char *name); /* "" if null */
+long number(struct json_object *row, const char *name);
 
 struct counts {
 	long passed, dropped, denied, would_drop, leaked, audited;
@@ -134,8 +150,15 @@ struct json_object *event_wait(const char *verdict, const char *reason, const ch
 struct json_object *event_find(const char *verdict, const char *reason, const char *level,
 			       const char *handle, unsigned int vector);
 
-/* Elements of a pinned map. */
+/* How many events since mark() have this verdict and handle. */
+long events_of(const char *verdict, const char *handle);
+
+/* A pinned map as bpftool prints it, to be released; its elements. */
+struct json_object *map_dump(const char *name);
 long map_count(const char *name);
+
+/* A number of `irqgate status`. */
+long status_of(const char *name);
 
 /* ---- workers ------------------------------------------------------------- */
 
@@ -150,6 +173,8 @@ void worker_end(struct worker *w, bool kill);
 
 /* A step; no answer is a failure. */
 long ask(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, uint32_t c);
+long ask_all(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, uint32_t c,
+	     const char *text, int fd);
 long ask_text(struct worker *w, enum worker_op op, const char *text);
 
 /* One that must succeed. */

@@ -949,5 +949,5 @@ struct test_set matrix_tests(void)
 			}
 		}
 	}
-	return (struct test_set){ tests, n, true };
+	return (struct test_set){ .tests = tests, .count = n, .shared = true };
 }

@@ -21,8 +21,17 @@ extern struct device nic, igb; /* MSI-X */
 /* modprobe OPTION A B; one that fails is a failure. */
 void modprobe(const char *option, const char *a, const char *b);
 
+/* adopt.c: what was there before irqgate. */
+struct test_set adopt_tests(void);
+
+/* upgrade.c: another irqgate takes over. */
+struct test_set upgrade_tests(void);
+
 /* matrix.c: paths x states x modes. */
 struct test_set matrix_tests(void);
+
+/* evade.c: ways around irqgate, churn, races, loss. */
+struct test_set evade_tests(void);
 
 /* inline.c: the kernel module. */
 struct test_set inline_tests(void);

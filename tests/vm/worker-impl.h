@@ -14,10 +14,22 @@ struct call {
 extern struct rig_dev worker_dev;
 extern struct rig_vm worker_vm;
 extern int32_t worker_eventfds[RIG_MAX_VECTORS]; /* -1: none */
+extern int worker_sock; /* steps come from here */
+
+/* Moves to CGROUP and executes a worker that keeps what an heir does. */
+void worker_become(uint32_t vector, const char *cgroup) __attribute__((noreturn));
+
+/* ioctl(2) by the 32-bit system call. -ENOSYS where there is none. */
+long worker_ioctl32(int fd, unsigned int cmd, const void *data, size_t len);
+
+/* The child serves from here on; who waits for the parent waits for both. */
+long go_on_in_child(void);
 
 /* Each returns -EOPNOTSUPP for steps of another. */
+long serve_adopt(const struct call *c);
 long serve_signal(const struct call *c);
 long serve_device(const struct call *c);
 long serve_vm(const struct call *c);
+long serve_evade(const struct call *c);
 
 #endif

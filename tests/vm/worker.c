@@ -31,6 +31,7 @@ struct rig_dev worker_dev;
 struct rig_vm worker_vm;
 int32_t worker_eventfds[RIG_MAX_VECTORS];
 static int peer = -1;
+int worker_sock;
 static struct stream *stream;
 static pid_t streamer;
 
@@ -231,7 +232,7 @@ static long await(uint32_t vector)
 }
 
 /* int 0x80 takes its pointers in 32 bits. */
-static long ioctl32(int fd, unsigned int cmd, const void *data, size_t len)
+long worker_ioctl32(int fd, unsigned int cmd, const void *data, size_t len)
 {
 	long ret = -ENOSYS;
 #ifdef __x86_64__
@@ -264,7 +265,7 @@ static long compat_vfio(uint32_t start, uint32_t count)
 
 	memcpy(buf, &set, sizeof(set));
 	memcpy(buf + sizeof(set), &worker_eventfds[start], count * sizeof(int32_t));
-	return ioctl32(worker_dev.fd, VFIO_DEVICE_SET_IRQS, buf, set.argsz);
+	return worker_ioctl32(worker_dev.fd, VFIO_DEVICE_SET_IRQS, buf, set.argsz);
 }
 
 static long compat_irqfd(uint32_t vector)
@@ -274,7 +275,7 @@ static long compat_irqfd(uint32_t vector)
 		.gsi = RIG_GSI(vector),
 	};
 
-	return ioctl32(worker_vm.fd, KVM_IRQFD, &irqfd, sizeof(irqfd));
+	return worker_ioctl32(worker_vm.fd, KVM_IRQFD, &irqfd, sizeof(irqfd));
 }
 
 static long stream_start(uint32_t vector, uint32_t gap)
@@ -312,7 +313,7 @@ static long stream_stop(void)
 }
 
 /* The child serves from here on; who waits for the parent waits for both. */
-static long go_on_in_child(void)
+long go_on_in_child(void)
 {
 	pid_t pid = fork();
 	int status;
@@ -334,24 +335,18 @@ static void keep_at_exec(int fd)
 }
 
 /* What an heir keeps is told it as VECTOR:FD, */
-static long start_heir(uint32_t vector, const char *cgroup, int sock)
+void worker_become(uint32_t vector, const char *cgroup)
 {
 	char number[3][12], kept[1024] = "", self[512];
 	char *argv[] = { "vmtest", "-w", number[0], number[1], number[2], kept, NULL };
-	const int values[] = { sock, worker_dev.fd, (int)worker_dev.index };
+	const int values[] = { worker_sock, worker_dev.fd, (int)worker_dev.index };
 	size_t at = 0;
 	uint32_t v;
-	pid_t pid;
 	int i;
 
-	if (sock < 0)
-		return -EBADF;
-	pid = fork();
-	if (pid)
-		return pid < 0 ? -errno : pid;
 	for (i = 0; i < 3; i++)
 		snprintf(number[i], sizeof(number[i]), "%d", values[i]);
-	keep_at_exec(sock);
+	keep_at_exec(worker_sock);
 	keep_at_exec(worker_dev.fd);
 	for (v = 0; v < RIG_MAX_VECTORS; v++) {
 		if ((v != vector && vector != W_ALL) || worker_eventfds[v] < 0)
@@ -363,6 +358,20 @@ static long start_heir(uint32_t vector, const char *cgroup, int sock)
 	if (!rig_cgroup_enter(cgroup) && !prctl(PR_SET_PDEATHSIG, SIGKILL))
 		execv(own_path(self, sizeof(self)), argv);
 	_exit(127);
+}
+
+static long start_heir(uint32_t vector, const char *cgroup, int sock)
+{
+	pid_t pid;
+
+	if (sock < 0)
+		return -EBADF;
+	pid = fork();
+	if (!pid) {
+		worker_sock = sock;
+		worker_become(vector, cgroup);
+	}
+	return pid < 0 ? -errno : pid;
 }
 
 static long receive(uint32_t vector, bool device, uint32_t index)
@@ -467,21 +476,26 @@ static long serve(const struct call *c, int fd)
 	case W_STEAL:
 		return steal(c->a, c->b, c->c);
 	default:
-		ret = serve_signal(c);
+		ret = serve_adopt(c);
+		if (ret == -EOPNOTSUPP)
+			ret = serve_signal(c);
 		if (ret == -EOPNOTSUPP)
 			ret = serve_device(c);
-		return ret == -EOPNOTSUPP ? serve_vm(c) : ret;
+		if (ret == -EOPNOTSUPP)
+			ret = serve_vm(c);
+		return ret == -EOPNOTSUPP ? serve_evade(c) : ret;
 	}
 }
 
 int worker_main(int argc, char **argv)
 {
-	int sock = atoi(argv[0]), fd, n;
 	struct call call;
 	int64_t result;
 	const char *p;
 	unsigned int v;
+	int fd, n;
 
+	worker_sock = atoi(argv[0]);
 	worker_dev.fd = -1;
 	memset(worker_eventfds, -1, sizeof(worker_eventfds));
 	if (argc == 4) {
@@ -491,11 +505,11 @@ int worker_main(int argc, char **argv)
 		     p += n)
 			worker_eventfds[v] = fd;
 	}
-	while (rig_recv_fd(sock, &call, sizeof(call), &fd) == sizeof(call)) {
+	while (rig_recv_fd(worker_sock, &call, sizeof(call), &fd) == sizeof(call)) {
 		result = serve(&call, fd);
 		if (fd >= 0)
 			close(fd);
-		if (rig_send_fd(sock, &result, sizeof(result), -1) != sizeof(result))
+		if (rig_send_fd(worker_sock, &result, sizeof(result), -1) != sizeof(result))
 			return 1;
 	}
 	return 0;

@@ -47,6 +47,10 @@ enum worker_op {
 	W_NUMBER, /* the eventfd of vector a, b: the device, as the process numbers it */
 	W_STEAL, /* pidfd_getfd(2) of descriptor c of process b as eventfd of vector a */
 
+	/* worker-adopt.c */
+	W_NAMESPACE, /* a child in a pid namespace of its own goes on */
+	W_HIDE, /* the VM, b: the device, is held only where a says; see enum hiding */
+
 	/* worker-signal.c */
 	W_SIGNAL, /* writes to the eventfd of vector a by enum means b */
 	W_READ, /* reads it so: the count */
@@ -77,6 +81,12 @@ enum worker_op {
 };
 
 #define W_ALL UINT32_MAX
+
+/* Where a file lives that no process has under a descriptor. */
+enum hiding {
+	IN_FLIGHT, /* in a socket nobody reads */
+	IN_URING, /* among the fixed files of an io_uring */
+};
 
 enum means {
 	BY_CALL, /* read(2), write(2) */

@@ -1,0 +1,1138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Attempts to get around irqgate, and what wears it down: churn, races, loss. As in
+ * irqgate.c the far end decides; what an attempt gains for a moment must be counted as
+ * leaked and be contained, never counted as passed or dropped.
+ */
+#include "fixture.h"
+#include "worker-evade.h"
+
+#include <errno.h>
+#include <linux/vfio.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static long evade(struct worker *w, enum evade_op op, uint32_t a, uint32_t b, uint32_t c)
+{
+	return ask(w, (enum worker_op)op, a, b, c);
+}
+
+static long evade_text(struct worker *w, enum evade_op op, uint32_t a, uint32_t b, uint32_t c,
+		       const char *text)
+{
+	return ask_all(w, (enum worker_op)op, a, b, c, text, -1);
+}
+
+/* One that must succeed. */
+static long tried(struct worker *w, enum evade_op op, uint32_t a, uint32_t b, uint32_t c)
+{
+	long ret = evade(w, op, a, b, c);
+
+	expect(ret >= 0, "step %d(%u, %u, %u): %s", op, a, b, c, rig_errname((int)ret));
+	return ret;
+}
+
+static long from_environment(const char *name, long usual)
+{
+	const char *text = getenv(name);
+
+	return text && *text ? atol(text) : usual;
+}
+
+/* ---- evade.*: arguments that change between check and use ----------------------- */
+
+/* Under deny a binding should not have been: it is told how long it was. */
+static void expect_lived(unsigned int vector)
+{
+	struct json_object *ev = event_wait("deny", NULL, "quarantine", nic.handle, vector);
+
+	expect(ev, "vector %u: no event of a binding that got past the gate", vector);
+	expect(number(ev, "lived_us") > 0, "vector %u lived %ld us", vector,
+	       number(ev, "lived_us"));
+	json_object_put(ev);
+}
+
+/* W bound VECTOR, which it may not have, behind the gate's back. */
+static void expect_contained(struct worker *w, unsigned int vector)
+{
+	expect_running(w);
+	expect_state(nic.handle, vector, vector, "quarantined");
+	must(w, W_ABSENT, vector, 1, 3);
+	COUNTS_OF(&nic, vector, vector, .dropped = 3);
+}
+
+static void swap_vector(const char *action)
+{
+	struct worker *w;
+
+	enforce(&nic, "[0-1]", action);
+	w = vmm(BLUE, &nic);
+	must(w, W_IRQFD, 0, nic.vectors, 0);
+	mark();
+	tried(w, E_SWAP_VFIO, 0, 3, SWAP_VECTOR);
+	expect_contained(w, 3);
+	tried(w, E_SWAP_VFIO, 0, 4, SWAP_FLAGS);
+	expect_contained(w, 4);
+	if (!strcmp(action, "deny")) {
+		expect_lived(3);
+		expect_lived(4);
+	}
+	/* What it may have it may have in this way too. */
+	tried(w, E_SWAP_VFIO, 0, 1, SWAP_VECTOR);
+	must(w, W_ARRIVES, 1, 1, 2);
+	COUNTS_OF(&nic, 1, 1, .passed = 2);
+}
+
+static void evade_swap_vector_deny(void)
+{
+	swap_vector("deny");
+}
+
+static void evade_swap_vector_drop(void)
+{
+	swap_vector("drop");
+}
+
+/* To the eventfd another context's VM listens to. */
+static void evade_swap_fd(void)
+{
+	static const enum swap how[] = { SWAP_FD, SWAP_DUP };
+	struct worker *w, *red;
+	size_t i;
+
+	enforce(&nic, "all", "deny");
+	red = emulator(RED);
+	w = vmm(BLUE, &nic);
+	make_peers(red, w);
+	must(red, W_SEND, 0, 0, 0);
+	expect_is(ask(w, W_RECEIVE, 1, 0, 0), 1, "receiving an eventfd");
+	for (i = 0; i < 2; i++) {
+		mark();
+		expect_is(evade(w, E_SWAP_VFIO, 1, 1, SWAP_VECTOR), -EACCES, "binding openly");
+		tried(w, E_SWAP_VFIO, 0, 1, how[i]);
+		expect_running(w);
+		must(w, W_RAISE, 0, 1, 3);
+		expect_is(ask(red, W_PENDING, 0, 0, 0), 0, "pending at the other's VM");
+		expect_state(nic.handle, 0, 0, "quarantined");
+		COUNTS_OF(&nic, 0, 0, .dropped = 3);
+		expect_lived(0);
+		must(w, W_VFIO_OFF, 0, 0, 0);
+	}
+}
+
+/* Red may hold the device, for a test's sake; to inject into blue's VM it may not. */
+static void evade_swap_inject(void)
+{
+	struct worker *w, *red;
+	struct json_object *ev;
+	struct counts c;
+	long arrived;
+
+	enforce(&nic, "all", "deny");
+	w = bound_vmm(BLUE, &nic);
+	red = heir_of(w, RED, 0);
+	mark();
+	expect_is(ask(red, W_NONE, 0, 0, 0), -EACCES, "injecting openly");
+	arrived = evade(red, E_SWAP_VFIO, 0, 0, SWAP_INJECT);
+	expect(!arrived || arrived == -EACCES, "injecting: %s", rig_errname((int)arrived));
+	arrived = must(w, W_PENDING, 0, 0, 0);
+	if (arrived) {
+		ev = event_wait("leak", "swapped", NULL, nic.handle, 0);
+		expect(ev, "no event of the leak");
+		json_object_put(ev);
+	}
+	c = counted(nic.handle, 0);
+	expect(c.leaked == arrived && !c.passed && !c.dropped,
+	       "%ld arrived; leaked %ld, passed %ld, dropped %ld", arrived, c.leaked, c.passed,
+	       c.dropped);
+}
+
+static bool is_bound(const struct device *d, unsigned int vector)
+{
+	struct binding b = {};
+
+	return binding_of(d->handle, vector, &b) && !strcmp(b.state, "bound");
+}
+
+static void evade_swap_irqfd(void)
+{
+	static const enum swap how[] = { SWAP_FD, SWAP_DUP, SWAP_FLAGS };
+	struct worker *w, *red;
+	size_t i;
+
+	enforce(&nic, "all", "deny");
+	w = driver(BLUE, &nic);
+	must(w, W_VFIO, 0, nic.vectors, 0);
+	red = heir_of(w, RED, 0);
+	for (i = 0; i < 3; i++) {
+		must(red, W_VM, 1, 0, 0);
+		mark();
+		expect_is(ask(red, W_IRQFD, 0, 1, 0), -EACCES, "KVM_IRQFD openly");
+		tried(red, E_SWAP_IRQFD, 0, 0, how[i]);
+		expect_running(red);
+		must(w, W_RAISE, 0, 1, 3);
+		expect_is(ask(red, W_PENDING, 0, 0, 0), 0, "pending at the other's VM");
+		expect_state(nic.handle, 0, 0, "quarantined");
+		COUNTS_OF(&nic, 0, 0, .dropped = 3, .denied = 1);
+		expect_lived(0);
+		tried(red, E_VM_END, 0, 0, 0);
+		expect(wait_for(5000, is_bound(&nic, 0)), "still quarantined without the VM");
+		ask(w, W_TAKE, 0, 0, 0);
+		must(w, W_RAISE, 0, 1, 1);
+		expect_is(ask(w, W_TAKE, 0, 0, 0), 1, "count at the owner");
+	}
+}
+
+/* A call that waits between check and use while what was checked is taken away. */
+static void evade_stalled(void)
+{
+	struct worker *w, *other;
+
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW, nic.handle, "blue", "all", "deny",
+		     edu.handle, "blue", "all", "deny");
+	w = vmm(BLUE, &nic);
+	must(w, W_IRQFD, 0, nic.vectors, 0);
+	other = bound_vmm(BLUE, &edu);
+	mark();
+	tried(w, E_STALL, 0, 0, SWAP_VECTOR);
+	verb(0, "revoke", nic.handle, "0", NULL);
+	tried(w, E_STALL_END, 0, 0, 0);
+	expect_contained(w, 0);
+	/* Within the gate: nobody else waits for it, and it decides by what is in force then. */
+	tried(w, E_STALL, 1, 1, SWAP_VECTOR | STALL_IN_GATE);
+	verb(0, "revoke", nic.handle, "1", NULL);
+	loader_stop();
+	must(other, W_ARRIVES, 0, 1, 2);
+	loader_start(ENFORCE CONTEXTS "devices:\n" ROW ROW, nic.handle, "blue", "[2-4]", "deny",
+		     edu.handle, "blue", "all", "deny");
+	must(other, W_ARRIVES, 0, 1, 2);
+	expect_is(evade(w, E_STALL_END, 0, 0, 0), -EACCES, "what was stalled in the gate");
+	must(w, W_ABSENT, 1, 1, 2);
+	COUNTS(&edu, .passed = 4);
+}
+
+/* The same without userfaultfd(2): chance decides when. */
+static void evade_race(void)
+{
+	long rounds = from_environment("RACE_ROUNDS", 2000), arrived = 0, done;
+	struct counts c;
+	struct worker *w;
+
+	enforce(&nic, "[0-1]", "deny");
+	w = driver(BLUE, &nic);
+	mark();
+	for (done = 0; done < rounds; done += 500)
+		arrived += tried(w, E_RACE, 0, 3, 500);
+	c = counted(nic.handle, 3);
+	expect(c.leaked == arrived && !c.passed, "%ld arrived; leaked %ld, passed %ld, dropped %ld",
+	       arrived, c.leaked, c.passed, c.dropped);
+	must(w, W_VFIO, 0, 2, 0);
+	mark();
+	must(w, W_RAISE, 0, nic.vectors, 2);
+	COUNTS_OF(&nic, 0, 1, .passed = 2);
+	COUNTS_OF(&nic, 2, 4, .passed = 0);
+}
+
+/*
+ * Whoever binds what must be dropped is held until it is quarantined. An accomplice
+ * that makes it go on wins the time the loader takes, which is told.
+ */
+static void evade_continued(void)
+{
+	struct worker *w, *accomplice;
+	struct json_object *ev;
+
+	enforce(&nic, "all", "drop");
+	w = vmm(NOBODY, &nic);
+	must(w, W_IRQFD, 0, nic.vectors, 0);
+	accomplice = worker_new(NOBODY);
+	tried(accomplice, E_LOOP, LOOP_CONTINUE, (uint32_t)w->pid, 10000);
+	mark();
+	kill(loader_pid(), SIGSTOP);
+	must(w, W_VFIO, 0, nic.vectors, 0);
+	must(w, W_ARRIVES, 0, nic.vectors, 2);
+	kill(loader_pid(), SIGCONT);
+	expect(wait_for(5000, (ev = event_find("leak", NULL, "quarantine", nic.handle, 0))),
+	       "no event of the quarantine");
+	expect(number(ev, "lived_us") > 0 && number(ev, "count") == 2,
+	       "the event says it lived %ld us and leaked %ld", number(ev, "lived_us"),
+	       number(ev, "count"));
+	json_object_put(ev);
+	tried(accomplice, E_LOOP_END, 0, 0, 0);
+	expect_state(nic.handle, 0, nic.vectors - 1, "quarantined");
+	must(w, W_ABSENT, 0, nic.vectors, 3);
+	COUNTS(&nic, .leaked = 2, .dropped = 3);
+}
+
+/* ---- evade.*: many at one eventfd ------------------------------------------------ */
+
+static void evade_shared_vectors(void)
+{
+	struct worker *w;
+	unsigned int i;
+
+	enforce(&nic, "[0-2]", "drop");
+	w = vmm(BLUE, &nic);
+	must(w, W_IRQFD, 0, 1, 0);
+	mark();
+	tried(w, E_SHARE, 0, 5, 0);
+	expect_running(w);
+	must(w, W_RAISE, 3, 2, 2);
+	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending after unauthorized vectors");
+	for (i = 0; i < 3; i++) {
+		must(w, W_RAISE, i, 1, 1);
+		must(w, W_WAIT, 0, 0, 0);
+	}
+	COUNTS_OF(&nic, 0, 2, .passed = 1);
+	COUNTS_OF(&nic, 3, 4, .dropped = 2);
+	enforce(&nic, "[0-2]", "deny");
+	must(w, W_VFIO_OFF, 0, 0, 0);
+	expect_is(evade(w, E_SHARE, 2, 2, 0), -EACCES, "binding 2-3 to one eventfd");
+	must(w, W_RAISE, 2, 2, 1);
+	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending after a refused bind");
+}
+
+/* A friend that holds W's eventfd 0, with a device of its own. */
+static struct worker *partner(struct worker *w, const struct device *d)
+{
+	struct worker *friend = driver(BLUE, d);
+
+	make_peers(w, friend);
+	must(w, W_SEND, 0, 0, 0);
+	expect_is(ask(friend, W_RECEIVE, 0, 0, 0), 1, "receiving an eventfd");
+	return friend;
+}
+
+static void evade_shared_devices(void)
+{
+	struct worker *w, *friend;
+
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW, nic.handle, "blue", "all", "drop",
+		     edu.handle, "red", "all", "drop");
+	w = bound_vmm(BLUE, &nic);
+	friend = partner(w, &edu);
+	mark();
+	must(friend, W_VFIO, 0, 1, 0);
+	expect_running(friend);
+	must(friend, W_RAISE, 0, 1, 3);
+	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending after red's device");
+	must(w, W_ARRIVES, 0, nic.vectors, 1);
+	COUNTS(&nic, .passed = 1);
+	COUNTS(&edu, .dropped = 3);
+	worker_end(friend, true);
+	must(w, W_ARRIVES, 0, nic.vectors, 1);
+	COUNTS(&nic, .passed = 2);
+}
+
+/* More sources than a binding map entry has places for: 5 + 10 + 1 + 1. */
+static void evade_many_sources(void)
+{
+	static const struct device *const all[] = { &nic, &igb, &edu, &edu2 };
+	long read, passed = 0, dropped = 0, leaked = 0;
+	struct worker *w[4];
+	struct counts c;
+	size_t i;
+
+	with(&igb);
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW ROW ROW, nic.handle, "blue", "all",
+		     "drop", igb.handle, "blue", "all", "drop", edu.handle, "blue", "all", "drop",
+		     edu2.handle, "blue", "all", "drop");
+	w[0] = driver(BLUE, &nic);
+	for (i = 0; i < 4; i++) {
+		if (i)
+			w[i] = partner(w[0], all[i]);
+		tried(w[i], E_SHARE, 0, all[i]->vectors, 0);
+		expect_running(w[i]);
+	}
+	mark();
+	for (i = 0; i < 4; i++)
+		must(w[i], W_RAISE, 0, all[i]->vectors, 1);
+	read = must(w[0], W_TAKE, 0, 0, 0);
+	for (i = 0; i < 4; i++) {
+		c = counted_all(all[i]->handle);
+		passed += c.passed;
+		dropped += c.dropped;
+		leaked += c.leaked;
+	}
+	expect(read == passed && passed + dropped == 17 && !leaked,
+	       "%ld of 17 were read; passed %ld, dropped %ld, leaked %ld", read, passed, dropped,
+	       leaked);
+	/* One less, and all of them are known again. */
+	worker_end(w[3], false);
+	expect(wait_for(5000, is_bound(&nic, 0) && is_bound(&igb, 9) && is_bound(&edu, 0)),
+	       "not all are bound again");
+	must(w[0], W_TAKE, 0, 0, 0);
+	for (i = 0; i < 3; i++)
+		must(w[i], W_RAISE, 0, all[i]->vectors, 1);
+	expect_is(ask(w[0], W_TAKE, 0, 0, 0), 16, "count of 16 sources");
+}
+
+/* Red listens before blue's device is connected. */
+static void evade_listener_first(void)
+{
+	struct worker *w, *red;
+
+	enforce(&nic, "all", "deny");
+	w = driver(BLUE, &nic);
+	red = heir_of(w, RED, 0);
+	must(red, W_VM, 1, 0, 0);
+	must(red, W_IRQFD, 0, 1, 0);
+	mark();
+	expect_is(ask(w, W_VFIO, 0, 1, 0), -EACCES, "binding under deny");
+	must(w, W_RAISE, 0, 1, 1);
+	expect_is(ask(red, W_PENDING, 0, 0, 0), 0, "pending at the other's VM");
+	COUNTS_OF(&nic, 0, 0, .denied = 1);
+	enforce(&nic, "all", "drop");
+	must(w, W_VFIO, 0, 1, 0);
+	expect_running(w);
+	must(w, W_RAISE, 0, 1, 2);
+	expect_is(ask(red, W_PENDING, 0, 0, 0), 0, "pending at the other's VM");
+	COUNTS_OF(&nic, 0, 0, .denied = 1, .dropped = 2);
+}
+
+/* Up to 6.16 an eventfd takes any number of irqfds, an entry of the map fewer. */
+static void evade_many_listeners(void)
+{
+	struct worker *w, *vm[5];
+	int i;
+
+	enforce(&nic, "all", "drop");
+	w = driver(BLUE, &nic);
+	for (i = 0; i < 5; i++) {
+		vm[i] = heir_of(w, i < 4 ? BLUE : RED, 0);
+		must(vm[i], W_VM, 1, 0, 0);
+	}
+	must(vm[0], W_IRQFD, 0, 1, 0);
+	if (ask(vm[1], W_IRQFD, 0, 1, 0) == -EBUSY)
+		test_skip("an eventfd takes one irqfd on this kernel");
+	must(vm[2], W_IRQFD, 0, 1, 0);
+	must(vm[3], W_IRQFD, 0, 1, 0);
+	tried(vm[4], E_SWAP_IRQFD, 0, 0, SWAP_FD);
+	mark();
+	must(w, W_VFIO, 0, 1, 0);
+	expect_running(w);
+	must(w, W_RAISE, 0, 1, 2);
+	expect_is(ask(vm[4], W_PENDING, 0, 0, 0), 0, "pending at the other's VM");
+	COUNTS_OF(&nic, 0, 0, .dropped = 2);
+}
+
+/* ---- evade.*: descriptors by other ways --------------------------------------------- */
+
+/* A fixed file arrives without a hook; what can be done with it is what is judged. */
+static void evade_io_uring(void)
+{
+	struct worker *w, *red, *friend;
+	uint32_t ring;
+	long ret;
+
+	enforce(&nic, "all", "drop");
+	w = bound_vmm(BLUE, &nic);
+	friend = worker_new(BLUE);
+	red = worker_new(RED);
+	ring = (uint32_t)tried(friend, E_RING, 0, 0, 0);
+	expect_is(evade(w, E_RING_SEND, 0, (uint32_t)friend->pid, ring), 0, "sending to a friend");
+	expect_is(evade(friend, E_RING_WRITE, 0, 0, 0), 8, "a write by a friend");
+	must(w, W_WAIT, 0, 0, 0);
+	ring = (uint32_t)tried(red, E_RING, 0, 0, 0);
+	ret = evade(w, E_RING_SEND, 1, (uint32_t)red->pid, ring);
+	if (ret == -EACCES)
+		return; /* the kernel asks by now: better */
+	expect_is(ret, 0, "IORING_MSG_SEND_FD");
+	mark();
+	expect_is(evade(red, E_RING_WRITE, 0, 0, 0), -EACCES, "a write to the fixed file");
+	expect_is(evade(red, E_RING_READ, 0, 0, 0), -EACCES, "a read of the fixed file");
+	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending");
+	COUNTS_OF(&nic, 1, 1, .denied = 2);
+	ret = evade(red, E_RING_INSTALL, 1, 0, 0);
+	expect(ret == -EACCES || ret == -EINVAL, "IORING_OP_FIXED_FD_INSTALL: %s",
+	       rig_errname((int)ret));
+	must(w, W_ARRIVES, 0, nic.vectors, 1);
+}
+
+/* What was sent before the eventfd carried interrupts. */
+static void evade_sent_early(void)
+{
+	struct worker *w, *red;
+	uint32_t ring;
+
+	enforce(&nic, "all", "drop");
+	w = vmm(BLUE, &nic);
+	red = worker_new(RED);
+	ring = (uint32_t)tried(red, E_RING, 0, 0, 0);
+	expect_is(evade(w, E_RING_SEND, 1, (uint32_t)red->pid, ring), 0, "IORING_MSG_SEND_FD");
+	make_peers(w, red);
+	must(w, W_SEND, 2, 0, 0);
+	expect_is(ask(red, W_RECEIVE, 2, 0, 0), 1, "receiving an eventfd nothing is bound to");
+	expect_is(bind_all(w, &nic, IRQFD_FIRST), 0, "binding");
+	mark();
+	expect_is(evade(red, E_RING_WRITE, 0, 0, 0), -EACCES, "a write to the fixed file");
+	expect_is(ask(red, W_WRITE, 2, 0, 0), -EACCES, "a write");
+	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending");
+	COUNTS_OF(&nic, 1, 2, .denied = 1);
+}
+
+static void modprobe_vhost(void)
+{
+	char *argv[] = { "/sbin/modprobe", "vhost_net", NULL };
+
+	if (run(argv)->status)
+		test_skip("no vhost_net on this kernel");
+}
+
+/* vhost signals from a kernel thread: what it is handed is what counts. */
+static void evade_compat(void)
+{
+	struct worker *w, *red;
+	long ret;
+
+	modprobe_vhost();
+	loader_with(ENFORCE "contexts:\n"
+			     "  - { name: blue, match: { cgroup: /t/blue }, strict: true }\n"
+			     "  - { name: red, match: { cgroup: /t/red } }\n"
+			     "devices:\n" ROW,
+		     nic.handle, "blue", "all", "drop");
+	w = bound_vmm(BLUE, &nic);
+	red = heir_of(w, RED, 0);
+	ret = evade(w, E_COMPAT_MSI, 1, 0, 0);
+	if (ret == -ENOSYS)
+		test_skip("this kernel has no 32-bit system calls");
+	expect_is(ret, -EACCES, "KVM_SIGNAL_MSI by int 0x80");
+	expect_is(ask(w, W_COMPAT_VFIO, 0, 1, 0), -EACCES, "VFIO_DEVICE_SET_IRQS by int 0x80");
+	expect_is(ask(w, W_COMPAT_IRQFD, 0, 0, 0), -EACCES, "KVM_IRQFD by int 0x80");
+	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending");
+	expect_is(evade(red, E_VHOST, 0, 0, 0), -EACCES, "VHOST_SET_VRING_CALL");
+	expect_is(evade(red, E_VHOST, 0, 1, 0), -EACCES, "VHOST_SET_VRING_CALL by int 0x80");
+	must(w, W_ARRIVES, 0, nic.vectors, 1);
+}
+
+/* ---- evade.*: who a process is ---------------------------------------------------- */
+
+static void evade_clone_vm(void)
+{
+	struct worker *w, *out, *red;
+
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW, nic.handle, "blue", "all", "deny",
+		     edu.handle, "blue", "all", "deny");
+	w = vmm(BLUE, &nic);
+	/* Out of its cgroup, one that shares blue's memory is blue ... */
+	expect_is(evade_text(w, E_CLONE, W_VFIO, 0, 0, RED), 0, "binding by blue's child");
+	expect_is(evade_text(w, E_CLONE, W_IRQFD, 0, 0, RED), 0, "KVM_IRQFD by blue's child");
+	must(w, W_ARRIVES, 0, 1, 2);
+	expect_is(evade_text(w, E_CLONE, W_WRITE, 0, 0, RED), 0, "writing by blue's child");
+	must(w, W_WAIT, 0, 0, 0);
+	/* ... and in blue's cgroup, one of another process is not. */
+	out = vmm(NOBODY, &edu);
+	mark();
+	must(out, W_IRQFD, 0, 1, 0);
+	expect_is(evade_text(out, E_CLONE, W_VFIO, 0, 0, BLUE), -EACCES, "another's child");
+	must(out, W_ABSENT, 0, 1, 1);
+	red = heir_of(w, RED, 0);
+	expect_is(evade_text(red, E_CLONE, W_WRITE, 0, 0, BLUE), -EACCES, "writing by red's child");
+	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending");
+	/* Moved while bound: nothing changes. */
+	expect_is(ask_text(w, W_CGROUP, RED), 0, "moving out");
+	expect_is(ask_text(red, W_CGROUP, BLUE), 0, "moving in");
+	must(w, W_ARRIVES, 0, 1, 2);
+	must(w, W_VFIO, 0, 1, 0);
+	must(w, W_ARRIVES, 0, 1, 1);
+	expect_is(ask(red, W_WRITE, 0, 0, 0), -EACCES, "writing by red");
+	COUNTS_OF(&nic, 0, 0, .passed = 3, .denied = 2);
+}
+
+/* Another program in another context, with what the one before had bound. */
+static void evade_exec(void)
+{
+	struct worker *w;
+
+	enforce(&nic, "all", "deny");
+	w = driver(BLUE, &nic);
+	must(w, W_VFIO, 0, 1, 0);
+	must(w, W_RAISE, 0, 1, 1);
+	expect_is(evade_text(w, E_EXEC, 0, 0, 0, RED), 0, "execve");
+	mark();
+	expect_is(ask(w, W_VFIO, 0, 1, 0), -EACCES, "binding");
+	expect_is(ask(w, W_WRITE, 0, 0, 0), -EACCES, "writing");
+	expect_is(ask(w, W_TAKE, 0, 0, 0), -EACCES, "reading");
+	COUNTS_OF(&nic, 0, 0, .denied = 3);
+	/* And back. */
+	expect_is(evade_text(w, E_EXEC, 0, 0, 0, BLUE), 0, "execve");
+	expect_is(ask(w, W_TAKE, 0, 0, 0), 1, "reading as blue again");
+}
+
+static void evade_setuid(void)
+{
+	struct worker *w;
+
+	loader_with(ENFORCE "contexts:\n  - { name: blue, match: { uid: 12345 } }\n"
+			     "devices:\n" ROW,
+		     nic.handle, "blue", "all", "deny");
+	w = vmm(NOBODY, &nic);
+	tried(w, E_SETUID, 12345, 0, 0);
+	expect_is(bind_all(w, &nic, IRQFD_FIRST), -EACCES, "binding after setuid");
+	must(w, W_ABSENT, 0, nic.vectors, 1);
+}
+
+/* The process the operator meant is gone, its number is not. */
+static void evade_pid(void)
+{
+	struct worker *w;
+	char to[32];
+	pid_t pid;
+
+	enforce(&nic, "all", "deny");
+	w = vmm(NOBODY, &nic);
+	pid = w->pid;
+	snprintf(to, sizeof(to), "pid:%d", pid);
+	verb(0, "allow", nic.handle, "all", "--to", to, NULL);
+	expect_is(bind_all(w, &nic, IRQFD_FIRST), 0, "binding");
+	must(w, W_ARRIVES, 0, nic.vectors, 1);
+	worker_end(w, true);
+	expect_member(worker_with_pid(pid), &nic, false, "a process that got the same pid");
+}
+
+/* What descends from a process a pid row named is not of who gets the pid next. */
+static void evade_pid_heirs(void)
+{
+	struct worker *w, *heir;
+	pid_t pid;
+
+#define POLICY(pid)                                                                                \
+	ENFORCE "contexts:\n  - { name: blue, match: { pid: %d } }\ndevices:\n" ROW, pid, nic.handle, \
+		"blue", "all", "deny"
+	w = driver(NOBODY, &nic);
+	pid = w->pid;
+	loader_with(POLICY(pid));
+	heir = heir_of(w, NOBODY, 0);
+	must(heir, W_VFIO, 0, 1, 0);
+	must(heir, W_VFIO_OFF, 0, 0, 0);
+	/* Other credentials: it no longer dies with its parent. */
+	tried(heir, E_SETUID, 12345, 0, 0);
+	worker_end(w, true);
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW, nic.handle, "blue", "all", "deny");
+	worker_with_pid(pid);
+	loader_with(POLICY(pid));
+#undef POLICY
+	expect_is(ask(heir, W_VFIO, 0, 1, 0), -EACCES, "binding by an heir of the pid's first");
+}
+
+/* ---- evade.*: routes and ranges ----------------------------------------------------- */
+
+static void evade_routing(void)
+{
+	struct worker *w, *red;
+
+	enforce(&nic, "[0-2]", "drop");
+	w = bound_vmm(BLUE, &nic);
+	red = emulator(RED);
+	mark();
+	tried(w, E_ROUTE, 0, 40, 0);
+	must(w, W_RAISE, 0, 1, 1);
+	must(w, W_WAIT, 40, 0, 0);
+	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending elsewhere");
+	/* An unauthorized vector's GSI as the authorized one's, and the other way round. */
+	tried(w, E_ROUTE, 3, 0, 0);
+	must(w, W_RAISE, 3, 2, 2);
+	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending after unauthorized vectors");
+	tried(w, E_ROUTE, 1, 3, 0);
+	must(w, W_RAISE, 1, 1, 1);
+	must(w, W_WAIT, 3, 0, 0);
+	expect_is(ask(red, W_PENDING, 0, 0, 0), 0, "pending at the other's VM");
+	COUNTS_OF(&nic, 0, 1, .passed = 1);
+	COUNTS_OF(&nic, 3, 4, .dropped = 2);
+}
+
+static void evade_ranges(void)
+{
+	static const struct {
+		uint32_t start, count;
+	} bad[] = {
+		{ 0, 2 },	    { 2, 2 },		 { 0, 5 },	      { 1, 2048 },
+		{ 1, 2049 },	    { 1, 0x7fffffff },	 { 1, 0xffffffff },   { 3, 0xffffffff },
+		{ 0xffffffff, 1 },  { 0xffffffff, 2 },	 { 0xffffffff, 3 },   { 0x80000000, 1 },
+		{ 0xfffff801, 2049 }, { 0x10001, 1 },	 { 0xffff, 1 },	      { 2048, 1 },
+	};
+	const uint32_t bind = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+	const uint32_t inject = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
+	struct worker *w;
+	long ret, rows;
+	size_t i;
+
+	enforce(&nic, "[1-2]", "deny");
+	w = vmm(BLUE, &nic);
+	rows = map_count("stats");
+	must(w, W_IRQFD, 0, nic.vectors, 0);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		ret = evade(w, E_SET_IRQS, bad[i].start, bad[i].count, bind);
+		expect(ret == -EACCES || ret == -EINVAL || ret == -EFAULT, "start %u count %u: %s", bad[i].start,
+		       bad[i].count, rig_errname((int)ret));
+	}
+	expect_is(vfio_bindings(), 0, "bindings");
+	/* A caller must not fill the map with what no device has: all five and the function. */
+	rows = map_count("stats") - rows;
+	expect(rows <= nic.vectors + 1, "%ld vectors are counted that do not exist", rows);
+	must(w, W_ABSENT, 0, nic.vectors, 1);
+	must(w, W_VFIO, 1, 2, 0);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		ret = evade(w, E_SET_IRQS, bad[i].start, bad[i].count, inject);
+		expect(ret == -EACCES || ret == -EINVAL, "DATA_NONE start %u count %u: %s",
+		       bad[i].start, bad[i].count, rig_errname((int)ret));
+	}
+	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending");
+	must(w, W_ARRIVES, 1, 2, 2);
+	/* The unauthorized end of a range, without an eventfd, is no violation. */
+	enforce(&nic, "[0-1]", "deny");
+	must(w, W_VFIO_OFF, 0, 0, 0);
+	mark();
+	expect_is(evade(w, E_SPARSE, 2, 5, 0), 0, "binding 0-1, unbinding 2-4");
+	must(w, W_ARRIVES, 0, 2, 2);
+	must(w, W_ABSENT, 2, 3, 1);
+	COUNTS_OF(&nic, 0, 1, .passed = 2);
+	COUNTS_OF(&nic, 2, 4, .denied = 0);
+	expect_is(evade(w, E_SPARSE, 0, 5, 0), 0, "unbinding all");
+}
+
+/* ---- evade.*: hooks that are taken away ----------------------------------------------- */
+
+static void ftrace(const char *value)
+{
+	write_text("/proc/sys/kernel/ftrace_enabled", value);
+}
+
+/* Nothing can be stopped meanwhile, but it is told, and found when it is over. */
+static void evade_ftrace(void)
+{
+	struct worker *w, *out;
+	struct json_object *ev;
+
+	enforce(&nic, "all", "drop");
+	w = vmm(BLUE, &edu);
+	out = vmm(NOBODY, &nic);
+	expect_is(bind_all(w, &edu, IRQFD_FIRST), 0, "binding");
+	verb(0, "status", NULL);
+	mark();
+	ftrace("0");
+	ev = wait_for(10000, (ev = event_wait("alarm", "silent", NULL, NULL, 0))) ? ev : NULL;
+	if (ev)
+		expect_is(irqgate("status", NULL)->status, 1, "irqgate status, silent");
+	if (ev)
+		expect_is(bind_all(out, &nic, IRQFD_FIRST), 0, "binding while the hooks are silent");
+	mark();
+	ftrace("1");
+	expect(ev, "no alarm within 10 s");
+	json_object_put(ev);
+	expect(wait_for(10000, !irqgate("status", NULL)->status), "status does not recover");
+	ev = event_wait("alarm", "recovered", NULL, NULL, 0);
+	expect(ev, "no event tells that it is over");
+	json_object_put(ev);
+	expect_running(out);
+	must(w, W_ARRIVES, 0, 1, 2);
+	expect_state(nic.handle, 0, nic.vectors - 1, "quarantined");
+	must(out, W_ABSENT, 0, nic.vectors, 2);
+}
+
+/* ---- churn.* --------------------------------------------------------------------------- */
+
+static const char *const object_maps[] = { "bindings", "bound", "eventfds", "irqfds",
+					   "vms",      "held",	"agents",   "stats" };
+#define OBJECT_MAPS (sizeof(object_maps) / sizeof(object_maps[0]))
+
+static void count_maps(long counts[OBJECT_MAPS])
+{
+	size_t i;
+
+	for (i = 0; i < OBJECT_MAPS; i++)
+		counts[i] = map_count(object_maps[i]);
+}
+
+static void expect_maps(const long before[OBJECT_MAPS])
+{
+	size_t i;
+
+	for (i = 0; i < OBJECT_MAPS; i++)
+		expect(wait_for(3000, map_count(object_maps[i]) == before[i]),
+		       "%s has %ld elements, %ld before", object_maps[i],
+		       map_count(object_maps[i]), before[i]);
+}
+
+#define ORDERS 48 /* 4! of ending, times 2 of beginning */
+
+/* ROUNDS of one actor; in every 100th it is killed in the middle of one. */
+static void churn_of(const char *cgroup, const struct device *d, long rounds)
+{
+	struct worker *w = driver(cgroup, d);
+	bool refused = strcmp(cgroup, BLUE);
+	long i, n;
+
+	for (i = 0; i < rounds; i += n) {
+		n = rounds - i < ORDERS ? rounds - i : ORDERS;
+		tried(w, E_CHURN, (uint32_t)n, (uint32_t)i, refused);
+		if (i / ORDERS % 4 == 3) {
+			tried(w, E_HALF_CHURN, 0, (uint32_t)i, refused);
+			worker_end(w, true);
+			w = driver(cgroup, d);
+		}
+	}
+	tried(w, E_HALF_CHURN, 0, (uint32_t)i, refused);
+	worker_end(w, true);
+}
+
+static void churn_rounds(void)
+{
+	long rounds = from_environment("CHURN_ROUNDS", 192), before[OBJECT_MAPS], lost, unknown, i;
+	const long turn = 480;
+	struct counts good, bad;
+
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW, nic.handle, "blue", "all", "drop",
+		     edu.handle, "blue", "all", "drop");
+	churn_of(BLUE, &nic, 1);
+	churn_of(NOBODY, &edu, 1);
+	expect_forgotten("before");
+	count_maps(before);
+	lost = status_of("lost_bindings");
+	unknown = status_of("unknown_msis");
+	mark();
+	for (i = 0; i < rounds; i += turn) {
+		long n = rounds - i < turn ? rounds - i : turn;
+
+		churn_of(BLUE, &nic, n - n / 4);
+		churn_of(NOBODY, &edu, n / 4);
+	}
+	expect_forgotten("after the churn");
+	expect_maps(before);
+	expect_is(status_of("lost_bindings"), lost, "lost bindings");
+	expect_is(status_of("unknown_msis"), unknown, "MSIs of no binding");
+	good = counted(nic.handle, 0);
+	bad = counted(edu.handle, 0);
+	expect(good.passed >= rounds - rounds / 4 && !good.dropped && !good.leaked,
+	       "authorized: passed %ld, dropped %ld, leaked %ld", good.passed, good.dropped,
+	       good.leaked);
+	expect(bad.dropped >= rounds / 4 && !bad.passed && !bad.leaked,
+	       "unauthorized: passed %ld, dropped %ld, leaked %ld", bad.passed, bad.dropped,
+	       bad.leaked);
+}
+
+/* How many bindings in NEW have an eventfd where one in OLD had. */
+static long same_eventfds(struct json_object *old, struct json_object *new)
+{
+	size_t i, k;
+	long n = 0;
+
+	for (i = 0; i < json_object_array_length(old); i++)
+		for (k = 0; k < json_object_array_length(new); k++)
+			n += !strcmp(field(json_object_array_get_idx(old, i), "eventfd"),
+				     field(json_object_array_get_idx(new, k), "eventfd"));
+	return n;
+}
+
+/*
+ * An eventfd that was protected goes, another appears where it was: it is another's,
+ * and nothing of the old one holds for it.
+ */
+static void churn_reused(void)
+{
+	struct json_object *old, *now;
+	struct worker *w, *red;
+	long reused = 0;
+	unsigned int v;
+	int i;
+
+	with(&igb);
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW "defaults: { unlisted_source: deny }\n",
+		    nic.handle, "blue", "all", "drop", igb.handle, "red", "all", "drop");
+	w = vmm(BLUE, &nic);
+	red = driver(RED, &igb);
+	for (i = 0; i < 4; i++) {
+		expect_is(bind_all(w, &nic, IRQFD_FIRST), 0, "binding");
+		must(w, W_ARRIVES, 0, nic.vectors, 1);
+		old = show("bindings");
+		mark();
+		must(w, W_VFIO_OFF, 0, 0, 0);
+		for (v = 0; v < nic.vectors; v++) {
+			tried(w, E_DEASSIGN, v, 0, 0);
+			tried(w, E_CLOSE, v, 0, 0);
+		}
+		must(red, W_EVENTFDS, igb.vectors, 0, 0);
+		for (v = 0; v < igb.vectors; v++)
+			must(red, W_WRITE, v, 0, 0);
+		must(red, W_VFIO, 0, igb.vectors, 0);
+		must(red, W_RAISE, 0, igb.vectors, 2);
+		now = show("bindings");
+		for (v = 0; v < igb.vectors; v++)
+			expect_is(ask(red, W_TAKE, v, 0, 0), 3, "count of a new eventfd");
+		expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending at the old owner");
+		COUNTS(&igb, .passed = 2);
+		COUNTS(&nic, .passed = 0);
+		reused += same_eventfds(old, now);
+		json_object_put(old);
+		json_object_put(now);
+		must(red, W_VFIO_OFF, 0, 0, 0);
+		for (v = 0; v < igb.vectors; v++)
+			tried(red, E_CLOSE, v, 0, 0);
+		must(w, W_EVENTFDS, nic.vectors, 0, 0);
+	}
+	expect(reused, "no address was used again in %d rounds: nothing was tested", i);
+}
+
+/* The only element's key of the map of VMs. */
+static void vm_address(char address[64])
+{
+	struct json_object *all = map_dump("vms"), *o;
+
+	o = json_object_array_get_idx(all, 0);
+	o = o ? json_object_object_get(o, "key") : NULL;
+	snprintf(address, 64, "%s", o ? json_object_to_json_string(o) : "");
+	json_object_put(all);
+}
+
+/* The same for a VM: red's where blue's was does not receive what is blue's. */
+static void churn_reused_vm(void)
+{
+	struct worker *w, *red;
+	char old[64], now[64];
+	int i, reused = 0;
+
+	enforce(&nic, "all", "deny");
+	w = driver(BLUE, &nic);
+	red = heir_of(w, RED, 0);
+	must(w, W_VFIO, 0, 1, 0);
+	for (i = 0; i < 4; i++) {
+		must(w, W_VM, 1, 0, 0);
+		must(w, W_IRQFD, 0, 1, 0);
+		must(w, W_ARRIVES, 0, 1, 1);
+		vm_address(old);
+		tried(w, E_VM_END, 0, 0, 0);
+		/* What vfree() put aside is free for others from here on. */
+		modprobe("-a", "dummy", NULL);
+		modprobe("-r", "dummy", NULL);
+		must(red, W_VM, 1, 0, 0);
+		vm_address(now);
+		reused += *now && !strcmp(old, now);
+		mark();
+		expect_is(ask(red, W_IRQFD, 0, 1, 0), -EACCES, "KVM_IRQFD by another");
+		must(w, W_RAISE, 0, 1, 1);
+		expect_is(ask(red, W_PENDING, 0, 0, 0), 0, "pending at the other's VM");
+		expect_is(ask(w, W_TAKE, 0, 0, 0), 1, "count at the owner");
+		COUNTS_OF(&nic, 0, 0, .passed = 1, .denied = 1);
+		tried(red, E_VM_END, 0, 0, 0);
+	}
+	expect(reused, "no address was used again in %d rounds: nothing was tested", i);
+}
+
+/* ---- race.* ------------------------------------------------------------------------------ */
+
+#define RACE_POLICY(action)                                                                        \
+	ENFORCE CONTEXTS "devices:\n" ROW ROW, nic.handle, "blue", "[0,2-4]", action, edu.handle,  \
+		"blue", "all", "drop"
+
+/*
+ * Everything at once, under streams of interrupts: vector 1 is allowed and revoked by
+ * hand, the policy without it reloaded, 1 and 3 bound anew by others, 4 revoked and
+ * allowed by others. After each revocation nothing of 1 arrives at its old target.
+ * Nobody touches the other device, which loses nothing.
+ */
+static void race(const char *action, bool rebind)
+{
+	struct worker *w, *calm, *binder, *reloader, *flapper, *reader;
+	long arrived = 0, reloads, i, raised, before;
+	struct counts c;
+
+	loader_with(RACE_POLICY(action));
+	w = driver(BLUE, &nic);
+	verb(0, "allow", nic.handle, "1", "--to", "blue", NULL);
+	must(w, W_VFIO, 0, nic.vectors, 0);
+	binder = heir_of(w, BLUE, 1);
+	/* Whoever bound it last may read what is revoked. */
+	reader = rebind ? binder : w;
+	calm = driver(BLUE, &edu);
+	must(calm, W_VFIO, 0, 1, 0);
+	reloader = worker_new(NOBODY);
+	flapper = worker_new(NOBODY);
+	mark();
+	must(w, W_STREAM, 1, 2000, 0);
+	must(calm, W_STREAM, 0, 3000, 0);
+	tried(reloader, E_LOOP, LOOP_HANGUP, (uint32_t)loader_pid(), 20000);
+	evade_text(flapper, E_LOOP, LOOP_FLAP, 4, 0, nic.handle);
+	if (rebind)
+		tried(binder, E_LOOP, LOOP_BIND, 1, 0);
+	for (i = 0; i < 5; i++) {
+		verb(0, "allow", nic.handle, "1", "--to", "blue", NULL);
+		nap(20);
+		verb(0, "revoke", nic.handle, "1", NULL);
+		before = counted(nic.handle, 1).leaked;
+		must(reader, W_TAKE, 1, 0, 0);
+		nap(200);
+		arrived = must(reader, W_TAKE, 1, 0, 0);
+		c = counted(nic.handle, 1);
+		/* Where a new bind is not refused it connects for a moment: a leak, and told. */
+		expect(rebind ? arrived <= c.leaked - before : !arrived,
+		       "%ld arrived after revoke returned, %ld leaked", arrived,
+		       c.leaked - before);
+	}
+	if (rebind)
+		tried(binder, E_LOOP_END, 0, 0, 0);
+	reloads = tried(reloader, E_LOOP_END, 0, 0, 0);
+	tried(flapper, E_LOOP_END, 0, 0, 0);
+	must(w, W_STREAM_STOP, 0, 0, 0);
+	raised = must(calm, W_STREAM_STOP, 0, 0, 0);
+	nap(100);
+	expect(reloads > 5, "only %ld reloads", reloads);
+	expect_is(ask(calm, W_TAKE, 0, 0, 0), raised, "count of the other device");
+	COUNTS(&edu, .passed = raised);
+	/* It ends in order: what is authorized arrives, what is not does not. */
+	verb(0, "allow", nic.handle, "4", "--to", "blue", NULL);
+	verb(0, "revoke", nic.handle, "1", NULL);
+	must(w, W_EVENTFDS, nic.vectors, 0, 0);
+	must(w, W_VFIO_OFF, 0, 0, 0);
+	must(w, W_VFIO, 2, 3, 0);
+	mark();
+	must(w, W_RAISE, 1, 4, 2);
+	COUNTS_OF(&nic, 2, 4, .passed = 2);
+	COUNTS_OF(&nic, 1, 1, .passed = 0);
+	loader_stop(); /* it has said too much to be reloaded by the next test */
+}
+
+static void race_revoke(void)
+{
+	race("drop", false);
+}
+
+static void race_rebind_deny(void)
+{
+	race("deny", false);
+}
+
+static void race_rebind_drop(void)
+{
+	race("drop", true);
+}
+
+/* Each is raised when the one before was read: the hardware merges nothing. */
+static void race_stream(void)
+{
+	long total = from_environment("STREAM_INTERRUPTS", 100000), done, n, ret, reloads;
+	const long chunk = 10000;
+	struct worker *w, *reloader;
+
+	enforce(&edu, "all", "drop");
+	w = driver(BLUE, &edu);
+	must(w, W_VFIO, 0, 1, 0);
+	reloader = worker_new(NOBODY);
+	mark();
+	tried(reloader, E_LOOP, LOOP_HANGUP, (uint32_t)loader_pid(), 5000);
+	for (done = 0; done < total; done += n) {
+		n = total - done < chunk ? total - done : chunk;
+		ret = evade(w, E_COUNTED, 0, (uint32_t)n, 0);
+		expect(ret == n, "interrupts %ld-%ld: %s", done, done + n, rig_errname((int)ret));
+	}
+	reloads = tried(reloader, E_LOOP_END, 0, 0, 0);
+	COUNTS(&edu, .passed = total);
+	expect(reloads > 20, "only %ld reloads", reloads);
+	loader_stop();
+}
+
+/* ---- loss.* --------------------------------------------------------------------------------- */
+
+/*
+ * The loader does not read. Bindings the gate did not see are judged with the first
+ * interrupt, which makes eight full reports each and no other event.
+ */
+static void loss_events(void)
+{
+	const long rounds = 100, each = 4 * 8;
+	long lost, reported, i;
+	struct worker *w;
+
+	loader_with(AUDIT CONTEXTS "devices:\n" ROW, nic.handle, "blue", "[0]", "deny");
+	w = driver(BLUE, &nic);
+	mark();
+	lost = status_of("lost_events");
+	kill(loader_pid(), SIGSTOP);
+	for (i = 0; i < rounds; i++) {
+		tried(w, E_SWAP_VFIO, 0, 1, SWAP_VECTOR | SWAP_COUNT(4));
+		tried(w, E_BURST, 1, 4, 8);
+		must(w, W_VFIO_OFF, 0, 0, 0);
+	}
+	for (i = 1; i <= 4; i++)
+		expect_is(ask(w, W_TAKE, (uint32_t)i, 0, 0), 8 * rounds, "count of vector %ld", i);
+	COUNTS_OF(&nic, 1, 4, .would_drop = 8 * rounds);
+	lost = status_of("lost_events") - lost;
+	kill(loader_pid(), SIGCONT);
+	expect(lost > 0, "%ld events fit into the ring buffer: nothing was tested", rounds * each);
+	wait_for(10000, (reported = events_of("audit", nic.handle)) + lost >= rounds * each);
+	expect(reported + lost == rounds * each, "%ld reported and %ld lost of %ld", reported, lost,
+	       rounds * each);
+	/* And it goes on. */
+	mark();
+	tried(w, E_SWAP_VFIO, 0, 1, SWAP_VECTOR | SWAP_COUNT(4));
+	tried(w, E_BURST, 1, 4, 1);
+	expect(wait_for(5000, events_of("audit", nic.handle) == 4), "%ld events of 4 afterwards",
+	       events_of("audit", nic.handle));
+}
+
+/* A storm is told by its first events and its growth, and counted one by one. */
+static void loss_storm(void)
+{
+	const long storm = 5000;
+	uint64_t start, seconds;
+	struct worker *w;
+	long told;
+
+	enforce(&edu, "all", "drop");
+	w = driver(NOBODY, &edu);
+	must(w, W_VFIO, 0, 1, 0);
+	expect_running(w);
+	mark();
+	start = rig_now_ms();
+	tried(w, E_BURST, 0, 1, (uint32_t)storm);
+	seconds = (rig_now_ms() - start) / 1000 + 1;
+	expect_is(ask(w, W_TAKE, 0, 0, 0), 0, "count at the owner");
+	COUNTS(&edu, .dropped = storm);
+	nap(500);
+	told = events_of("drop", edu.handle);
+	/* 8 in full, powers of two from 16 to 4096, one a second. */
+	expect(told >= 8 + 9 && told <= 8 + 9 + (long)seconds, "%ld events of %ld interrupts", told,
+	       storm);
+}
+
+static const struct test tests[] = {
+	{ "evade.swap_vector_deny", evade_swap_vector_deny },
+	{ "evade.swap_vector_drop", evade_swap_vector_drop },
+	{ "evade.swap_fd", evade_swap_fd },
+	{ "evade.swap_inject", evade_swap_inject },
+	{ "evade.swap_irqfd", evade_swap_irqfd },
+	{ "evade.stalled", evade_stalled },
+	{ "evade.race", evade_race },
+	{ "evade.continued", evade_continued },
+	{ "evade.shared_vectors", evade_shared_vectors },
+	{ "evade.shared_devices", evade_shared_devices },
+	{ "evade.many_sources", evade_many_sources },
+	{ "evade.listener_first", evade_listener_first },
+	{ "evade.many_listeners", evade_many_listeners },
+	{ "evade.io_uring", evade_io_uring },
+	{ "evade.sent_early", evade_sent_early },
+	{ "evade.compat", evade_compat },
+	{ "evade.clone_vm", evade_clone_vm },
+	{ "evade.exec", evade_exec },
+	{ "evade.setuid", evade_setuid },
+	{ "evade.pid", evade_pid },
+	{ "evade.pid_heirs", evade_pid_heirs },
+	{ "evade.routing", evade_routing },
+	{ "evade.ranges", evade_ranges },
+	{ "evade.ftrace", evade_ftrace },
+	{ "churn.rounds", churn_rounds },
+	{ "churn.reused", churn_reused },
+	{ "churn.reused_vm", churn_reused_vm },
+	{ "race.revoke", race_revoke },
+	{ "race.rebind_deny", race_rebind_deny },
+	{ "race.rebind_drop", race_rebind_drop },
+	{ "race.stream", race_stream },
+	{ "loss.events", loss_events },
+	{ "loss.storm", loss_storm },
+};
+
+struct test_set evade_tests(void)
+{
+	return TEST_SET(tests, .loader_stays = true);
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * upgrade.*: an irqgate of another build takes over while devices fire and others
+ * try to signal: nothing gets through meanwhile, nothing authorized is lost, and
+ * what the old one knew the new one knows.
+ */
+#include "fixture.h"
+#include "worker-evade.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define POLICY                                                                                     \
+	ENFORCE CONTEXTS "devices:\n" ROW, nic.handle, "blue", "[0-2]", "drop"
+
+static void take_over(const char *build)
+{
+	struct worker *w, *foreign, *moved;
+	struct counts before, after;
+	long raised;
+
+	loader_start(POLICY);
+	w = bound_vmm(BLUE, &nic);
+	foreign = heir_of(w, RED, 0);
+	moved = worker_new(BLUE);
+	must(moved, W_EVENTFDS, 1, 0, 0); /* it runs */
+	expect_is(ask_text(moved, W_CGROUP, NOBODY), 0, "moving out");
+	mark();
+	must(w, W_ARRIVES, 0, 3, 2);
+	must(w, W_ABSENT, 3, 2, 2);
+	before = counted_all(nic.handle);
+	loader_stop();
+	mark();
+
+	must(w, W_STREAM, 3, 1000, 0);
+	must(foreign, (enum worker_op)E_LOOP, LOOP_WRITE, 0, 0);
+	irqgate_build(build);
+	loader_start(POLICY);
+	expect_is(ask(foreign, (enum worker_op)E_LOOP_END, 0, 0, 0) > 0, 1, "a foreign write got through");
+	raised = must(w, W_STREAM_STOP, 0, 0, 0);
+	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending at the VM");
+	expect(raised > 0, "the stream raised nothing");
+	expect_state(nic.handle, 0, 2, "bound");
+	expect_state(nic.handle, 3, 4, "quarantined");
+
+	/* Counters went along, and no interrupt counts twice. */
+	after = counted_all(nic.handle);
+	expect(after.dropped <= raised && !after.leaked && !after.passed,
+	       "%ld dropped of %ld raised meanwhile, %ld leaked, %ld passed", after.dropped, raised,
+	       after.leaked, after.passed);
+	expect(before.passed == 6 && before.dropped == 4, "passed %ld, dropped %ld before",
+	       before.passed, before.dropped);
+	mark();
+	must(w, W_ARRIVES, 0, 3, 2);
+	must(w, W_ABSENT, 3, 2, 2);
+	COUNTS_OF(&nic, 0, 2, .passed = 2);
+	COUNTS_OF(&nic, 3, 4, .dropped = 2);
+
+	/* To the eventfd it came from, under the old build. */
+	verb(0, "allow", nic.handle, "3-4", "--to", "blue", NULL);
+	must(w, W_ARRIVES, 0, nic.vectors, 2);
+	worker_end(foreign, true);
+	worker_end(w, false);
+
+	/* Who a process is has not changed. */
+	expect_member(moved, &nic, true, "a process that was moved out before");
+	expect(access("/sys/fs/bpf/irqgate_old", F_OK), "something of the old one is left");
+	unload();
+}
+
+static void upgrade_build(void)
+{
+	take_over("other");
+}
+
+static void upgrade_layout(void)
+{
+	take_over("next");
+	/* What is of another layout is not misread, nor taken over while it runs. */
+	irqgate_build("next");
+	loader_start(POLICY);
+	irqgate_build("");
+	verb(1, "show", "stats", NULL);
+	verb(1, "run", NULL);
+	irqgate_build("next");
+	loader_stop();
+	unload();
+}
+
+struct test_set upgrade_tests(void)
+{
+	static const struct test tests[] = {
+		{ "upgrade.build", upgrade_build },
+		{ "upgrade.layout", upgrade_layout },
+	};
+
+	return TEST_SET(tests);
+}
