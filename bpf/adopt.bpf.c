@@ -23,7 +23,7 @@ static __always_inline void note_forebear(struct irqgate_ident *id, struct task_
 	void *rows = table_map(&table_matches);
 	int i;
 
-	if (!rows || root_row(rows, 0, id) || root_row(rows, 1, id))
+	if (!rows || irqgate_match_root(rows, 0, id) || irqgate_match_root(rows, 1, id))
 		return;
 	for (i = 0; i < MAX_FOREBEARS; i++) {
 		__u64 start;
@@ -34,7 +34,8 @@ static __always_inline void note_forebear(struct irqgate_ident *id, struct task_
 		if (tgid <= 1)
 			return;
 		start = BPF_CORE_READ(t, group_leader, start_boottime);
-		if (!pid_row(rows, 0, tgid, start) && !pid_row(rows, 1, tgid, start))
+		if (!irqgate_match_pid(rows, 0, tgid, start) &&
+		    !irqgate_match_pid(rows, 1, tgid, start))
 			continue;
 		id->root = tgid;
 		id->root_start = start;

@@ -514,9 +514,9 @@ static long raised_cb(__u32 i, struct done *d)
 	c = vector_stats(a.handle, a.vector);
 	if (!c)
 		return 0;
-	n = counted(&c->leaked, 1);
 	r.d.verdict = IRQGATE_VERDICT_LEAK;
 	r.d.reason = IRQGATE_REASON_SWAPPED;
+	n = counted_why(c, &c->leaked, r.d.reason, 1);
 	if (report_due(c, n))
 		report_attempt(&a, r, IRQGATE_LEVEL_NONE, n);
 	return 0;

@@ -72,12 +72,12 @@ SHARED int gate(struct attempt *a, __u64 raw)
 	if (!c)
 		return r.d.verdict == IRQGATE_VERDICT_DENY ? -EACCES : 0;
 	if (r.d.verdict == IRQGATE_VERDICT_AUDIT) {
-		count = counted(a->injects ? &c->would_drop : &c->audited, 1);
+		count = counted_why(c, a->injects ? &c->would_drop : &c->audited, r.d.reason, 1);
 		if (report_due(c, count))
 			report_attempt(a, r, IRQGATE_LEVEL_NONE, count);
 		return 0;
 	}
-	count = counted(&c->denied, 1);
+	count = counted_why(c, &c->denied, r.d.reason, 1);
 	if (report_due(c, count))
 		report_attempt(a, r, a->level, count);
 	return -EACCES;

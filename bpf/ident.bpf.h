@@ -11,7 +11,9 @@
 
 #include "maps.bpf.h"
 
-#define NSEC_PER_TICK 10000000ULL /* USER_HZ is 100 on every architecture that matters here */
+#define IRQGATE_MATCH_FIND(rows, key) bpf_map_lookup_elem(rows, key)
+#define IRQGATE_MATCH_TAKE(row, ticks) __sync_val_compare_and_swap(&(row)->start, 0, ticks)
+#include <irqgate/match.h>
 
 static __always_inline void ident_capture(struct irqgate_ident *id, struct task_struct *t)
 {
@@ -72,75 +74,11 @@ static __always_inline void *table_map(void *outer)
 	return bpf_map_lookup_elem(outer, &slot);
 }
 
-/* Row that names pid @tgid, if it was this process that was meant. */
-static __always_inline struct irqgate_match *pid_row(void *rows, __u32 source, __u32 tgid,
-						     __u64 start)
-{
-	struct irqgate_match_key key = { .kind = IRQGATE_MATCH_PID, .source = source, .a = tgid };
-	struct irqgate_match *row = bpf_map_lookup_elem(rows, &key);
-	__u64 ticks = start / NSEC_PER_TICK;
-
-	if (!row)
-		return NULL;
-	/* The row waited for the process to appear: the first one takes it. */
-	if (!row->start)
-		__sync_val_compare_and_swap(&row->start, 0, ticks);
-	return row->start == ticks ? row : NULL;
-}
-
-/* The row that names the forebear: that process, whoever has its pid now. */
-static __always_inline struct irqgate_match *root_row(void *rows, __u32 source,
-						      struct irqgate_ident *id)
-{
-	struct irqgate_match_key key = { .kind = IRQGATE_MATCH_PID,
-					 .source = source,
-					 .a = id->root };
-	struct irqgate_match *row = id->root ? bpf_map_lookup_elem(rows, &key) : NULL;
-
-	return row && row->start == id->root_start / NSEC_PER_TICK ? row : NULL;
-}
-
-/*
- * The row that matches an identity: the most specific kind first, the deepest
- * cgroup first. @source: 0 looks for a context, 1 for a soft source.
- */
 static __always_inline struct irqgate_match *ident_row(struct irqgate_ident *id, __u32 source)
 {
-	struct irqgate_match_key key = { .source = source };
-	struct irqgate_match *row;
-	void *rows;
-	__u32 i;
+	void *rows = id ? table_map(&table_matches) : NULL;
 
-	if (!id)
-		return NULL;
-	rows = table_map(&table_matches);
-	if (!rows)
-		return NULL;
-	row = pid_row(rows, source, id->tgid, id->start);
-	if (row)
-		return row;
-	row = root_row(rows, source, id);
-	if (row)
-		return row;
-	key.kind = IRQGATE_MATCH_CGROUP;
-	for (i = 0; i < IRQGATE_IDENT_CGROUPS; i++) {
-		if (i >= id->ncgroups)
-			break;
-		key.a = id->cgroups[i];
-		row = bpf_map_lookup_elem(rows, &key);
-		if (row)
-			return row;
-	}
-	key.kind = IRQGATE_MATCH_EXE;
-	key.a = id->exe_dev;
-	key.b = id->exe_ino;
-	row = bpf_map_lookup_elem(rows, &key);
-	if (row)
-		return row;
-	key.kind = IRQGATE_MATCH_UID;
-	key.a = id->uid;
-	key.b = 0;
-	return bpf_map_lookup_elem(rows, &key);
+	return rows ? irqgate_match_ident(rows, id, source) : NULL;
 }
 
 /* Is it somebody's at all? One that was never captured matches nothing. */

@@ -196,9 +196,12 @@ static __always_inline void judge_bound(struct irqgate_binding *b, bool hold)
 static __always_inline void counters_keep(struct irqgate_binding *b)
 {
 	struct irqgate_counters *c = vector_stats(b->handle, b->vector);
+	int i;
 
 	if (!c)
 		return;
+	for (i = 0; i < IRQGATE_MAX_REASONS; i++)
+		counted(&c->reason[i], b->count.reason[i]);
 	counted(&c->passed, b->count.passed);
 	counted(&c->dropped, b->count.dropped);
 	counted(&c->would_drop, b->count.would_drop);
@@ -214,13 +217,13 @@ static __always_inline void counters_clear(struct irqgate_binding *b)
 static __always_inline __u64 count_by_verdict(struct irqgate_binding *b, __u64 n)
 {
 	if (b->state == IRQGATE_BINDING_QUARANTINED)
-		return counted(&b->count.dropped, n);
+		return counted_why(&b->count, &b->count.dropped, b->reason, n);
 	switch (b->verdict) {
 	case IRQGATE_VERDICT_AUDIT:
-		return counted(&b->count.would_drop, n);
+		return counted_why(&b->count, &b->count.would_drop, b->reason, n);
 	case IRQGATE_VERDICT_DROP:
 	case IRQGATE_VERDICT_DENY:
-		return counted(&b->count.leaked, n);
+		return counted_why(&b->count, &b->count.leaked, b->reason, n);
 	default:
 		return counted(&b->count.passed, n);
 	}
@@ -248,7 +251,7 @@ static __always_inline void account(struct irqgate_binding *b, __u64 n)
 /* The inline gate stopped @n interrupts of a binding. */
 static __always_inline void account_dropped(struct irqgate_binding *b, __u64 n)
 {
-	n = counted(&b->count.dropped, n);
+	n = counted_why(&b->count, &b->count.dropped, b->reason, n);
 	if (report_due(&b->count, n))
 		report_binding(b, IRQGATE_VERDICT_DROP, IRQGATE_LEVEL_INLINE, n);
 }

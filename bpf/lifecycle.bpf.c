@@ -13,8 +13,8 @@ static __always_inline bool names_process(struct irqgate_ident *id)
 {
 	void *rows = table_map(&table_matches);
 
-	return rows &&
-	       (pid_row(rows, 0, id->tgid, id->start) || pid_row(rows, 1, id->tgid, id->start));
+	return rows && (irqgate_match_pid(rows, 0, id->tgid, id->start) ||
+			irqgate_match_pid(rows, 1, id->tgid, id->start));
 }
 
 SEC("lsm/task_alloc")

@@ -67,13 +67,13 @@ static __always_inline bool account_signal(struct attempt *a, union decision r,
 			return stopped;
 	}
 	if (r.d.verdict == IRQGATE_VERDICT_AUDIT) {
-		n = counted(&c->would_drop, 1);
+		n = counted_why(c, &c->would_drop, r.d.reason, 1);
 	} else if (stopped) {
 		r.d.verdict = IRQGATE_VERDICT_DROP;
-		n = counted(&c->dropped, 1);
+		n = counted_why(c, &c->dropped, r.d.reason, 1);
 	} else {
 		r.d.verdict = IRQGATE_VERDICT_LEAK;
-		n = counted(&c->leaked, 1);
+		n = counted_why(c, &c->leaked, r.d.reason, 1);
 	}
 	ev = report_due(c, n) ? event_new(IRQGATE_EVENT_VERDICT) : NULL;
 	if (!ev)

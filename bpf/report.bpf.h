@@ -34,6 +34,14 @@ static __always_inline __u64 counted(__u64 *counter, __u64 n)
 	return __sync_fetch_and_add(counter, n) + n;
 }
 
+/* The same for something that did not plainly pass, which also counts by its reason. */
+static __always_inline __u64 counted_why(struct irqgate_counters *c, __u64 *counter, __u8 reason,
+					 __u64 n)
+{
+	counted(&c->reason[reason & (IRQGATE_MAX_REASONS - 1)], n);
+	return counted(counter, n);
+}
+
 /* Counters of a vector that outlive its bindings; creates them. Task context. */
 static __noinline struct irqgate_counters *vector_stats(__u64 handle, __u32 vector)
 {

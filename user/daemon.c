@@ -16,9 +16,10 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include <irqgate/hash.h>
+#include "apply.h"
 #include "daemon.h"
 #include "events.h"
 #include "handle.h"
@@ -27,69 +28,59 @@
 #include "names.h"
 #include "pins.h"
 #include "policy.h"
+#include "privilege.h"
 #include "probe.h"
 #include "quarantine.h"
 #include "table.h"
 #include "upgrade.h"
 #include "util.h"
+#include "watch.h"
 
 struct loader {
 	const struct run_options *opts;
 	struct policy *policy;
-	__u64 policy_hash;
+	__u64 generation; /* of the table l->policy made */
 	struct pins pins;
 	bool gates; /* the bpf LSM is enabled */
 	bool replacing; /* the programs of another build, from start to ready */
 	struct ring_buffer *ring;
-	int epoll, signals, timer, listener, sentinel;
+	int epoll, signals, timer, listener, sentinel, files;
 	bool check_modules, enforce; /* to be done after the ring was read */
 	bool inline_tried; /* of this time the module is loaded */
 	__u64 epoch; /* when bindings were last enforced */
+	__u64 unprinted; /* events, for nobody read */
 };
 
-/* What makes two policies the same one: the file's text and the mode. */
-static __u64 hash_policy(const char *path, __u8 mode)
+static const char *policy_path(const struct run_options *opts)
 {
-	__u64 hash = irqgate_hash_byte(IRQGATE_HASH_INIT, mode);
-	FILE *f = path ? fopen(path, "re") : NULL;
-	int c;
-
-	while (f && (c = getc(f)) != EOF)
-		hash = irqgate_hash_byte(hash, c);
-	if (f)
-		fclose(f);
-	return hash;
+	return opts->policy || access(DEFAULT_POLICY, F_OK) ? opts->policy : DEFAULT_POLICY;
 }
 
-static int load_policy(const struct run_options *opts, struct policy **policy, __u64 *hash)
+static int load_policy(const struct run_options *opts, struct policy **policy)
 {
-	const char *path = opts->policy;
-	int mode, err;
-
-	if (!path && !access(DEFAULT_POLICY, F_OK))
-		path = DEFAULT_POLICY;
-	err = path ? policy_load(path, policy) : policy_empty(policy);
-	if (err)
-		return err;
-	if (!path)
-		msg("no policy file: empty table, audit mode");
-	if (opts->mode) {
-		mode = name_value(&names_mode, opts->mode);
-		if (mode < 0) {
-			policy_free(*policy);
-			return fail(mode, "--mode: unknown '%s', expected audit or enforce",
-				    opts->mode);
-		}
-		(*policy)->defaults.mode = mode;
-	}
-	*hash = hash_policy(path, (*policy)->defaults.mode);
-	return 0;
+	return policy_prepare(policy_path(opts), opts->mode, opts->unsafe_interrupts, policy);
 }
 
 /* A sign of life: without one the gates refuse what only a loader could swallow. */
 static void beat(struct loader *l)
 {
 	__atomic_store_n(&l->pins.state->loader_beat, now_ns(), __ATOMIC_RELAXED);
+}
+
+/* What systemctl status shows; no-ops unless systemd started this. */
+static void notify_status(struct loader *l)
+{
+	if (l->pins.state->alarm)
+		sd_notify(0, "STATUS=ALARM: the hooks do not fire, nothing is enforced");
+	else
+		sd_notifyf(0, "STATUS=%s, %u contexts, %u devices",
+			   name_of(&names_mode, l->policy->defaults.mode), l->policy->ncontexts,
+			   l->policy->ndevices);
+}
+
+static bool all_hooked(void)
+{
+	return hooks_stage_loaded(STAGE_VFIO) && hooks_stage_loaded(STAGE_KVM);
 }
 
 /* The modules' stages, as far as their modules are there. */
@@ -208,7 +199,10 @@ static void learn_host_irq(struct loader *l, const struct irqgate_event *ev)
 
 static void tell(struct loader *l, const struct irqgate_event *ev)
 {
-	event_print(stdout, &l->pins, ev, l->opts->json);
+	if (may_write(stdout))
+		event_print(stdout, &l->pins, ev, l->opts->json);
+	else
+		l->unprinted++;
 	monitor_send(ev);
 }
 
@@ -375,28 +369,12 @@ static void check_sentinel(struct loader *l)
 	ev.reason = alive ? IRQGATE_REASON_RECOVERED : IRQGATE_REASON_SILENT;
 	l->pins.state->alarm = alive ? 0 : ev.time;
 	tell(l, &ev);
+	notify_status(l);
 	if (alive)
 		adopt(l); /* what was made or ended meanwhile */
 	msg(alive ? "the hooks fire again"
 		  : "ALARM: the hooks do not fire, nothing is enforced; is kernel.ftrace_enabled "
 		    "0?");
-}
-
-/* Once a second: a sign of life, and whatever events may have missed. */
-static void tick(struct loader *l)
-{
-	beat(l);
-	check_sentinel(l);
-	forget_host_irqs(l);
-	forget_eventfds(l);
-	/* A listener that went may have been what was wrong with a binding. */
-	if (table_resolve(&l->pins, l->policy) > 0 || l->epoch != l->pins.state->epoch ||
-	    bindings_waiting(&l->pins))
-		l->enforce = true;
-	/* Without the module's event, which a full ring can lose. */
-	if (!hooks_stage_loaded(STAGE_VFIO) || !hooks_stage_loaded(STAGE_KVM))
-		l->check_modules = true;
-	check_inline(l);
 }
 
 static void handle_modules(struct loader *l)
@@ -417,38 +395,121 @@ static void handle_modules(struct loader *l)
 	/* With KVM there, interrupts may get past the inline gate. */
 	if (l->pins.state->inline_gate)
 		inline_attach(&l->pins);
+	if (all_hooked() && privilege_limit(!inline_expected()))
+		msg("the capabilities to attach hooks stay");
 }
 
 static int publish(struct loader *l)
 {
-	int err = table_publish(&l->pins, hooks_btf(), l->policy);
+	struct rows rows;
+	int err = rows_of_policy(&rows, l->policy) ?: table_publish(&l->pins, hooks_btf(), &rows);
 
-	if (!err)
-		l->pins.state->policy = l->policy_hash;
-	return err ?: pins_adopt_tasks();
+	rows_free(&rows);
+	if (err)
+		return err;
+	l->pins.state->policy = policy_hash(l->policy);
+	policy_save(l->policy); /* only for people and for other commands */
+	return pins_adopt_tasks();
 }
 
-/* A new policy file takes the place of the old one, or nothing changes. */
-static void reload(struct loader *l)
+/* Puts a policy in force and keeps it. Call under lock_changes(). */
+static void apply(struct loader *l, struct policy *policy, const char *why)
+{
+	__u64 before = l->pins.state->generation;
+	char summary[PLAN_SUMMARY_LEN];
+	struct plan plan;
+	int err;
+
+	err = plan_make(&plan, &l->pins, policy) ?: plan_execute(&plan, &l->pins, hooks_btf());
+	if (err < 0)
+		msg("%s, but it could not be put in force in full", why);
+	else
+		msg("%s: %s", why, plan_summary(&plan, summary));
+	plan_free(&plan);
+	/* Whose table is in force, that policy is the one to follow. */
+	if (before == l->pins.state->generation) {
+		if (policy != l->policy)
+			policy_free(policy);
+		return;
+	}
+	if (policy != l->policy)
+		policy_free(l->policy);
+	l->policy = policy;
+	l->generation = l->pins.state->generation;
+}
+
+/*
+ * A new policy takes the place of the old one, or nothing changes.
+ * @always: also when it says the same, which undoes `allow` and `revoke`
+ */
+static void reload(struct loader *l, bool always)
 {
 	struct policy *policy;
-	__u64 hash;
 	int lock;
 
-	if (load_policy(l->opts, &policy, &hash)) {
+	if (load_policy(l->opts, &policy)) {
 		msg("the policy was not reloaded, the one in force stays");
 		return;
 	}
 	lock = lock_changes();
-	policy_free(l->policy);
-	l->policy = policy;
-	l->policy_hash = hash;
-	if (lock < 0 || publish(l) || bindings_enforce(&l->pins))
-		msg("the policy was reloaded in part");
-	else
-		msg("reloaded the policy");
+	if (lock < 0 || (!always && policy_hash(policy) == l->pins.state->policy)) {
+		policy_free(policy);
+	} else {
+		apply(l, policy, "reloaded the policy");
+	}
+	notify_status(l);
 	if (lock >= 0)
 		close(lock);
+}
+
+/*
+ * What the policy names may have come or gone: cgroups and executables, and the
+ * functions it selects. `irqgate apply` may have put another one in force.
+ */
+static void follow(struct loader *l)
+{
+	int lock = lock_changes();
+	struct policy *policy;
+
+	if (lock < 0)
+		return;
+	if (l->generation != l->pins.state->generation) {
+		policy = policy_in_force();
+		/* Without it what appears later is not found, but nothing old comes back. */
+		if (policy || !policy_empty(&policy)) {
+			policy_free(l->policy);
+			l->policy = policy;
+		}
+		l->generation = l->pins.state->generation;
+		l->enforce = true;
+	}
+	if (policy_selects(l->policy) && policy_resolve(l->policy, "/sys") > 0)
+		apply(l, l->policy, "functions the policy selects came or went");
+	else if (table_resolve(&l->pins, l->policy) > 0)
+		l->enforce = true;
+	close(lock);
+}
+
+/* Once a second: a sign of life, and whatever events may have missed. */
+static void tick(struct loader *l)
+{
+	beat(l);
+	sd_notify(0, "WATCHDOG=1");
+	check_sentinel(l);
+	if (l->unprinted && may_write(stdout)) {
+		msg("%llu events were not printed, for nobody read standard output", l->unprinted);
+		l->unprinted = 0;
+	}
+	forget_host_irqs(l);
+	forget_eventfds(l);
+	follow(l);
+	/* A listener that went may have been what was wrong with a binding. */
+	if (l->epoch != l->pins.state->epoch || bindings_waiting(&l->pins))
+		l->enforce = true;
+	/* Without the module's event, which a full ring can lose. */
+	if (!all_hooked())
+		l->check_modules = true;
+	check_inline(l);
 }
 
 static int watch(struct loader *l, int fd)
@@ -482,6 +543,10 @@ static int open_loop(struct loader *l)
 		return fail(-errno, "cannot read the ring buffer: %s", strerror(errno));
 	err = watch(l, l->signals) ?: watch(l, l->timer) ?: watch(l, l->listener) ?:
 	      watch(l, ring_buffer__epoll_fd(l->ring));
+	if (!err && policy_path(l->opts)) {
+		l->files = watch_open(policy_path(l->opts));
+		err = l->files < 0 ? l->files : watch(l, l->files);
+	}
 	return err ? fail(err, "cannot set up the event loop: %s", strerror(-err)) : 0;
 }
 
@@ -502,7 +567,10 @@ static void loop(struct loader *l)
 			if (read(l->signals, &info, sizeof(info)) != sizeof(info) ||
 			    info.ssi_signo != SIGHUP)
 				return;
-			reload(l);
+			reload(l, true);
+		} else if (ev.data.fd == l->files) {
+			if (watch_changed(l->files))
+				reload(l, false);
 		} else if (ev.data.fd == l->timer) {
 			if (read(l->timer, &ticks, sizeof(ticks)) > 0)
 				tick(l);
@@ -560,10 +628,11 @@ static int bring_up(struct loader *l)
 		goto out;
 	take_charge(l);
 	/* After a crash the table is adopted as it is: revocations stay revoked. */
-	if (l->pins.state->policy != l->policy_hash)
+	if (l->pins.state->policy != policy_hash(l->policy))
 		err = publish(l);
 	else
 		err = pins_adopt_tasks();
+	l->generation = l->pins.state->generation;
 	if (!err)
 		err = load_stages(l);
 	if (!err && upgrade == UPGRADE_LAYOUT)
@@ -588,21 +657,20 @@ out:
 
 int daemon_run(const struct run_options *opts)
 {
-	struct loader l = { .opts = opts, .epoll = -1, .listener = -1 };
-	bool enforce;
+	struct loader l = { .opts = opts, .epoll = -1, .listener = -1, .files = -1 };
 	int err;
 
-	err = load_policy(opts, &l.policy, &l.policy_hash);
+	/* From the beginning, so that a reload may read what the first load may. */
+	if (privilege_start())
+		return EXIT_RUNTIME;
+	err = load_policy(opts, &l.policy);
 	if (err)
-		return EXIT_USAGE;
-	enforce = l.policy->defaults.mode == IRQGATE_MODE_ENFORCE;
-	if (probe_require(enforce, opts->unsafe_interrupts)) {
-		policy_free(l.policy);
-		return EXIT_KERNEL;
-	}
+		return err == -EOPNOTSUPP ? EXIT_KERNEL : EXIT_USAGE;
+	if (!policy_path(opts))
+		msg("no policy file: empty table, audit mode");
 	l.gates = !probe_lsm().why;
 	l.sentinel = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	err = bring_up(&l);
+	err = run_dir() ?: bring_up(&l);
 	if (err)
 		goto out;
 	if (!opts->stay) {
@@ -613,9 +681,16 @@ int daemon_run(const struct run_options *opts)
 	err = open_loop(&l);
 	if (err)
 		goto out;
+	err = privilege_limit(all_hooked() && !inline_expected());
+	if (err)
+		goto out;
 	beat(&l);
+	never_block();
 	msg("ready");
+	notify_status(&l);
+	sd_notify(0, "READY=1");
 	loop(&l);
+	sd_notify(0, "STOPPING=1");
 	__atomic_store_n(&l.pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);
 	l.pins.state->policy = 0;
 	unlink(MONITOR_SOCKET);

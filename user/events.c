@@ -20,7 +20,7 @@ static int monitors[MAX_MONITORS];
 static int nmonitors;
 
 /* Events carry CLOCK_BOOTTIME; people want the time of day. */
-static void wall_time(__u64 boot_ns, char buf[40])
+const char *wall_time(__u64 boot_ns, char buf[WALL_TIME_LEN])
 {
 	struct timespec boot, wall;
 	char date[24];
@@ -33,7 +33,8 @@ static void wall_time(__u64 boot_ns, char buf[40])
 	wall.tv_sec = ns / 1000000000;
 	gmtime_r(&wall.tv_sec, &tm);
 	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(buf, 40, "%s.%06lldZ", date, ns % 1000000000 / 1000);
+	snprintf(buf, WALL_TIME_LEN, "%s.%06lldZ", date, ns % 1000000000 / 1000);
+	return buf;
 }
 
 static struct json_object *json_gd(__u32 gd)
@@ -41,62 +42,84 @@ static struct json_object *json_gd(__u32 gd)
 	return gd == IRQGATE_GD_NONE ? NULL : json_object_new_int64(gd);
 }
 
-static void print_json(FILE *out, const struct irqgate_event *ev, const char *time,
-		       const char *handle, const char *context)
+struct json_object *event_json(const struct pins *pins, const struct irqgate_event *ev)
 {
 	struct json_object *o = json_object_new_object();
+	char time[WALL_TIME_LEN], handle[HANDLE_STRLEN], context[IRQGATE_NAME_LEN];
+	char comm[IRQGATE_COMM_LEN];
 
-	json_object_object_add(o, "time", json_object_new_string(time));
+	/* A process names itself as it likes. */
+	text_safe(ev->comm, comm, sizeof(comm));
+	json_object_object_add(o, "time", json_object_new_string(wall_time(ev->time, time)));
 	json_object_object_add(o, "verdict",
 			       json_object_new_string(name_of(&names_verdict, ev->verdict)));
 	json_object_object_add(o, "reason",
 			       json_object_new_string(name_of(&names_reason, ev->reason)));
 	json_object_object_add(o, "level",
 			       json_object_new_string(name_of(&names_level, ev->level)));
-	json_object_object_add(o, "handle", json_object_new_string(handle));
+	json_object_object_add(o, "handle",
+			       json_object_new_string(handle_format(ev->handle, handle)));
 	json_object_object_add(o, "vector", json_object_new_int64(ev->vector));
 	json_object_object_add(o, "gd_expected", json_gd(ev->gd_expected));
 	json_object_object_add(o, "gd_actual", json_gd(ev->gd_actual));
-	json_object_object_add(o, "context", json_object_new_string(context));
+	json_object_object_add(
+		o, "context",
+		json_object_new_string(table_context_name(pins, ev->gd_actual, context)));
 	json_object_object_add(o, "pid", json_object_new_int64(ev->pid));
-	json_object_object_add(o, "comm", json_object_new_string(ev->comm));
+	json_object_object_add(o, "comm", json_object_new_string(comm));
 	json_object_object_add(o, "gsi", json_object_new_int64(ev->gsi));
 	json_object_object_add(o, "irq", json_object_new_int64(ev->irq));
 	json_object_object_add(o, "count", json_object_new_int64(ev->count));
 	json_object_object_add(o, "lived_us",
 			       ev->lived ? json_object_new_int64(ev->lived / 1000) : NULL);
+	return o;
+}
+
+void json_line(FILE *out, struct json_object *o)
+{
 	fprintf(out, "%s\n",
 		json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
 							  JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(o);
+	fflush(out);
+}
+
+const char *event_text(const struct pins *pins, const struct irqgate_event *ev,
+		       char buf[EVENT_TEXT_LEN])
+{
+	char handle[HANDLE_STRLEN], vector[16];
+	char expected[IRQGATE_NAME_LEN], actual[IRQGATE_NAME_LEN];
+	char comm[IRQGATE_COMM_LEN];
+	int n;
+
+	snprintf(vector, sizeof(vector), "%u", ev->vector);
+	n = snprintf(buf, EVENT_TEXT_LEN,
+		     "%-5s %s vector %s: reason %s, level %s, expected %s, actual %s",
+		     name_of(&names_verdict, ev->verdict), handle_format(ev->handle, handle),
+		     ev->vector == IRQGATE_VECTOR_FUNCTION ? "function" : vector,
+		     name_of(&names_reason, ev->reason), name_of(&names_level, ev->level),
+		     table_context_name(pins, ev->gd_expected, expected),
+		     table_context_name(pins, ev->gd_actual, actual));
+	if (ev->pid)
+		n += snprintf(buf + n, EVENT_TEXT_LEN - n, ", by %s[%u]",
+			      text_safe(ev->comm, comm, sizeof(comm)), ev->pid);
+	n += snprintf(buf + n, EVENT_TEXT_LEN - n, ", count %llu", ev->count);
+	if (ev->lived)
+		snprintf(buf + n, EVENT_TEXT_LEN - n, ", lived %llu us", ev->lived / 1000);
+	return buf;
 }
 
 void event_print(FILE *out, const struct pins *pins, const struct irqgate_event *ev, bool json)
 {
-	char time[40], handle[HANDLE_STRLEN], vector[16];
-	char expected[IRQGATE_NAME_LEN], actual[IRQGATE_NAME_LEN];
+	char time[WALL_TIME_LEN], text[EVENT_TEXT_LEN];
+	struct json_object *o;
 
-	wall_time(ev->time, time);
-	handle_format(ev->handle, handle);
-	table_context_name(pins, ev->gd_expected, expected);
-	table_context_name(pins, ev->gd_actual, actual);
 	if (json) {
-		print_json(out, ev, time, handle, actual);
-		fflush(out);
+		o = event_json(pins, ev);
+		json_line(out, o);
+		json_object_put(o);
 		return;
 	}
-	snprintf(vector, sizeof(vector), "%u", ev->vector);
-	fprintf(out, "%s %-5s %s vector %s: reason %s, level %s, expected %s, actual %s", time,
-		name_of(&names_verdict, ev->verdict), handle,
-		ev->vector == IRQGATE_VECTOR_FUNCTION ? "function" : vector,
-		name_of(&names_reason, ev->reason), name_of(&names_level, ev->level), expected,
-		actual);
-	if (ev->pid)
-		fprintf(out, ", by %s[%u]", ev->comm, ev->pid);
-	fprintf(out, ", count %llu", (unsigned long long)ev->count);
-	if (ev->lived)
-		fprintf(out, ", lived %llu us", (unsigned long long)ev->lived / 1000);
-	fputc('\n', out);
+	fprintf(out, "%s %s\n", wall_time(ev->time, time), event_text(pins, ev, text));
 	fflush(out);
 }
 
@@ -116,6 +139,11 @@ int monitor_listen(void)
 
 	if (fd < 0)
 		return fail(-errno, "cannot make a socket: %s", strerror(errno));
+	err = run_dir();
+	if (err) {
+		close(fd);
+		return err;
+	}
 	socket_address(&addr);
 	unlink(MONITOR_SOCKET);
 	mask = umask(0077); /* root only from the first instant */

@@ -8,8 +8,13 @@
 #include <irqgate/decide.h>
 #include <irqgate/event.h>
 #include "pins.h"
+#include "util.h"
 
-#define MONITOR_SOCKET "/run/irqgate.sock"
+#define MONITOR_SOCKET RUN_DIR "/monitor"
+
+/* wall_time - a CLOCK_BOOTTIME of irqgate's as ISO 8601; returns @buf. */
+#define WALL_TIME_LEN 40
+const char *wall_time(__u64 boot_ns, char buf[WALL_TIME_LEN]);
 
 /*
  * event_print - one line for a verdict event
@@ -18,6 +23,19 @@
  *	  GD that is none is null
  */
 void event_print(FILE *out, const struct pins *pins, const struct irqgate_event *ev, bool json);
+
+struct json_object;
+
+/*
+ * event_json - that object, for json_object_put()
+ * event_text - the line without its time; returns @buf
+ * json_line - print an object on one line
+ */
+#define EVENT_TEXT_LEN 384
+struct json_object *event_json(const struct pins *pins, const struct irqgate_event *ev);
+const char *event_text(const struct pins *pins, const struct irqgate_event *ev,
+		       char buf[EVENT_TEXT_LEN]);
+void json_line(FILE *out, struct json_object *o);
 
 /* monitor_listen - socket for monitors; a descriptor or a negative errno. Says so. */
 int monitor_listen(void);

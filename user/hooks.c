@@ -247,6 +247,34 @@ static void unpin_hook(const char *dir, const struct hook *h)
 		unpin_variant(dir, h, v);
 }
 
+/*
+ * The link of a pin that is unlinked goes some time later (its inode is freed by RCU):
+ * wait for it.
+ */
+static void detach(const char *dir, const struct hook *h, enum variant v)
+{
+	struct bpf_link_info info = {};
+	__u32 len = sizeof(info);
+	char pin[64], path[PIN_LEN];
+	int fd, i;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, hook_pin(h, v, pin));
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		info.id = 0;
+	close(fd);
+	unlink(path);
+	for (i = 0; info.id && i < 1000; i++) {
+		fd = bpf_link_get_fd_by_id(info.id);
+		if (fd < 0)
+			return;
+		close(fd);
+		usleep(1000);
+	}
+}
+
 void hooks_replace(const char *dir)
 {
 	replaced = dir;
@@ -415,12 +443,13 @@ static int attach_hook(struct irqgate_bpf *skel, const struct hook *h)
 	struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, h->name);
 	char pin[64], path[PIN_LEN];
 	struct bpf_link *link;
+	enum variant v;
 	int err;
 
 	if (!prog || !bpf_program__autoload(prog))
 		return 0;
-	if (replaced && h->counts)
-		unpin_hook(replaced, h);
+	for (v = PLAIN; replaced && h->counts && v < VARIANTS; v++)
+		detach(replaced, h, v);
 	if (h->kind == HOOK_CALL) {
 		unlink(pin_path(path, hook_pin(h, PLAIN, pin)));
 		err = bpf_program__pin(prog, pin_path(path, hook_pin(h, PLAIN, pin)));

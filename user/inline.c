@@ -2,7 +2,9 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <irqgate/hook.h>
@@ -34,6 +36,23 @@ bool may_be_direct(void)
 bool inline_present(void)
 {
 	return !access(SYSFS, F_OK) && module_live(MODULE);
+}
+
+bool inline_expected(void)
+{
+	char path[256], line[4096];
+	struct utsname uts;
+	bool found = inline_present();
+	FILE *f;
+
+	uname(&uts);
+	snprintf(path, sizeof(path), "/lib/modules/%s/modules.dep", uts.release);
+	f = found ? NULL : fopen(path, "re");
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strstr(line, "/" MODULE ".ko") != NULL;
+	if (f)
+		fclose(f);
+	return found;
 }
 
 static bool version_matches(void)

@@ -14,6 +14,13 @@ struct lack inline_lack(void);
 bool inline_present(void);
 
 /*
+ * inline_expected - the module is loaded, or installed for this kernel and may be
+ *
+ * Who waits for it keeps the capabilities to attach programs.
+ */
+bool inline_expected(void);
+
+/*
  * inline_attach - put the gate in force
  *
  * Must follow the adoption of what is bound: from then on what the maps do not

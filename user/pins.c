@@ -171,12 +171,18 @@ int pins_adopt_tasks(void)
 
 void counters_add(struct irqgate_counters *to, const struct irqgate_counters *from)
 {
+	unsigned int i;
+
 	to->passed += from->passed;
 	to->dropped += from->dropped;
 	to->denied += from->denied;
 	to->would_drop += from->would_drop;
 	to->leaked += from->leaked;
 	to->audited += from->audited;
+	if (from->reported > to->reported)
+		to->reported = from->reported;
+	for (i = 0; i < IRQGATE_MAX_REASONS; i++)
+		to->reason[i] += from->reason[i];
 }
 
 int binding_find(const struct pins *pins, __u32 irq, struct irqgate_binding *out)

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * libyaml parses a file into a document; the tables below say which keys each
+ * libyaml parses each file into a document; the tables below say which keys each
  * mapping has, walk() checks a mapping against its table, and load_*() checks
- * what needs more than one key.
+ * what needs more than one key. Contexts of all files come before the first
+ * device, so that a file may use what another one declares.
  *
- * Not libcyaml: a schema of its can neither say "vectors: all, or a list" nor
- * keep the line of a node for mistakes found after parsing.
+ * Not libcyaml: docs/policy.md has what it was measured at.
  */
 #include "policy.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -19,26 +20,49 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <yaml.h>
+#include "cgroup.h"
 #include "names.h"
 
 #define MAX_ERRORS 20
 #define ERROR_LEN 512
 #define WORD_LEN 96
+#define PLACE_LEN 256
 #define MAX_KEYS 8
 #define MAX_DEPTH 16
+#define MAX_MACHINE 64 /* as systemd-machined has it */
 #define MAX_PID 4194304 /* PID_MAX_LIMIT of 64-bit kernels */
 #define MAX_UID 4294967294LL /* (uid_t)-1 means none */
-#define CGROUP_ROOT "/sys/fs/cgroup/"
 
 struct error {
-	unsigned int line;
+	unsigned int file, line;
 	char text[ERROR_LEN];
 };
 
+/* What walk() found for a key. */
+struct value {
+	unsigned int line; /* of the key, 0: absent */
+	yaml_node_t *node; /* NULL: absent or refused */
+	const char *text; /* KIND_TEXT */
+	long long number; /* KIND_NUMBER, KIND_BOOL, KIND_ENUM */
+};
+
+/* A value that all files have in common, and where it was first. */
+struct common {
+	unsigned int file, line; /* line 0: nowhere yet */
+	long long number;
+};
+
+struct file {
+	yaml_document_t doc;
+	bool has_doc;
+	struct value top[MAX_KEYS]; /* by TOP_ */
+};
+
 struct loader {
-	const char *name;
-	yaml_document_t *doc;
 	struct policy *policy;
+	struct file *files; /* as many as policy->files */
+	unsigned int at; /* the one that is being looked at */
+	struct common mode, unlisted_device, unlisted_source;
 	bool contexts_bad; /* some context was refused: its users cannot be judged */
 	bool no_memory;
 	unsigned int rows; /* vector rows so far */
@@ -69,14 +93,6 @@ struct section {
 	const char *what;
 	const struct key *keys;
 	unsigned int nkeys;
-};
-
-/* What walk() found for a key. */
-struct value {
-	unsigned int line; /* of the key, 0: absent */
-	yaml_node_t *node; /* NULL: absent or refused */
-	const char *text; /* KIND_TEXT */
-	long long number; /* KIND_NUMBER, KIND_BOOL, KIND_ENUM */
 };
 
 #define SECTION(name, text, table)                                                                 \
@@ -110,18 +126,20 @@ static const struct key context_keys[] = {
 };
 SECTION(context_section, "a context", context_keys);
 
-enum { MATCH_CGROUP, MATCH_PID, MATCH_EXE, MATCH_UID, MATCH_KEYS };
+enum { MATCH_CGROUP, MATCH_MACHINE, MATCH_PID, MATCH_EXE, MATCH_UID, MATCH_KEYS };
 static const struct key match_keys[] = {
 	[MATCH_CGROUP] = { .name = "cgroup", .kind = KIND_TEXT },
+	[MATCH_MACHINE] = { .name = "machine", .kind = KIND_TEXT },
 	[MATCH_PID] = { .name = "pid", .kind = KIND_NUMBER, .min = 1, .max = MAX_PID },
 	[MATCH_EXE] = { .name = "exe", .kind = KIND_TEXT },
 	[MATCH_UID] = { .name = "uid", .kind = KIND_NUMBER, .max = MAX_UID },
 };
 SECTION(match_section, "a match", match_keys);
 
-enum { DEVICE_HANDLE, DEVICE_CONTEXT, DEVICE_VECTORS, DEVICE_NOI, DEVICE_ACTION };
+enum { DEVICE_HANDLE, DEVICE_MATCH, DEVICE_CONTEXT, DEVICE_VECTORS, DEVICE_NOI, DEVICE_ACTION };
 static const struct key device_keys[] = {
-	[DEVICE_HANDLE] = { .name = "handle", .kind = KIND_TEXT, .required = true },
+	[DEVICE_HANDLE] = { .name = "handle", .kind = KIND_TEXT },
+	[DEVICE_MATCH] = { .name = "match", .kind = KIND_MAPPING },
 	[DEVICE_CONTEXT] = { .name = "context", .kind = KIND_TEXT, .required = true },
 	[DEVICE_VECTORS] = { .name = "vectors", .kind = KIND_ANY },
 	[DEVICE_NOI] = { .name = "noi", .kind = KIND_NUMBER, .min = 1, .max = IRQGATE_MAX_VECTORS },
@@ -131,6 +149,19 @@ static const struct key device_keys[] = {
 			    .allowed = NAMES_ALL & ~(1u << IRQGATE_ACTION_ALLOW) },
 };
 SECTION(device_section, "a device", device_keys);
+
+enum { SELECT_ID, SELECT_COUNT, SELECT_GROUP, SELECT_PF, SELECT_VF };
+static const struct key select_keys[] = {
+	[SELECT_ID] = { .name = "id", .kind = KIND_TEXT },
+	[SELECT_COUNT] = { .name = "count",
+			   .kind = KIND_NUMBER,
+			   .min = 1,
+			   .max = IRQGATE_MAX_DEVICES },
+	[SELECT_GROUP] = { .name = "iommu_group", .kind = KIND_NUMBER, .max = INT_MAX },
+	[SELECT_PF] = { .name = "pf", .kind = KIND_TEXT },
+	[SELECT_VF] = { .name = "vf", .kind = KIND_NUMBER, .max = 65535 },
+};
+SECTION(select_section, "a device's match", select_keys);
 
 enum { SOURCE_HANDLE, SOURCE_MATCH, SOURCE_CONTEXT };
 static const struct key source_keys[] = {
@@ -164,9 +195,12 @@ __attribute__((format(printf, 3, 4))) static void complain(struct loader *l, uns
 
 	if (at == MAX_ERRORS)
 		return;
-	/* By line; those of one line as found. */
-	for (; at && l->errors[at - 1].line > line; at--)
+	/* By file and line; those of one line as found. */
+	for (; at && (l->errors[at - 1].file > l->at ||
+		      (l->errors[at - 1].file == l->at && l->errors[at - 1].line > line));
+	     at--)
 		l->errors[at] = l->errors[at - 1];
+	l->errors[at].file = l->at;
 	l->errors[at].line = line;
 	va_start(args, format);
 	vsnprintf(l->errors[at].text, ERROR_LEN, format, args);
@@ -185,8 +219,20 @@ static void print_errors(const struct loader *l)
 	const struct error *e;
 
 	for (e = l->errors; e < l->errors + l->nerrors; e++)
-		if (e == l->errors || e->line != e[-1].line || strcmp(e->text, e[-1].text))
-			fprintf(stderr, "%s:%u: %s\n", l->name, e->line, e->text);
+		if (e == l->errors || e->file != e[-1].file || e->line != e[-1].line ||
+		    strcmp(e->text, e[-1].text))
+			fprintf(stderr, "%s:%u: %s\n", l->policy->files[e->file], e->line, e->text);
+}
+
+/* "on line 7", or with its name when that is another file. */
+static const char *place(const struct loader *l, unsigned int file, unsigned int line,
+			 char buf[PLACE_LEN])
+{
+	if (file == l->at)
+		snprintf(buf, PLACE_LEN, "on line %u", line);
+	else
+		snprintf(buf, PLACE_LEN, "in %s:%u", l->policy->files[file], line);
+	return buf;
 }
 
 static unsigned int mark_line(const yaml_mark_t *mark)
@@ -201,7 +247,7 @@ static unsigned int node_line(const yaml_node_t *node)
 
 static yaml_node_t *get_node(const struct loader *l, int id)
 {
-	return yaml_document_get_node(l->doc, id);
+	return yaml_document_get_node(&l->files[l->at].doc, id);
 }
 
 /*
@@ -452,15 +498,16 @@ static size_t list_len(const yaml_node_t *list)
 	return (size_t)(list->data.sequence.items.top - list->data.sequence.items.start);
 }
 
-static void load_list(struct loader *l, const yaml_node_t *list, size_t max, const char *what,
-		      void (*load_row)(struct loader *, yaml_node_t *))
+/* @have: rows of earlier files */
+static void load_list(struct loader *l, const yaml_node_t *list, size_t have, size_t max,
+		      const char *what, void (*load_row)(struct loader *, yaml_node_t *))
 {
 	size_t i;
 
 	for (i = 0; i < list_len(list) && !enough(l); i++) {
 		yaml_node_t *node = get_node(l, list->data.sequence.items.start[i]);
 
-		if (i == max) {
+		if (have + i == max) {
 			complain(l, node_line(node), "more %s than fit, expected at most %zu", what,
 				 max);
 			return;
@@ -497,13 +544,44 @@ static bool check_path(struct loader *l, const char *key, const struct value *va
 	return false;
 }
 
+/*
+ * The scope systemd-machined makes for a machine: escaped as systemd-escape(1)
+ * does, so that a '-' does not read as a level of the slice.
+ */
+static char *machine_cgroup(struct loader *l, const struct value *value)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789:_.";
+	static const char prefix[] = "/machine.slice/machine-", suffix[] = ".scope";
+	const char *c = value->text;
+	char word[WORD_LEN], *path, *p;
+
+	if (!*c || strlen(c) > MAX_MACHINE || *c == '.' || c[strspn(c, plain)] == '/' ||
+	    !path_printable(c)) {
+		complain(l, node_line(value->node),
+			 "'machine' is %s, expected a name as machinectl(1) lists it, of up to "
+			 "%d bytes",
+			 quoted(c, word), MAX_MACHINE);
+		return NULL;
+	}
+	path = malloc(sizeof(prefix) + 4 * strlen(c) + sizeof(suffix));
+	if (!path) {
+		l->no_memory = true;
+		return NULL;
+	}
+	for (p = path + sprintf(path, "%s", prefix); *c; c++)
+		p += strchr(plain, *c) ? sprintf(p, "%c", *c)
+				       : sprintf(p, "\\x%02x", (unsigned char)*c);
+	strcpy(p, suffix);
+	return path;
+}
+
 /* On success match->text is the caller's to free. */
 static bool load_match(struct loader *l, yaml_node_t *node, struct policy_match *match)
 {
 	static const enum irqgate_match_kind kinds[] = {
-		[MATCH_CGROUP] = IRQGATE_MATCH_CGROUP,
-		[MATCH_PID] = IRQGATE_MATCH_PID,
-		[MATCH_EXE] = IRQGATE_MATCH_EXE,
+		[MATCH_CGROUP] = IRQGATE_MATCH_CGROUP, [MATCH_MACHINE] = IRQGATE_MATCH_CGROUP,
+		[MATCH_PID] = IRQGATE_MATCH_PID,       [MATCH_EXE] = IRQGATE_MATCH_EXE,
 		[MATCH_UID] = IRQGATE_MATCH_UID,
 	};
 	struct value values[MAX_KEYS];
@@ -519,7 +597,8 @@ static bool load_match(struct loader *l, yaml_node_t *node, struct policy_match 
 	}
 	if (count != 1) {
 		complain(l, node_line(node),
-			 "match with %u keys, expected exactly one of cgroup, pid, exe or uid",
+			 "match with %u keys, expected exactly one of cgroup, machine, pid, exe "
+			 "or uid",
 			 count);
 		return false;
 	}
@@ -530,12 +609,16 @@ static bool load_match(struct loader *l, yaml_node_t *node, struct policy_match 
 		match->id = (long)values[found].number;
 		return true;
 	}
+	if (found == MATCH_MACHINE) {
+		match->text = machine_cgroup(l, &values[found]);
+		return match->text;
+	}
 	if (!check_path(l, match_keys[found].name, &values[found]))
 		return false;
 	if (found == MATCH_CGROUP &&
-	    !strncmp(values[found].text, CGROUP_ROOT, strlen(CGROUP_ROOT))) {
+	    !strncmp(values[found].text, CGROUP_ROOT "/", strlen(CGROUP_ROOT "/"))) {
 		complain(l, node_line(values[found].node),
-			 "'cgroup' starts with " CGROUP_ROOT ", expected a path below it");
+			 "'cgroup' starts with " CGROUP_ROOT "/, expected a path below it");
 		return false;
 	}
 	match->text = strdup(values[found].text);
@@ -586,6 +669,7 @@ static bool check_gd(struct loader *l, bool host, const struct value *value)
 {
 	unsigned int line = value->node ? node_line(value->node) : 0;
 	const struct policy_context *c;
+	char where[PLACE_LEN];
 
 	if (!value->line)
 		return true;
@@ -607,8 +691,8 @@ static bool check_gd(struct loader *l, bool host, const struct value *value)
 	for (c = l->policy->contexts; c < l->policy->contexts + l->policy->ncontexts; c++) {
 		if (c->gd != value->number)
 			continue;
-		complain(l, line, "'gd' %u is that of context '%s' on line %u, expected another",
-			 c->gd, c->name, c->line);
+		complain(l, line, "'gd' %u is that of context '%s' %s, expected another", c->gd,
+			 c->name, place(l, c->file, c->line, where));
 		return false;
 	}
 	return true;
@@ -621,6 +705,7 @@ static bool check_context(struct loader *l, const yaml_node_t *node, const struc
 	const struct policy_context *same = NULL, *c;
 	const char *name = values[CONTEXT_NAME].text;
 	bool host = !strcmp(name, "host"), ok;
+	char where[PLACE_LEN];
 
 	ok = check_name(l, &values[CONTEXT_NAME]);
 	ok &= check_gd(l, host, &values[CONTEXT_GD]);
@@ -628,7 +713,8 @@ static bool check_context(struct loader *l, const yaml_node_t *node, const struc
 		same = policy_context_by_name(l->policy, name);
 	if (same && same->line) {
 		complain(l, node_line(values[CONTEXT_NAME].node),
-			 "duplicate context '%s', first on line %u", name, same->line);
+			 "duplicate context '%s', first %s", name,
+			 place(l, same->file, same->line, where));
 		ok = false;
 	}
 	if (!host && !values[CONTEXT_MATCH].line) {
@@ -640,8 +726,8 @@ static bool check_context(struct loader *l, const yaml_node_t *node, const struc
 		if (!match->kind || !match_equal(&c->match, match))
 			continue;
 		complain(l, node_line(values[CONTEXT_MATCH].node),
-			 "same match as context '%s' on line %u, expected another", c->name,
-			 c->line);
+			 "same match as context '%s' %s, expected another", c->name,
+			 place(l, c->file, c->line, where));
 		ok = false;
 	}
 	return ok;
@@ -667,6 +753,7 @@ static void load_context(struct loader *l, yaml_node_t *node)
 	c->gd = values[CONTEXT_GD].line ? (__u32)values[CONTEXT_GD].number : IRQGATE_GD_NONE;
 	c->strict = values[CONTEXT_STRICT].number;
 	c->match = match;
+	c->file = l->at;
 	c->line = node_line(node);
 }
 
@@ -816,27 +903,116 @@ static bool load_device_vectors(struct loader *l, const yaml_node_t *node,
 	return true;
 }
 
+/* "8086:10d3", as lspci -n prints it. */
+static bool parse_id(struct loader *l, const struct value *value, struct policy_select *select)
+{
+	char word[WORD_LEN];
+	int end = 0;
+
+	if (sscanf(value->text, "%4hx:%4hx%n", &select->vendor, &select->device, &end) == 2 &&
+	    end == 9 && !value->text[9] && strspn(value->text, "0123456789abcdefABCDEF:") == 9)
+		return true;
+	complain(l, node_line(value->node),
+		 "'id' is %s, expected VENDOR:DEVICE of four hexadecimal digits each, as 8086:10d3",
+		 quoted(value->text, word));
+	return false;
+}
+
+/* Which functions, where the policy does not name one by its handle. */
+static bool load_select(struct loader *l, yaml_node_t *node, struct policy_select *select)
+{
+	struct value values[MAX_KEYS];
+	unsigned int count;
+
+	if (!walk(l, &select_section, node, values))
+		return false;
+	count = !!values[SELECT_ID].line + !!values[SELECT_GROUP].line + !!values[SELECT_PF].line;
+	if (count != 1)
+		complain(l, node_line(node),
+			 "a device's match with %u of id, iommu_group and pf, expected exactly one",
+			 count);
+	else if (values[SELECT_COUNT].line && !values[SELECT_ID].line)
+		complain(l, values[SELECT_COUNT].line, "'count' without 'id', expected both");
+	else if (!values[SELECT_VF].line != !values[SELECT_PF].line)
+		complain(l, node_line(node),
+			 "one of 'pf' and 'vf' in a device's match, expected both");
+	else if (values[SELECT_ID].line) {
+		select->kind = POLICY_SELECT_ID;
+		select->count =
+			values[SELECT_COUNT].line ? (unsigned int)values[SELECT_COUNT].number : 1;
+		return parse_id(l, &values[SELECT_ID], select);
+	} else if (values[SELECT_GROUP].line) {
+		select->kind = POLICY_SELECT_GROUP;
+		select->group = (unsigned int)values[SELECT_GROUP].number;
+		return true;
+	} else {
+		select->kind = POLICY_SELECT_VF;
+		select->vf = (unsigned int)values[SELECT_VF].number;
+		return parse_handle(l, &values[SELECT_PF], false, &select->pf);
+	}
+	return false;
+}
+
+static bool select_equal(const struct policy_device *a, const struct policy_device *b)
+{
+	const struct policy_select *x = &a->select, *y = &b->select;
+
+	if (x->kind != y->kind)
+		return false;
+	switch (x->kind) {
+	case POLICY_SELECT_HANDLE:
+		return a->handle == b->handle;
+	case POLICY_SELECT_GROUP:
+		return x->group == y->group;
+	case POLICY_SELECT_VF:
+		return x->pf == y->pf && x->vf == y->vf;
+	default:
+		return false; /* each takes some of that id */
+	}
+}
+
+/* Which function or functions, and that no other row has said so. */
+static bool load_functions(struct loader *l, const yaml_node_t *node, const struct value *values,
+			   struct policy_device *d)
+{
+	const struct value *handle = &values[DEVICE_HANDLE], *match = &values[DEVICE_MATCH];
+	const struct policy *p = l->policy;
+	char word[POLICY_SELECT_LEN], where[PLACE_LEN];
+	unsigned int i;
+
+	if (!handle->line == !match->line) {
+		complain(l, node_line(node), "%s in a device, expected one",
+			 handle->line ? "both 'handle' and 'match'"
+				      : "neither 'handle' nor 'match'");
+		return false;
+	}
+	if (handle->line ? !parse_handle(l, handle, false, &d->handle)
+			 : !load_select(l, match->node, &d->select))
+		return false;
+	for (i = 0; i < p->ndevices; i++) {
+		if (!select_equal(&p->devices[i], d))
+			continue;
+		complain(l, node_line(handle->line ? handle->node : match->node),
+			 "duplicate device %s, first %s", policy_select_format(d, word),
+			 place(l, p->devices[i].file, p->devices[i].line, where));
+		return false;
+	}
+	return true;
+}
+
 static void load_device(struct loader *l, yaml_node_t *node)
 {
 	struct policy *p = l->policy;
-	struct policy_device d = { .line = node_line(node), .action = IRQGATE_ACTION_DENY };
+	struct policy_device d = { .line = node_line(node),
+				   .file = l->at,
+				   .action = IRQGATE_ACTION_DENY };
 	struct value values[MAX_KEYS];
-	unsigned int i, rows;
+	unsigned int rows;
 	bool ok;
 
 	if (!walk(l, &device_section, node, values))
 		return;
-	ok = parse_handle(l, &values[DEVICE_HANDLE], false, &d.handle);
-	for (i = 0; ok && i < p->ndevices; i++) {
-		char word[HANDLE_STRLEN];
-
-		if (p->devices[i].handle != d.handle)
-			continue;
-		complain(l, node_line(values[DEVICE_HANDLE].node),
-			 "duplicate device %s, first on line %u", handle_format(d.handle, word),
-			 p->devices[i].line);
-		ok = false;
-	}
+	ok = load_functions(l, node, values, &d);
 	ok &= find_context(l, &values[DEVICE_CONTEXT], &d.context);
 	ok &= load_device_vectors(l, node, values, &d.vectors);
 	if (!ok)
@@ -854,8 +1030,9 @@ static void load_device(struct loader *l, yaml_node_t *node)
 static void load_source(struct loader *l, yaml_node_t *node)
 {
 	struct policy *p = l->policy;
-	struct policy_source s = { .line = node_line(node) };
+	struct policy_source s = { .line = node_line(node), .file = l->at };
 	struct value values[MAX_KEYS];
+	char where[PLACE_LEN];
 	bool ok, matches;
 	unsigned int i;
 
@@ -870,14 +1047,15 @@ static void load_source(struct loader *l, yaml_node_t *node)
 
 		if (ok && other->handle == s.handle) {
 			complain(l, node_line(values[SOURCE_HANDLE].node),
-				 "duplicate source %s, first on line %u",
-				 handle_format(s.handle, word), other->line);
+				 "duplicate source %s, first %s", handle_format(s.handle, word),
+				 place(l, other->file, other->line, where));
 			ok = false;
 		}
 		if (matches && match_equal(&other->match, &s.match)) {
 			complain(l, node_line(values[SOURCE_MATCH].node),
-				 "same match as source %s on line %u, expected another",
-				 handle_format(other->handle, word), other->line);
+				 "same match as source %s %s, expected another",
+				 handle_format(other->handle, word),
+				 place(l, other->file, other->line, where));
 			ok = false;
 		}
 	}
@@ -887,16 +1065,37 @@ static void load_source(struct loader *l, yaml_node_t *node)
 		free(s.match.text);
 }
 
+/* Files may agree on it or be silent, but not contradict each other. */
+static bool load_common(struct loader *l, const char *key, const struct names *names,
+			const struct value *value, struct common *common)
+{
+	char where[PLACE_LEN];
+
+	if (!value->node)
+		return false;
+	if (common->line && common->number != value->number) {
+		complain(l, node_line(value->node), "'%s' is %s, but %s %s, expected one value",
+			 key, name_of(names, (unsigned int)value->number),
+			 name_of(names, (unsigned int)common->number),
+			 place(l, common->file, common->line, where));
+		return false;
+	}
+	if (!common->line)
+		*common = (struct common){ l->at, node_line(value->node), value->number };
+	return true;
+}
+
 static void load_defaults(struct loader *l, yaml_node_t *node)
 {
 	struct irqgate_defaults *def = &l->policy->defaults;
-	struct value values[MAX_KEYS];
+	struct value values[MAX_KEYS], *device = &values[DEFAULT_DEVICE],
+				       *source = &values[DEFAULT_SOURCE];
 
 	walk(l, &defaults_section, node, values);
-	if (values[DEFAULT_DEVICE].node)
-		def->unlisted_device = (__u8)values[DEFAULT_DEVICE].number;
-	if (values[DEFAULT_SOURCE].node)
-		def->unlisted_source = (__u8)values[DEFAULT_SOURCE].number;
+	if (load_common(l, "unlisted_device", &names_action, device, &l->unlisted_device))
+		def->unlisted_device = (__u8)device->number;
+	if (load_common(l, "unlisted_source", &names_action, source, &l->unlisted_source))
+		def->unlisted_source = (__u8)source->number;
 }
 
 /* Room for a row for each element of @list, up to @max, behind @rows that exist. */
@@ -914,44 +1113,50 @@ static void *grow(struct loader *l, void *array, size_t rows, const yaml_node_t 
 	return grown;
 }
 
+/* What needs nothing of the other files: the top level and the contexts. */
 static void load_top(struct loader *l, yaml_node_t *root)
 {
 	struct policy *p = l->policy;
-	struct value values[MAX_KEYS];
-	yaml_node_t *contexts, *devices, *sources;
-	size_t matches = IRQGATE_MAX_MATCHES;
-	unsigned int i;
+	struct value *top = l->files[l->at].top;
+	const yaml_node_t *contexts;
 
-	walk(l, &top_section, root, values);
+	walk(l, &top_section, root, top);
 	if (enough(l))
 		return;
-	if (values[TOP_MODE].node)
-		p->defaults.mode = (__u8)values[TOP_MODE].number;
-	contexts = values[TOP_CONTEXTS].node;
-	devices = values[TOP_DEVICES].node;
-	sources = values[TOP_SOURCES].node;
-	l->contexts_bad = values[TOP_CONTEXTS].line && !contexts;
-
+	if (load_common(l, "mode", &names_mode, &top[TOP_MODE], &l->mode))
+		p->defaults.mode = (__u8)top[TOP_MODE].number;
+	contexts = top[TOP_CONTEXTS].node;
+	l->contexts_bad |= top[TOP_CONTEXTS].line && !contexts;
 	if (contexts) {
-		p->contexts = grow(l, p->contexts, 1, contexts, IRQGATE_MAX_CONTEXTS,
+		p->contexts = grow(l, p->contexts, p->ncontexts, contexts, IRQGATE_MAX_CONTEXTS,
 				   sizeof(*p->contexts));
-		load_list(l, contexts, IRQGATE_MAX_CONTEXTS - 1, "contexts", load_context);
+		load_list(l, contexts, p->ncontexts - 1, IRQGATE_MAX_CONTEXTS - 1, "contexts",
+			  load_context);
 	}
-	number_contexts(p);
+}
+
+static void load_rows(struct loader *l)
+{
+	const struct value *top = l->files[l->at].top;
+	struct policy *p = l->policy;
+	size_t matches = IRQGATE_MAX_MATCHES;
+	const yaml_node_t *devices = top[TOP_DEVICES].node, *sources = top[TOP_SOURCES].node;
+	unsigned int i;
+
 	if (devices) {
-		p->devices =
-			grow(l, p->devices, 0, devices, IRQGATE_MAX_DEVICES, sizeof(*p->devices));
-		load_list(l, devices, IRQGATE_MAX_DEVICES, "devices", load_device);
+		p->devices = grow(l, p->devices, p->ndevices, devices, IRQGATE_MAX_DEVICES,
+				  sizeof(*p->devices));
+		load_list(l, devices, p->ndevices, IRQGATE_MAX_DEVICES, "devices", load_device);
 	}
 	for (i = 0; i < p->ncontexts; i++)
 		matches -= p->contexts[i].match.kind != 0;
 	if (sources) {
-		p->sources =
-			grow(l, p->sources, 0, sources, IRQGATE_MAX_MATCHES, sizeof(*p->sources));
-		load_list(l, sources, matches, "sources", load_source);
+		p->sources = grow(l, p->sources, p->nsources, sources, IRQGATE_MAX_MATCHES,
+				  sizeof(*p->sources));
+		load_list(l, sources, p->nsources, matches, "sources", load_source);
 	}
-	if (values[TOP_DEFAULTS].node)
-		load_defaults(l, values[TOP_DEFAULTS].node);
+	if (top[TOP_DEFAULTS].node)
+		load_defaults(l, top[TOP_DEFAULTS].node);
 }
 
 /* Whether line @line, from 1, is indented with a tab. */
@@ -1029,72 +1234,111 @@ static void check_depth(struct loader *l, yaml_parser_t *parser)
 
 static void load_document(struct loader *l, yaml_parser_t *parser, const char *data, size_t len)
 {
-	yaml_document_t doc, next;
+	struct file *file = &l->files[l->at];
+	yaml_document_t next;
 	yaml_node_t *root;
 
-	if (!yaml_parser_load(parser, &doc)) {
+	if (!yaml_parser_load(parser, &file->doc)) {
 		complain_yaml(l, parser, data, len);
 		return;
 	}
+	file->has_doc = true;
 	/* After the end of the stream this yields another document without a root. */
 	if (!yaml_parser_load(parser, &next)) {
 		complain_yaml(l, parser, data, len);
-		goto out;
+		return;
 	}
 	if (yaml_document_get_root_node(&next))
 		complain(l, mark_line(&next.start_mark), "second document, expected only one");
 	yaml_document_delete(&next);
 
-	root = yaml_document_get_root_node(&doc);
-	l->doc = &doc;
+	root = yaml_document_get_root_node(&file->doc);
 	if (!root || is_null(root))
 		complain(l, 1, "the policy is empty, expected a mapping");
-	else if (!l->nerrors)
+	else
 		load_top(l, root);
-	l->doc = NULL;
-out:
-	yaml_document_delete(&doc);
+}
+
+/* A file joins the policy. @data is of no use any more when this returns. */
+static int add_file(struct loader *l, const char *name, const char *data, size_t len)
+{
+	struct policy *p = l->policy;
+	unsigned int before = l->nerrors;
+	yaml_parser_t parser;
+	void *grown;
+
+	grown = realloc(p->files, (p->nfiles + 1) * sizeof(*p->files));
+	if (!grown)
+		return -ENOMEM;
+	p->files = grown;
+	grown = realloc(l->files, (p->nfiles + 1) * sizeof(*l->files));
+	if (!grown)
+		return -ENOMEM;
+	l->files = grown;
+	p->files[p->nfiles] = strdup(name);
+	if (!p->files[p->nfiles])
+		return -ENOMEM;
+	l->at = p->nfiles++;
+	memset(&l->files[l->at], 0, sizeof(*l->files));
+	if (open_parser(l, &parser, data, len)) {
+		check_depth(l, &parser);
+		yaml_parser_delete(&parser);
+	}
+	if (l->nerrors == before && !l->no_memory && open_parser(l, &parser, data, len)) {
+		load_document(l, &parser, data, len);
+		yaml_parser_delete(&parser);
+	}
+	/* What such a file declares is missing, not unknown. */
+	l->contexts_bad |= l->nerrors != before;
+	return 0;
+}
+
+static int loader_init(struct loader *l)
+{
+	memset(l, 0, sizeof(*l));
+	/* Also where every default comes from. */
+	return policy_empty(&l->policy);
+}
+
+/* All files are there. */
+static int loader_finish(struct loader *l, int err, struct policy **out)
+{
+	unsigned int i;
+
+	number_contexts(l->policy);
+	for (i = 0; !err && i < l->policy->nfiles && !enough(l); i++) {
+		l->at = i;
+		load_rows(l);
+	}
+	print_errors(l);
+	for (i = 0; i < l->policy->nfiles; i++)
+		if (l->files[i].has_doc)
+			yaml_document_delete(&l->files[i].doc);
+	free(l->files);
+	if (!err && l->no_memory)
+		err = -ENOMEM;
+	if (!err && l->nerrors)
+		err = -EINVAL;
+	if (err)
+		policy_free(l->policy);
+	else
+		*out = l->policy;
+	return err;
 }
 
 int policy_parse(const char *name, const char *data, size_t len, struct policy **out)
 {
-	struct loader l = { .name = name };
-	yaml_parser_t parser;
-	int err;
+	struct loader l;
+	int err = loader_init(&l);
 
-	/* Also where every default comes from. */
-	err = policy_empty(&l.policy);
-	if (err)
-		return err;
-	l.policy->file = strdup(name);
-	l.no_memory = !l.policy->file;
-	if (!l.no_memory && open_parser(&l, &parser, data, len)) {
-		check_depth(&l, &parser);
-		yaml_parser_delete(&parser);
-	}
-	if (!l.nerrors && !l.no_memory && open_parser(&l, &parser, data, len)) {
-		load_document(&l, &parser, data, len);
-		yaml_parser_delete(&parser);
-	}
-	print_errors(&l);
-	if (!l.nerrors && !l.no_memory) {
-		*out = l.policy;
-		return 0;
-	}
-	policy_free(l.policy);
-	return l.no_memory ? -ENOMEM : -EINVAL;
+	return err ?: loader_finish(&l, add_file(&l, name, data, len), out);
 }
 
 /* Whoever writes the policy decides who gets interrupts: only root may. */
-static int check_file(const char *path, const struct stat *st)
+static int check_owner(const char *path, const struct stat *st)
 {
 	int err = 0;
 
-	if (!S_ISREG(st->st_mode)) {
-		fprintf(stderr, "%s: cannot open: %s, expected a regular file\n", path,
-			S_ISDIR(st->st_mode) ? "a directory" : "not a file");
-		return -EINVAL;
-	}
 	if (st->st_uid != 0) {
 		fprintf(stderr, "%s:1: owned by uid %u, expected root: chown root %s\n", path,
 			st->st_uid, path);
@@ -1106,6 +1350,15 @@ static int check_file(const char *path, const struct stat *st)
 		err = -EINVAL;
 	}
 	return err;
+}
+
+static int check_file(const char *path, const struct stat *st)
+{
+	if (S_ISREG(st->st_mode))
+		return check_owner(path, st);
+	fprintf(stderr, "%s: cannot open: %s, expected a regular file\n", path,
+		S_ISDIR(st->st_mode) ? "a directory" : "not a file");
+	return -EINVAL;
 }
 
 /* Reads up to POLICY_MAX_SIZE + 1 bytes, however large the file says it is. */
@@ -1131,7 +1384,7 @@ static int read_file(const char *path, int fd, char *data, size_t *len)
 	return 0;
 }
 
-int policy_load(const char *path, struct policy **out)
+static int load_file(struct loader *l, const char *path)
 {
 	struct stat st;
 	char *data = NULL;
@@ -1155,11 +1408,83 @@ int policy_load(const char *path, struct policy **out)
 	}
 	err = read_file(path, fd, data, &len);
 	if (!err)
-		err = policy_parse(path, data, len, out);
+		err = add_file(l, path, data, len);
 out:
 	free(data);
 	if (fd >= 0)
 		close(fd);
+	return err;
+}
+
+char *policy_directory(const char *path)
+{
+	const char *name = strrchr(path, '/'), *dot = strrchr(path, '.');
+	char *dir;
+
+	name = name ? name + 1 : path;
+	if (!dot || dot <= name)
+		dot = path + strlen(path);
+	return asprintf(&dir, "%.*s.d", (int)(dot - path), path) < 0 ? NULL : dir;
+}
+
+static int is_part(const struct dirent *d)
+{
+	const char *dot = strrchr(d->d_name, '.');
+
+	return dot && d->d_name[0] != '.' && (!strcmp(dot, ".yaml") || !strcmp(dot, ".json"));
+}
+
+/* Not as alphasort(3), which depends on the locale. */
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int load_directory(struct loader *l, const char *dir)
+{
+	struct dirent **parts;
+	struct stat st;
+	int n, i, err = 0;
+
+	if (stat(dir, &st)) {
+		if (errno == ENOENT)
+			return 0;
+		err = -errno;
+		fprintf(stderr, "%s: cannot open: %s\n", dir, strerror(errno));
+		return err;
+	}
+	err = check_owner(dir, &st);
+	if (err)
+		return err;
+	n = scandir(dir, &parts, is_part, by_name);
+	if (n < 0) {
+		err = -errno;
+		fprintf(stderr, "%s: cannot open: %s\n", dir, strerror(errno));
+		return err;
+	}
+	for (i = 0; i < n; i++) {
+		char *path;
+
+		if (asprintf(&path, "%s/%s", dir, parts[i]->d_name) < 0)
+			path = NULL;
+		free(parts[i]);
+		if (!err && !enough(l))
+			err = path ? load_file(l, path) : -ENOMEM;
+		free(path);
+	}
+	free(parts);
+	return err;
+}
+
+int policy_load(const char *path, struct policy **out)
+{
+	char *dir = policy_directory(path);
+	struct loader l;
+	int err = dir ? loader_init(&l) : -ENOMEM;
+
+	if (!err)
+		err = loader_finish(&l, load_file(&l, path) ?: load_directory(&l, dir), out);
+	free(dir);
 	return err;
 }
 
@@ -1193,9 +1518,13 @@ void policy_free(struct policy *policy)
 		free(policy->contexts[i].match.text);
 	for (i = 0; i < policy->nsources; i++)
 		free(policy->sources[i].match.text);
+	for (i = 0; i < policy->ndevices; i++)
+		free(policy->devices[i].functions);
+	for (i = 0; i < policy->nfiles; i++)
+		free(policy->files[i]);
 	free(policy->contexts);
 	free(policy->devices);
 	free(policy->sources);
-	free(policy->file);
+	free(policy->files);
 	free(policy);
 }

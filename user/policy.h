@@ -12,41 +12,65 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <linux/types.h>
 #include <irqgate/table.h>
 #include "handle.h"
 
 #define POLICY_MAX_SIZE (1024 * 1024) /* bytes of a file */
+#define POLICY_SELECT_LEN 96
 
 /* Which processes. */
 struct policy_match {
 	enum irqgate_match_kind kind; /* 0: none, for the host only */
-	char *text; /* cgroup: path below the cgroup root; exe: absolute path; else NULL */
+	/* cgroup (what a machine is, too): path below the cgroup root; exe: absolute
+	 * path; else NULL */
+	char *text;
 	long id; /* pid or uid, else 0 */
 };
 
-/* Lines count from 1. */
+/* Lines count from 1; files are those of policy.files. */
 struct policy_context {
 	char name[IRQGATE_NAME_LEN];
 	__u32 gd; /* never IRQGATE_GD_NONE */
 	bool strict;
 	struct policy_match match;
-	unsigned int line; /* 0: the host, when the file does not declare it */
+	unsigned int file, line; /* line 0: the host, when no file declares it */
+};
+
+/* How a row says which PCI functions it is about. */
+enum policy_select_kind {
+	POLICY_SELECT_HANDLE, /* the one with this handle, whether it is there or not */
+	POLICY_SELECT_ID, /* some of a vendor and device id */
+	POLICY_SELECT_GROUP, /* an IOMMU group's, bridges excepted */
+	POLICY_SELECT_VF, /* an SR-IOV virtual function */
+};
+
+struct policy_select {
+	enum policy_select_kind kind;
+	__u16 vendor, device; /* ID */
+	unsigned int count; /* ID: how many at most */
+	unsigned int group; /* GROUP */
+	__u64 pf; /* VF: handle of the physical function */
+	unsigned int vf; /* VF: index, from 0 */
 };
 
 struct policy_device {
-	__u64 handle; /* pci or zpci */
+	__u64 handle; /* pci or zpci; 0: by select */
+	struct policy_select select;
+	__u64 *functions; /* handles, by policy_resolve() */
+	unsigned int nfunctions;
 	unsigned int context; /* index into policy.contexts */
 	struct vector_set vectors; /* not empty */
 	enum irqgate_action action; /* on violation: audit, drop, deny, isolate */
-	unsigned int line;
+	unsigned int file, line;
 };
 
 struct policy_source {
 	__u64 handle; /* soft */
 	unsigned int context; /* index into policy.contexts: whom it may signal */
 	struct policy_match match;
-	unsigned int line;
+	unsigned int file, line;
 };
 
 /*
@@ -55,8 +79,10 @@ struct policy_source {
  * within the IRQGATE_MAX_ limits of the table.
  */
 struct policy {
-	char *file; /* as given to policy_load(), for later messages */
-	struct irqgate_defaults defaults; /* audit and allow where the file is silent */
+	char **files; /* as given to policy_load(), then what its directory holds */
+	unsigned int nfiles; /* 0: policy_empty() */
+	bool conflict; /* policy_resolve() has said so */
+	struct irqgate_defaults defaults; /* audit and allow where the files are silent */
 	struct policy_context *contexts; /* [0] is always the host */
 	unsigned int ncontexts;
 	struct policy_device *devices;
@@ -66,9 +92,13 @@ struct policy {
 };
 
 /*
- * policy_load - read and check a policy file
+ * policy_load - read and check a policy file and those that add to it
  * @path: a regular file of root's that nobody else can write, of at most
- *	  POLICY_MAX_SIZE bytes
+ *	  POLICY_MAX_SIZE bytes; so are all *.yaml and *.json of policy_directory(),
+ *	  which are read in the order of their names
+ *
+ * The files make one policy: each may use contexts of another, none may say
+ * again, or otherwise, what another one said.
  * @out: the policy, for policy_free(); written on success only
  *
  * Prints what is wrong on stderr; where the file cannot be read at all, one
@@ -81,8 +111,16 @@ struct policy {
 int policy_load(const char *path, struct policy **out);
 
 /*
- * policy_parse - as policy_load(), from memory
- * @name: stands for the file in messages and in policy.file
+ * policy_directory - the directory of what adds to a policy file
+ *
+ * Return: @path without its last suffix and with ".d", for free(3), or NULL: no
+ * memory.
+ */
+char *policy_directory(const char *path);
+
+/*
+ * policy_parse - as policy_load(), one file from memory
+ * @name: stands for the file in messages and in policy.files
  * @data: the text, need not end in NUL
  * @len: bytes of @data
  * @out: the policy, for policy_free(); written on success only
@@ -98,6 +136,44 @@ int policy_parse(const char *name, const char *data, size_t len, struct policy *
  * Return: 0 or -ENOMEM.
  */
 int policy_empty(struct policy **out);
+
+/*
+ * policy_resolve - find the PCI functions that rows are about
+ * @policy: its functions are brought up to date: those of a handle always, the
+ *	    others as far as they are there; those of an id stay the same as long
+ *	    as they exist, and are else the lowest addresses no other row has
+ * @sysfs: "/sys"
+ *
+ * Where a function belongs to two rows, says so once, naming both places, and
+ * leaves everything as it was.
+ * Return: 1: something changed; 0; -EINVAL: a conflict; -ENOMEM.
+ */
+int policy_resolve(struct policy *policy, const char *sysfs);
+
+/* policy_selects - does any row depend on what is in the machine? */
+bool policy_selects(const struct policy *policy);
+
+/* policy_select_format - "pci:0000:00:0b.0", "id 8086:10d3", ...; returns @buf. */
+const char *policy_select_format(const struct policy_device *device, char buf[POLICY_SELECT_LEN]);
+
+/*
+ * policy_write - print a policy so that policy_load() reads it back
+ * @note: prints comment lines, indented by two blanks, before a row; NULL: none
+ * @arg: for @note, like a pointer to the row or to policy.defaults
+ *
+ * What is written says the same as what was read, with all defaults and numbers.
+ */
+void policy_write(FILE *out, const struct policy *policy,
+		  void (*note)(FILE *out, const void *row, void *arg), void *arg);
+
+/* policy_write_match - print a match as in a policy: { cgroup: "/a" } */
+void policy_write_match(FILE *out, const struct policy_match *match);
+
+/*
+ * policy_hash - what makes two policies the same one: what they say, and the
+ * functions policy_resolve() found. 0: no memory.
+ */
+__u64 policy_hash(const struct policy *policy);
 
 /* policy_free - free a policy; NULL is fine. */
 void policy_free(struct policy *policy);

@@ -208,7 +208,7 @@ int probe_verb(bool json)
 			       root, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 	} else if (hooks_stage_loaded(STAGE_CORE)) {
 		printf("\n");
-		show(NULL, "hooks", false);
+		show(NULL, "hooks", NULL, 0, false);
 	} else {
 		printf("\nNot loaded: 'irqgate run' attaches the hooks, 'irqgate show hooks' then "
 		       "lists which variant of each is in use.\n");

@@ -252,6 +252,15 @@ int bindings_enforce(struct pins *pins)
 	return failed + isolate_review(pins);
 }
 
+int binding_cut(struct pins *pins, __u32 irq)
+{
+	struct irqgate_binding b;
+
+	if (binding_find(pins, irq, &b) || b.state != IRQGATE_BINDING_BOUND)
+		return 0;
+	return quarantine(pins, &b);
+}
+
 int bindings_cut(struct pins *pins, __u64 handle, const struct vector_set *vectors)
 {
 	struct irqgate_irq_key key, next, *prev = NULL;

@@ -42,4 +42,7 @@ bool bindings_waiting(const struct pins *pins);
  */
 int bindings_cut(struct pins *pins, __u64 handle, const struct vector_set *vectors);
 
+/* binding_cut - the same for one irq; 0 or a negative errno, also said. */
+int binding_cut(struct pins *pins, __u32 irq);
+
 #endif

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include "inline.h"
 #include "names.h"
 #include "show.h"
+#include "snapshot.h"
 #include "table.h"
 #include "util.h"
 
@@ -189,122 +189,29 @@ static int show_bindings(struct pins *pins, struct json_object *rows)
 	return 0;
 }
 
-/* Counters of one vector: those of ended bindings plus those of the live one. */
-struct stat_row {
-	struct irqgate_vector_key key;
-	struct irqgate_counters count;
-	__u32 gd;
-};
-
-struct stat_rows {
-	struct stat_row *row;
-	size_t n;
-};
-
-static struct stat_row *stat_row(struct stat_rows *rows, const struct irqgate_vector_key *key)
-{
-	struct stat_row *grown;
-	size_t i;
-
-	for (i = 0; i < rows->n; i++)
-		if (!memcmp(&rows->row[i].key, key, sizeof(*key)))
-			return &rows->row[i];
-	grown = realloc(rows->row, (rows->n + 1) * sizeof(*grown));
-	if (!grown)
-		return NULL;
-	rows->row = grown;
-	grown += rows->n++;
-	memset(grown, 0, sizeof(*grown));
-	grown->key = *key;
-	grown->gd = IRQGATE_GD_NONE;
-	return grown;
-}
-
-static int stat_order(const void *a, const void *b)
-{
-	const struct stat_row *x = a, *y = b;
-
-	if (x->key.handle != y->key.handle)
-		return x->key.handle < y->key.handle ? -1 : 1;
-	return (x->key.vector > y->key.vector) - (x->key.vector < y->key.vector);
-}
-
-/* Whom the table registers the vector for. */
-static __u32 registered_gd(int devices, int vectors, const struct irqgate_vector_key *key)
-{
-	struct irqgate_device_key dkey = { .handle = key->handle };
-	struct irqgate_registration reg;
-	struct irqgate_vector_auth vec;
-
-	if (!bpf_map_lookup_elem(vectors, key, &vec))
-		return vec.gd;
-	if (!bpf_map_lookup_elem(devices, &dkey, &reg) && (reg.flags & IRQGATE_REG_ALL_VECTORS))
-		return reg.gd;
-	return IRQGATE_GD_NONE;
-}
-
-/* What escaped counting or telling; on the row of what belongs to no device. */
-static void put_losses(struct json_object *o, const struct pins *pins)
-{
-	put_num(o, "lost_events", pins->state->lost_events);
-	put_num(o, "lost_bindings", pins->state->lost_bindings);
-	put_num(o, "unknown_msis", pins->state->unknown_msis);
-	put_num(o, "missed_runs", hooks_missed());
-}
-
 static int show_stats(struct pins *pins, struct json_object *out)
 {
-	int devices = table_map(pins, IRQGATE_MAP_DEVICES);
-	int vectors = table_map(pins, IRQGATE_MAP_VECTORS);
-	struct irqgate_vector_key key, *prev = NULL;
-	struct irqgate_irq_key ikey, *iprev = NULL;
-	struct stat_rows rows = {};
-	struct irqgate_counters c;
-	struct irqgate_binding b;
-	struct stat_row *row;
+	struct snapshot snap;
+	int err = snapshot_take(pins, &snap);
 	size_t i;
 
-	for (; !bpf_map_get_next_key(pins->stats, prev, &key); prev = &key) {
-		if (bpf_map_lookup_elem(pins->stats, &key, &c))
-			continue;
-		row = stat_row(&rows, &key);
-		if (row)
-			counters_add(&row->count, &c);
-	}
-	for (; !bpf_map_get_next_key(pins->bindings, iprev, &ikey); iprev = &ikey) {
-		struct irqgate_vector_key bkey = {};
-
-		if (binding_find(pins, ikey.irq, &b))
-			continue;
-		bkey.handle = b.handle;
-		bkey.vector = b.vector;
-		row = stat_row(&rows, &bkey);
-		if (row)
-			counters_add(&row->count, &b.count);
-	}
-	if (rows.n)
-		qsort(rows.row, rows.n, sizeof(*rows.row), stat_order);
-	for (i = 0; i < rows.n; i++) {
+	for (i = 0; i < snap.n; i++) {
 		struct json_object *o = json_object_new_object();
+		const struct snapshot_row *row = &snap.row[i];
 
-		row = &rows.row[i];
-		put_handle(o, row->key.handle);
-		put_num(o, "vector", row->key.vector);
-		put_gd(o, pins, registered_gd(devices, vectors, &row->key));
+		put_handle(o, row->handle);
+		put_num(o, "vector", row->vector);
+		put_gd(o, pins, row->owner);
 		put_num(o, "passed", row->count.passed);
 		put_num(o, "dropped", row->count.dropped);
 		put_num(o, "denied", row->count.denied);
 		put_num(o, "would_drop", row->count.would_drop);
 		put_num(o, "leaked", row->count.leaked);
 		put_num(o, "audited", row->count.audited);
-		if (!row->key.handle && !row->key.vector)
-			put_losses(o, pins);
 		json_object_array_add(out, o);
 	}
-	free(rows.row);
-	close(devices);
-	close(vectors);
-	return 0;
+	snapshot_free(&snap);
+	return err;
 }
 
 static int show_hooks(struct pins *pins, struct json_object *rows)
@@ -368,7 +275,56 @@ static void print_table(struct json_object *rows)
 	}
 }
 
-int show(struct pins *pins, const char *what, bool json)
+/* Is FIELD=VALUE true of a row? -EINVAL: a row has no such field. */
+static int filter_row(struct json_object *row, const char *filter)
+{
+	size_t len = strcspn(filter, "=");
+	const char *value = filter + len + 1;
+	char name[32], handle[HANDLE_STRLEN];
+	struct json_object *field;
+	__u64 parsed;
+
+	snprintf(name, sizeof(name), "%.*s", (int)len, filter);
+	if (!filter[len] || len >= sizeof(name) || !json_object_object_get_ex(row, name, &field))
+		return -EINVAL;
+	/* However it is spelt. */
+	if (!strcmp(name, "handle") && !handle_parse(value, &parsed))
+		value = handle_format(parsed, handle);
+	return !strcmp(field ? json_object_get_string(field) : "-", value);
+}
+
+/* The rows of which every filter is true. */
+static int apply_filters(struct json_object **rows, char *const filters[], int n)
+{
+	struct json_object *kept = json_object_new_array(), *row;
+	size_t i;
+	int j, is;
+
+	for (i = 0; i < json_object_array_length(*rows); i++) {
+		row = json_object_array_get_idx(*rows, i);
+		for (j = 0, is = 1; j < n && is > 0; j++)
+			is = filter_row(row, filters[j]);
+		if (is < 0) {
+			fprintf(stderr, "irqgate: show: '%s': expected FIELD=VALUE, FIELD one of",
+				filters[j - 1]);
+			json_object_object_foreach(row, key, value)
+			{
+				(void)value;
+				fprintf(stderr, " %s", key);
+			}
+			fputc('\n', stderr);
+			json_object_put(kept);
+			return -ENOENT;
+		}
+		if (is)
+			json_object_array_add(kept, json_object_get(row));
+	}
+	json_object_put(*rows);
+	*rows = kept;
+	return 0;
+}
+
+int show(struct pins *pins, const char *what, char *const filters[], int nfilters, bool json)
 {
 	static const struct {
 		const char *name;
@@ -388,6 +344,11 @@ int show(struct pins *pins, const char *what, bool json)
 		return fail(-ENOENT, "show: unknown '%s', expected " SHOW_KINDS, what);
 	rows = json_object_new_array();
 	err = kinds[i].collect(pins, rows);
+	if (!err && nfilters) {
+		err = apply_filters(&rows, filters, nfilters);
+		if (err)
+			goto out;
+	}
 	if (err)
 		fail(err, "show %s: %s", what, strerror(-err));
 	else if (json)
@@ -396,6 +357,7 @@ int show(struct pins *pins, const char *what, bool json)
 			       rows, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 	else
 		print_table(rows);
+out:
 	json_object_put(rows);
 	return err;
 }

@@ -8,10 +8,12 @@
 
 /*
  * show - print one kind of object
- * @what: devices, vectors, contexts, bindings, stats or hooks
- * Return: 0; -ENOENT: no such kind; or a negative errno. Says what is wrong.
+ * @what: one of SHOW_KINDS
+ * @filters: FIELD=VALUE, all of which must be true of a row; "-" is what is null
+ * @nfilters: how many
+ * Return: 0; -ENOENT: no such kind or field; or a negative errno. Says what is wrong.
  */
-int show(struct pins *pins, const char *what, bool json);
+int show(struct pins *pins, const char *what, char *const filters[], int nfilters, bool json);
 
 /* What @what may be, for messages. */
 #define SHOW_KINDS "devices, vectors, contexts, bindings, stats or hooks"

@@ -2,56 +2,68 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <irqgate/hash.h>
 #include "table.h"
 #include "util.h"
 
-#define CGROUP_ROOT "/sys/fs/cgroup"
-
-/* One table map kind: its layout, and the BTF types that give bpftool names. */
+/* One table map kind: its room, and the BTF types that give bpftool names. */
 static const struct {
 	const char *key_type, *value_type;
-	__u32 key_size, value_size, max_entries;
+	__u32 max_entries;
 } kinds[IRQGATE_TABLE_MAPS] = {
 	[IRQGATE_MAP_DEVICES] = { "irqgate_device_key", "irqgate_registration",
-				  sizeof(struct irqgate_device_key),
-				  sizeof(struct irqgate_registration), IRQGATE_MAX_DEVICES },
+				  IRQGATE_MAX_DEVICES },
 	[IRQGATE_MAP_VECTORS] = { "irqgate_vector_key", "irqgate_vector_auth",
-				  sizeof(struct irqgate_vector_key),
-				  sizeof(struct irqgate_vector_auth), IRQGATE_MAX_VECTOR_ROWS },
-	[IRQGATE_MAP_MATCHES] = { "irqgate_match_key", "irqgate_match",
-				  sizeof(struct irqgate_match_key), sizeof(struct irqgate_match),
-				  IRQGATE_MAX_MATCHES },
-	[IRQGATE_MAP_CONTEXTS] = { "irqgate_context_key", "irqgate_context",
-				   sizeof(struct irqgate_context_key),
-				   sizeof(struct irqgate_context), IRQGATE_MAX_CONTEXTS },
+				  IRQGATE_MAX_VECTOR_ROWS },
+	/* A cgroup has two rows: its path and, when it is there, its id. */
+	[IRQGATE_MAP_MATCHES] = { "irqgate_match_key", "irqgate_match", 2 * IRQGATE_MAX_MATCHES },
+	[IRQGATE_MAP_CONTEXTS] = { "irqgate_context_key", "irqgate_context", IRQGATE_MAX_CONTEXTS },
 };
 
-static int create_map(const struct btf *btf, int kind)
+/* The types of the map that is in force, where the BPF object is not at hand. */
+static void inherit_btf(const struct pins *pins, int kind, struct bpf_map_create_opts *opts)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+	int map = table_map(pins, kind);
+
+	if (map < 0)
+		return;
+	if (!bpf_obj_get_info_by_fd(map, &info, &len) && info.btf_id) {
+		opts->btf_fd = bpf_btf_get_fd_by_id(info.btf_id);
+		opts->btf_key_type_id = info.btf_key_type_id;
+		opts->btf_value_type_id = info.btf_value_type_id;
+	}
+	close(map);
+}
+
+static int create_map(const struct pins *pins, const struct btf *btf, int kind)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
 	char name[16];
 	int key, value, fd;
 
-	key = btf__find_by_name_kind(btf, kinds[kind].key_type, BTF_KIND_STRUCT);
-	value = btf__find_by_name_kind(btf, kinds[kind].value_type, BTF_KIND_STRUCT);
-	if (btf__fd(btf) >= 0 && key > 0 && value > 0) {
-		opts.btf_fd = btf__fd(btf);
-		opts.btf_key_type_id = key;
-		opts.btf_value_type_id = value;
+	if (btf && btf__fd(btf) >= 0) {
+		key = btf__find_by_name_kind(btf, kinds[kind].key_type, BTF_KIND_STRUCT);
+		value = btf__find_by_name_kind(btf, kinds[kind].value_type, BTF_KIND_STRUCT);
+		if (key > 0 && value > 0) {
+			opts.btf_fd = btf__fd(btf);
+			opts.btf_key_type_id = key;
+			opts.btf_value_type_id = value;
+		}
+	} else if (!btf) {
+		inherit_btf(pins, kind, &opts);
 	}
 	snprintf(name, sizeof(name), "irqgate_%.7s", table_map_names[kind]);
-	fd = bpf_map_create(BPF_MAP_TYPE_HASH, name, kinds[kind].key_size, kinds[kind].value_size,
+	fd = bpf_map_create(BPF_MAP_TYPE_HASH, name, row_sizes[kind].key, row_sizes[kind].value,
 			    kinds[kind].max_entries, &opts);
+	if (!btf && (int)opts.btf_fd > 0)
+		close(opts.btf_fd);
 	if (fd < 0)
 		return fail(fd, "cannot create the map %s: %s", table_map_names[kind],
 			    strerror(-fd));
@@ -63,120 +75,6 @@ static int add(int map, const void *key, const void *value)
 	int err = bpf_map_update_elem(map, key, value, BPF_ANY);
 
 	return err ? fail(err, "cannot add a row to the table: %s", strerror(-err)) : 0;
-}
-
-/* The kernel encodes dev_t in 12 bits of major and 20 of minor (MKDEV). */
-static __u64 kernel_dev(dev_t dev)
-{
-	return (__u64)major(dev) << 20 | minor(dev);
-}
-
-static __u64 process_start(long pid)
-{
-	char path[64], line[1024], *p;
-	unsigned long long start = 0;
-
-	snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
-	if (read_line(path, line, sizeof(line)))
-		return 0;
-	/* The command name may hold anything; field 3 follows its last ')'. */
-	p = strrchr(line, ')');
-	if (p)
-		sscanf(p + 1,
-		       " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
-		       "%*d %*d %*d %llu",
-		       &start);
-	return start;
-}
-
-/*
- * Key of a match, from what the system has now. Return: 1, or 0 when what it
- * names does not exist yet.
- */
-static int match_key(const struct policy_match *m, __u32 source, struct irqgate_match_key *key)
-{
-	char path[PATH_MAX];
-	struct stat st;
-
-	memset(key, 0, sizeof(*key));
-	key->kind = m->kind;
-	key->source = source;
-	switch (m->kind) {
-	case IRQGATE_MATCH_CGROUP:
-		snprintf(path, sizeof(path), CGROUP_ROOT "%s", m->text);
-		if (stat(path, &st))
-			return 0;
-		key->a = st.st_ino; /* the id of a cgroup is its inode number on 64 bit */
-		return 1;
-	case IRQGATE_MATCH_EXE:
-		if (stat(m->text, &st))
-			return 0;
-		key->a = kernel_dev(st.st_dev);
-		key->b = st.st_ino;
-		return 1;
-	case IRQGATE_MATCH_PID:
-	case IRQGATE_MATCH_UID:
-		key->a = m->id;
-		return 1;
-	default:
-		return 0;
-	}
-}
-
-/* For a cgroup that appears later: bpf/lifecycle.bpf.c matches its path then. */
-static int add_cgroup_path(int map, const struct policy_match *m, __u32 gd, __u64 handle)
-{
-	struct irqgate_match row = { .gd = gd, .handle = handle };
-	struct irqgate_match_key key = {};
-
-	if (m->kind != IRQGATE_MATCH_CGROUP || strlen(m->text) >= IRQGATE_PATH_MAX)
-		return 0;
-	key.kind = IRQGATE_MATCH_CGROUP_PATH;
-	key.source = handle != 0;
-	key.a = irqgate_hash_text(m->text, IRQGATE_PATH_MAX);
-	return add(map, &key, &row);
-}
-
-/* Return: 1 when a row was added, 0 when it waits or is there, or a negative errno. */
-static int add_match(int map, const struct policy_match *m, __u32 gd, __u64 handle)
-{
-	struct irqgate_match row = { .gd = gd, .handle = handle };
-	struct irqgate_match_key key;
-	int err;
-
-	err = add_cgroup_path(map, m, gd, handle);
-	if (err || !m->kind || !match_key(m, handle != 0, &key))
-		return err;
-	if (m->kind == IRQGATE_MATCH_PID)
-		row.start = process_start(m->id);
-	err = bpf_map_update_elem(map, &key, &row, BPF_NOEXIST);
-	if (err == -EEXIST)
-		return 0;
-	return err ? fail(err, "cannot add a match to the table: %s", strerror(-err)) : 1;
-}
-
-static int add_matches(int map, const struct policy *policy)
-{
-	int added = 0, ret;
-	unsigned int i;
-
-	for (i = 0; i < policy->ncontexts; i++) {
-		const struct policy_context *c = &policy->contexts[i];
-
-		ret = add_match(map, &c->match, c->gd, 0);
-		if (ret < 0)
-			return ret;
-		added += ret;
-	}
-	for (i = 0; i < policy->nsources; i++) {
-		const struct policy_source *s = &policy->sources[i];
-
-		ret = add_match(map, &s->match, policy->contexts[s->context].gd, s->handle);
-		if (ret < 0)
-			return ret;
-		added += ret;
-	}
-	return added;
 }
 
 static int add_vectors(int map, __u64 handle, const struct vector_set *set,
@@ -195,27 +93,10 @@ static int add_vectors(int map, __u64 handle, const struct vector_set *set,
 	return 0;
 }
 
-static int add_device(const int maps[], const struct policy *policy, const struct policy_device *d)
-{
-	struct irqgate_device_key key = { .handle = d->handle };
-	struct irqgate_registration reg = {
-		.gd = policy->contexts[d->context].gd,
-		.noi = vectors_noi(&d->vectors),
-		.action = d->action,
-		.flags = d->vectors.all ? IRQGATE_REG_ALL_VECTORS : 0,
-	};
-	struct irqgate_vector_auth vec = { .gd = reg.gd, .action = reg.action };
-	int err = add(maps[IRQGATE_MAP_DEVICES], &key, &reg);
-
-	if (err || d->vectors.all)
-		return err;
-	return add_vectors(maps[IRQGATE_MAP_VECTORS], d->handle, &d->vectors, &vec);
-}
-
-static int add_context(int map, const char *name, __u32 gd, __u32 flags)
+static int add_context(int map, const char *name, __u32 gd)
 {
 	struct irqgate_context_key key = { .gd = gd };
-	struct irqgate_context row = { .flags = flags };
+	struct irqgate_context row = {};
 
 	snprintf(row.name, sizeof(row.name), "%s", name);
 	return add(map, &key, &row);
@@ -236,31 +117,41 @@ static int pin_map(int fd, int kind)
 	return err ? fail(err, "%s: cannot pin: %s", path, strerror(-err)) : 0;
 }
 
-int table_publish(struct pins *pins, const struct btf *btf, const struct policy *policy)
+/* Only those that are not there yet. Return: how many, or a negative errno. */
+static int add_matches(int map, const struct rows *rows)
+{
+	int added = 0, err;
+	size_t i;
+
+	for (i = 0; i < rows->map[IRQGATE_MAP_MATCHES].n; i++) {
+		err = bpf_map_update_elem(map, rows_key(rows, IRQGATE_MAP_MATCHES, i),
+					  rows_value(rows, IRQGATE_MAP_MATCHES, i), BPF_NOEXIST);
+		if (err && err != -EEXIST)
+			return fail(err, "cannot add a match to the table: %s", strerror(-err));
+		added += !err;
+	}
+	return added;
+}
+
+int table_publish(struct pins *pins, const struct btf *btf, const struct rows *rows)
 {
 	int maps[IRQGATE_TABLE_MAPS] = { -1, -1, -1, -1 };
 	__u32 slot = (pins->state->generation + 1) & 1;
 	unsigned int i;
 	int err = 0;
+	size_t j;
 
 	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
-		maps[i] = create_map(btf, i);
+		maps[i] = create_map(pins, btf, i);
 		if (maps[i] < 0) {
 			err = maps[i];
 			goto out;
 		}
+		for (j = 0; j < rows->map[i].n && !err; j++)
+			err = add(maps[i], rows_key(rows, i, j), rows_value(rows, i, j));
+		if (err)
+			goto out;
 	}
-	for (i = 0; i < policy->ncontexts && !err; i++)
-		err = add_context(maps[IRQGATE_MAP_CONTEXTS], policy->contexts[i].name,
-				  policy->contexts[i].gd,
-				  policy->contexts[i].strict ? IRQGATE_CTX_STRICT : 0);
-	for (i = 0; i < policy->ndevices && !err; i++)
-		err = add_device(maps, policy, &policy->devices[i]);
-	if (!err)
-		err = add_matches(maps[IRQGATE_MAP_MATCHES], policy);
-	if (err < 0)
-		goto out;
-
 	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
 		err = bpf_map_update_elem(pins->outer[i], &slot, &maps[i], BPF_ANY);
 		if (err) {
@@ -268,7 +159,7 @@ int table_publish(struct pins *pins, const struct btf *btf, const struct policy 
 			goto out;
 		}
 	}
-	pins->state->defaults[slot] = policy->defaults;
+	pins->state->defaults[slot] = rows->defaults;
 	__atomic_add_fetch(&pins->state->generation, 1, __ATOMIC_SEQ_CST);
 	__atomic_add_fetch(&pins->state->epoch, 1, __ATOMIC_SEQ_CST);
 	for (i = 0; i < IRQGATE_TABLE_MAPS && !err; i++)
@@ -280,12 +171,69 @@ out:
 	return err;
 }
 
+int table_read(const struct pins *pins, struct rows *rows)
+{
+	union {
+		struct irqgate_device_key device;
+		struct irqgate_vector_key vector;
+		struct irqgate_match_key match;
+		struct irqgate_context_key context;
+	} key, *prev;
+	char value[sizeof(struct irqgate_context)];
+	int which, map, err = 0;
+
+	memset(rows, 0, sizeof(*rows));
+	rows->defaults = pins->state->defaults[pins->state->generation & 1];
+	for (which = 0; which < IRQGATE_TABLE_MAPS && !err; which++) {
+		map = table_map(pins, which);
+		if (map == -ENOENT)
+			continue; /* nothing was published yet */
+		if (map < 0)
+			return fail(map, "cannot open the table: %s", strerror(-map));
+		for (prev = NULL; !err && !bpf_map_get_next_key(map, prev, &key); prev = &key)
+			if (!bpf_map_lookup_elem(map, &key, value))
+				err = rows_add(rows, which, &key, value);
+		close(map);
+	}
+	rows_sort(rows);
+	return err;
+}
+
+/* The map pinned under a kind's name, if it has this id. */
+static int pinned_map(enum irqgate_table_map which, __u32 id)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+	char path[PIN_LEN];
+	int fd = bpf_obj_get(pin_path(path, table_map_names[which]));
+
+	if (fd < 0 || (!bpf_obj_get_info_by_fd(fd, &info, &len) && info.id == id))
+		return fd;
+	close(fd);
+	return -ESTALE;
+}
+
+/*
+ * By the pin, for a map by its id takes CAP_SYS_ADMIN, which the loader gives up
+ * (user/privilege.c). While a table is published they differ for a moment.
+ */
 int table_map(const struct pins *pins, enum irqgate_table_map which)
 {
-	__u32 slot = pins->state->generation & 1, id;
-	int err = bpf_map_lookup_elem(pins->outer[which], &slot, &id);
+	__u32 slot, id;
+	int tries, fd;
 
-	return err ? err : bpf_map_get_fd_by_id(id);
+	for (tries = 0;; tries++) {
+		slot = pins->state->generation & 1;
+		fd = bpf_map_lookup_elem(pins->outer[which], &slot, &id);
+		if (fd)
+			return fd;
+		fd = pinned_map(which, id);
+		if (fd < 0)
+			fd = bpf_map_get_fd_by_id(id);
+		if (fd != -EPERM || tries == 100)
+			return fd;
+		usleep(1000);
+	}
 }
 
 static void epoch_bump(struct pins *pins)
@@ -316,10 +264,12 @@ int table_clear(struct pins *pins)
 int table_resolve(struct pins *pins, const struct policy *policy)
 {
 	int map = table_map(pins, IRQGATE_MAP_MATCHES), added;
+	struct rows rows;
 
 	if (map < 0)
 		return map;
-	added = add_matches(map, policy);
+	added = rows_of_matches(&rows, policy) ?: add_matches(map, &rows);
+	rows_free(&rows);
 	close(map);
 	if (added > 0)
 		epoch_bump(pins);
@@ -347,6 +297,7 @@ const char *table_context_name(const struct pins *pins, __u32 gd, char buf[IRQGA
 static int context_of_pid(struct pins *pins, int contexts, const char *name, __u32 gd)
 {
 	struct policy_match m = { .kind = IRQGATE_MATCH_PID };
+	struct rows rows;
 	char *end;
 	int map, err;
 
@@ -354,13 +305,14 @@ static int context_of_pid(struct pins *pins, int contexts, const char *name, __u
 	m.id = strtol(name + 4, &end, 10);
 	if (errno || *end || end == name + 4 || m.id <= 0 || m.id > INT_MAX)
 		return fail(-EINVAL, "%s: not a process: expected pid:N with N above 0", name);
-	err = add_context(contexts, name, gd, 0);
+	err = add_context(contexts, name, gd);
 	if (err)
 		return err;
 	map = table_map(pins, IRQGATE_MAP_MATCHES);
 	if (map < 0)
 		return map;
-	err = add_match(map, &m, gd, 0);
+	err = rows_of_match(&rows, &m, gd) ?: add_matches(map, &rows);
+	rows_free(&rows);
 	close(map);
 	if (!err)
 		return fail(-EEXIST, "%s: the process is matched by another context already", name);
@@ -398,11 +350,11 @@ out:
 }
 
 /* The two maps in force a change of vectors is about. */
-struct rows {
+struct changed {
 	int devices, vectors;
 };
 
-static int rows_open(const struct pins *pins, struct rows *rows)
+static int rows_open(const struct pins *pins, struct changed *rows)
 {
 	rows->devices = table_map(pins, IRQGATE_MAP_DEVICES);
 	rows->vectors = table_map(pins, IRQGATE_MAP_VECTORS);
@@ -410,7 +362,7 @@ static int rows_open(const struct pins *pins, struct rows *rows)
 }
 
 /* The change is complete: every cached verdict is stale now. */
-static void rows_close(struct pins *pins, const struct rows *rows)
+static void rows_close(struct pins *pins, const struct changed *rows)
 {
 	epoch_bump(pins);
 	if (rows->devices >= 0)
@@ -425,7 +377,7 @@ int table_allow(struct pins *pins, __u64 handle, const struct vector_set *vector
 	struct irqgate_vector_key vkey = { .handle = handle };
 	struct irqgate_vector_auth vec = { .gd = gd };
 	struct irqgate_registration reg;
-	struct rows rows;
+	struct changed rows;
 	int err = rows_open(pins, &rows);
 
 	if (err)
@@ -463,7 +415,7 @@ int table_revoke(struct pins *pins, __u64 handle, const struct vector_set *vecto
 	struct irqgate_vector_key vkey = { .handle = handle };
 	struct irqgate_vector_auth vec = { .gd = IRQGATE_GD_NONE, .flags = IRQGATE_VEC_REVOKED };
 	struct irqgate_registration reg;
-	struct rows rows;
+	struct changed rows;
 	int err = rows_open(pins, &rows);
 
 	if (err)

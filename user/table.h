@@ -5,20 +5,29 @@
 
 #include "pins.h"
 #include "policy.h"
+#include "rows.h"
 
 struct btf;
 
 /*
  * table_publish - put a policy in force, all of it at once
  * @pins: the maps
- * @btf: BTF of the BPF object, so that bpftool prints named fields
- * @policy: checked policy
+ * @btf: BTF of the BPF object, so that bpftool prints named fields; NULL: that of
+ *	 the table in force
+ * @rows: all rows of the new table
  *
  * Fills the slot that is not in force, then switches: an interrupt authorized
  * before and after is authorized at every instant between.
  * Return: 0 or a negative errno, with the old table still in force. Says why.
  */
-int table_publish(struct pins *pins, const struct btf *btf, const struct policy *policy);
+int table_publish(struct pins *pins, const struct btf *btf, const struct rows *rows);
+
+/*
+ * table_read - the table in force, in memory
+ * @rows: for rows_free(), also after a failure
+ * Return: 0 or a negative errno.
+ */
+int table_read(const struct pins *pins, struct rows *rows);
 
 /*
  * table_resolve - look again for what a policy names and was not there yet

@@ -1,22 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "util.h"
 
-#define LOCK_PATH "/run/irqgate.lock"
+#define LOCK_PATH RUN_DIR "/lock"
+
+static bool blocks = true;
+
+void never_block(void)
+{
+	blocks = false;
+}
+
+bool may_write(FILE *out)
+{
+	struct pollfd p = { .fd = fileno(out), .events = POLLOUT };
+
+	/* A pipe that is ready takes a line at once; a broken one says so. */
+	return blocks || poll(&p, 1, 0) > 0;
+}
 
 static void vmsg(const char *fmt, va_list ap)
 {
+	if (!may_write(stderr))
+		return;
 	fputs("irqgate: ", stderr);
 	vfprintf(stderr, fmt, ap);
 	fputc('\n', stderr);
@@ -187,6 +207,46 @@ void module_texts(struct module_text *modules)
 	each_module_function(find_next, modules);
 }
 
+FILE *replace_open(const char *path, mode_t mode)
+{
+	char tmp[PATH_MAX];
+	FILE *f = NULL;
+	int fd;
+
+	if (!path)
+		return stdout;
+	snprintf(tmp, sizeof(tmp), "%s.new", path);
+	unlink(tmp); /* of one that was killed, or a trap */
+	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	if (fd >= 0)
+		f = fdopen(fd, "w");
+	if (!f)
+		fail(0, "%s: cannot write: %s", tmp, strerror(errno));
+	if (!f && fd >= 0)
+		close(fd);
+	return f;
+}
+
+int replace_close(FILE *f, const char *path, int err)
+{
+	char tmp[PATH_MAX];
+
+	if (ferror(f) && !err)
+		err = -EIO;
+	if ((path ? fclose(f) : fflush(f)) && !err)
+		err = -errno;
+	if (path) {
+		snprintf(tmp, sizeof(tmp), "%s.new", path);
+		if (!err && rename(tmp, path))
+			err = -errno;
+		if (err)
+			unlink(tmp);
+	}
+	return err ? fail(err, "%s: cannot write: %s", path ? path : "standard output",
+			  strerror(-err))
+		   : 0;
+}
+
 bool module_live(const char *name)
 {
 	char path[128], state[16];
@@ -212,6 +272,24 @@ static __u64 clock_ns(clockid_t clock)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
+int run_dir(void)
+{
+	if (mkdir(RUN_DIR, 0700) && errno != EEXIST)
+		return fail(-errno, RUN_DIR ": cannot create: %s", strerror(errno));
+	return 0;
+}
+
+const char *text_safe(const char *from, char *buf, size_t len)
+{
+	size_t i;
+
+	for (i = 0; from[i] && i + 1 < len; i++)
+		buf[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
+	if (len)
+		buf[i] = '\0';
+	return buf;
+}
+
 __u64 now_ns(void)
 {
 	return clock_ns(CLOCK_MONOTONIC);
@@ -224,8 +302,11 @@ __u64 boottime_ns(void)
 
 int lock_changes(void)
 {
-	int fd = open(LOCK_PATH, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd = run_dir();
 
+	if (fd < 0)
+		return fd;
+	fd = open(LOCK_PATH, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fail(-errno, "%s: cannot open: %s", LOCK_PATH, strerror(errno));
 	if (flock(fd, LOCK_EX)) {

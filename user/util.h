@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <sys/types.h>
 #include <linux/types.h>
 
 /* Exit status of the command (design: fixed for those who script it). */
@@ -15,6 +17,9 @@ enum {
 	EXIT_KERNEL = 3, /* this kernel cannot honour it */
 };
 
+/* What a running irqgate shares with its commands, root's alone. */
+#define RUN_DIR "/run/irqgate"
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* "irqgate: ..." as one line on stderr. */
@@ -22,6 +27,15 @@ void msg(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* As msg(), and returns @error, so that an error path is one statement. */
 int fail(int error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * never_block - from now on messages are left out while nobody reads them
+ * may_write - a line can be written without waiting; always true before
+ *
+ * For the loader: whoever does not read its output must not keep it from its work.
+ */
+void never_block(void);
+bool may_write(FILE *out);
 
 /*
  * read_line - first line of a small file, without its newline
@@ -48,6 +62,21 @@ struct module_text {
 /* module_texts - find those of a list, whose addresses are 0 */
 void module_texts(struct module_text *modules);
 
+/*
+ * replace_open - begin to write a file that will take the place of another
+ * @path: NULL: standard output
+ * @mode: permissions
+ * Return: where to write, for replace_close(); or NULL. Says why.
+ */
+FILE *replace_open(const char *path, mode_t mode);
+
+/*
+ * replace_close - put it in its place, all at once
+ * @err: a negative errno: something went wrong, leave the old file
+ * Return: 0 or a negative errno. Says why.
+ */
+int replace_close(FILE *f, const char *path, int err);
+
 /* module_live - not in the middle of loading or going; also true when built in. */
 bool module_live(const char *name);
 
@@ -59,6 +88,21 @@ bool mounted(const char *type, const char *path, long magic);
 
 /* now_ns - CLOCK_MONOTONIC in ns, what bpf_ktime_get_ns gives. */
 __u64 now_ns(void);
+
+/* run_dir - make RUN_DIR if it is not there; returns 0 or a negative errno. Says why. */
+int run_dir(void);
+
+/*
+ * text_safe - a text others chose, fit for a terminal and a log
+ * @from: NUL-terminated
+ * @buf: where to; cut off when too small
+ * @len: size of @buf
+ *
+ * What is not printable ASCII becomes '?': no escape sequences, no bidirectional
+ * text, one column a character.
+ * Return: @buf.
+ */
+const char *text_safe(const char *from, char *buf, size_t len);
 
 /* boottime_ns - CLOCK_BOOTTIME in ns, what bpf_ktime_get_boot_ns gives. */
 __u64 boottime_ns(void);

@@ -22,6 +22,7 @@
 #define IRQGATE_EVENTFD_VMS 4
 #define IRQGATE_MAX_BINDINGS 16384
 #define IRQGATE_MAX_VMS 4096
+#define IRQGATE_MAX_REASONS 16 /* a power of two above every enum irqgate_reason */
 
 /*
  * Who a process is, captured when it is created or executes a program and kept
@@ -53,6 +54,8 @@ struct irqgate_counters {
 	__u64 leaked; /* passed, though it should have been stopped */
 	__u64 audited; /* no interrupts: what else would have been refused, in audit */
 	__u64 reported; /* CLOCK_BOOTTIME ns of the last event about the vector */
+	/* What was counted as anything but passed, by enum irqgate_reason. */
+	__u64 reason[IRQGATE_MAX_REASONS];
 };
 
 enum irqgate_binding_state {
@@ -172,7 +175,7 @@ struct irqgate_file {
 };
 
 _Static_assert(sizeof(struct irqgate_ident) == 120, "shared layout");
-_Static_assert(sizeof(struct irqgate_binding) == 256, "shared layout");
+_Static_assert(sizeof(struct irqgate_binding) == 384, "shared layout");
 _Static_assert(sizeof(struct irqgate_eventfd) == 224, "shared layout");
 _Static_assert(sizeof(struct irqgate_isolation) == 64, "shared layout");
 _Static_assert(sizeof(struct irqgate_file) == 32, "shared layout");

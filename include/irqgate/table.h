@@ -148,7 +148,7 @@ enum irqgate_inline {
 
 /* The only element of the map `state`; both sides update it with atomics. */
 struct irqgate_state {
-	__u64 layout; /* IRQGATE_LAYOUT of the irqgate that made the maps */
+	__u64 layout; /* IRQGATE_LAYOUT of the irqgate that made the maps; always the first */
 	__u64 generation; /* of the table; & 1 is the slot in force */
 	__u64 epoch; /* moves with everything a cached verdict depends on */
 	struct irqgate_defaults defaults[2]; /* by slot */

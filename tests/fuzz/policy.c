@@ -9,6 +9,24 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* What is written says the same as what was read. */
+static void check_written(const struct policy *policy)
+{
+	struct policy *again = NULL;
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return;
+	policy_write(f, policy, NULL, NULL);
+	fclose(f);
+	if (policy_parse("written", text, len, &again) || policy_hash(policy) != policy_hash(again))
+		abort();
+	policy_free(again);
+	free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct policy *policy = NULL;
@@ -36,6 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (policy->sources[i].context >= policy->ncontexts ||
 		    !handle_soft_name(policy->sources[i].handle))
 			abort();
+	check_written(policy);
 	policy_free(policy);
 	return 0;
 }

@@ -19,7 +19,8 @@
 #include "policy.h"
 
 #define TEXT_MAX (2 * POLICY_MAX_SIZE)
-#define MIN_BAD 35
+#define MIN_BAD 110
+#define MIN_CONFLICTS 10
 
 static char dir[] = "/tmp/irqgate-unit-XXXXXX";
 static char path[sizeof(dir) + 16]; /* the file policies are loaded from */
@@ -33,13 +34,23 @@ static const char *unit_dir(void)
 	return unit ? unit : "tests/unit";
 }
 
-static void write_file(const char *data, size_t len)
+static void write_to(const char *file, const char *data, size_t len)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, data, len), len);
 	close(fd);
+}
+
+static void write_file(const char *data, size_t len)
+{
+	write_to(path, data, len);
+}
+
+static void write_text_to(const char *file, const char *data)
+{
+	write_to(file, data, strlen(data));
 }
 
 static void need_root(void)
@@ -209,7 +220,8 @@ static void everything(void **state)
 
 	(void)state;
 	check_everything(p);
-	assert_string_equal(p->file, "f");
+	assert_int_equal(p->nfiles, 1);
+	assert_string_equal(p->files[0], "f");
 	policy_free(p);
 }
 
@@ -266,7 +278,7 @@ static void empty(void **state)
 	assert_int_equal(p->defaults.mode, IRQGATE_MODE_AUDIT);
 	assert_int_equal(p->ncontexts, 1);
 	check_context(p, 0, "host", 0, false, 0, NULL, 0, 0);
-	assert_null(p->file);
+	assert_int_equal(p->nfiles, 0);
 	policy_free(p);
 	policy_free(q);
 	policy_free(NULL);
@@ -571,7 +583,7 @@ static void file_good(void **state)
 	assert_int_equal(load(path, &p), 0);
 	assert_string_equal(printed, "");
 	check_everything(p);
-	assert_string_equal(p->file, path);
+	assert_string_equal(p->files[0], path);
 	policy_free(p);
 }
 
@@ -670,12 +682,144 @@ static void bad_file(void **state)
 	assert_string_equal(printed + prefix + 1, want);
 }
 
-static size_t nbad;
+/* first.yaml, then a file of conflict/ in the policy's directory. */
+static void conflict(void **state)
+{
+	char dir_d[sizeof(path)], part[sizeof(path) + 16], file[4096], want[1024];
+	static const char intro[] = "# expect: ";
+	struct policy *p = NULL;
+	char *end;
+	size_t len;
+
+	need_root();
+	snprintf(dir_d, sizeof(dir_d), "%s/policy.d", dir);
+	snprintf(part, sizeof(part), "%s/b.yaml", dir_d);
+	mkdir(dir_d, 0700);
+	snprintf(file, sizeof(file), "%s/conflict/first.yaml", unit_dir());
+	len = read_text(file);
+	write_file(text, len);
+	len = read_text(*state);
+	end = strchr(text, '\n');
+	assert_non_null(end);
+	snprintf(want, sizeof(want), "%s/policy.d/b.yaml:%.*s", dir,
+		 (int)(end - text - (long)strlen(intro)), text + strlen(intro));
+	/* The file the message names, in full. */
+	if (strstr(want, "policy.yaml:")) {
+		char rest[512];
+
+		snprintf(rest, sizeof(rest), "%s", strstr(want, "policy.yaml:"));
+		snprintf(strstr(want, "policy.yaml:"), 600, "%s/%s", dir, rest);
+	}
+	write_to(part, text, len);
+	assert_int_equal(load(path, &p), -EINVAL);
+	assert_null(p);
+	unlink(part);
+	rmdir(dir_d);
+	end = strchr(printed, '\n');
+	assert_non_null(end);
+	*end = '\0';
+	assert_string_equal(printed, want);
+}
+
+static void merged(void **state)
+{
+	char dir_d[sizeof(path)], a[sizeof(path) + 16], b[sizeof(path) + 16], c[sizeof(path) + 16];
+	struct policy *p = NULL;
+
+	(void)state;
+	need_root();
+	snprintf(dir_d, sizeof(dir_d), "%s/policy.d", dir);
+	snprintf(a, sizeof(a), "%s/10.yaml", dir_d);
+	snprintf(b, sizeof(b), "%s/20.json", dir_d);
+	snprintf(c, sizeof(c), "%s/ignored.yaml~", dir_d);
+	mkdir(dir_d, 0700);
+	write_text_to(path, "version: 1\nmode: enforce\n"
+			    "devices: [{handle: '0:0:1.0', context: red, noi: 1}]\n");
+	write_text_to(a, "version: 1\nmode: enforce\ncontexts: [{name: blue, match: {pid: 1}}]\n"
+			 "devices: [{handle: '0:0:2.0', context: red, noi: 1}]\n");
+	write_text_to(b, "{\n\t\"version\": 1,\n\t\"contexts\": [\n\t\t{ \"name\": \"red\", "
+			 "\"match\": { \"machine\": \"qemu-1-red\" } }\n\t]\n}\n");
+	write_text_to(c, "nonsense");
+	if (load(path, &p))
+		fail_msg("refused: %s", printed);
+	assert_int_equal(p->nfiles, 3);
+	assert_string_equal(p->files[1], a);
+	assert_int_equal(p->ncontexts, 3);
+	check_context(p, 1, "blue", 1, false, IRQGATE_MATCH_PID, NULL, 1, 3);
+	check_context(p, 2, "red", 2, false, IRQGATE_MATCH_CGROUP,
+		      "/machine.slice/machine-qemu\\x2d1\\x2dred.scope", 0, 4);
+	assert_int_equal(p->contexts[2].file, 2);
+	assert_int_equal(p->ndevices, 2);
+	check_device(p, 0, "pci:0000:00:01.0", "red", "0", IRQGATE_ACTION_DENY, 3);
+	check_device(p, 1, "pci:0000:00:02.0", "red", "0", IRQGATE_ACTION_DENY, 4);
+	assert_int_equal(p->devices[1].file, 1);
+	policy_free(p);
+	/* Whoever writes there writes policy. */
+	chmod(dir_d, 0777);
+	p = NULL;
+	assert_int_equal(load(path, &p), -EINVAL);
+	assert_non_null(strstr(printed, "mode 0777, expected root alone to write"));
+	unlink(a);
+	unlink(b);
+	unlink(c);
+	rmdir(dir_d);
+}
+
+static void directory(void **state)
+{
+	static const char *const names[][2] = {
+		{ "/etc/irqgate/policy.yaml", "/etc/irqgate/policy.d" },
+		{ "/etc/irq.gate/policy", "/etc/irq.gate/policy.d" },
+		{ "a.json", "a.d" },
+		{ ".hidden", ".hidden.d" },
+		{ "/x/.a.b", "/x/.a.d" },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char *d = policy_directory(names[i][0]);
+
+		assert_string_equal(d, names[i][1]);
+		free(d);
+	}
+}
+
+static void written_reads_back(void **state)
+{
+	static const char *const files[] = { "everything.yaml", "policy.json", "anchors.yaml",
+					     "selected.yaml" };
+	struct policy *p, *q;
+	char *out = NULL;
+	size_t len, i;
+
+	(void)state;
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		FILE *f = open_memstream(&out, &len);
+
+		p = good_file(files[i]);
+		policy_write(f, p, NULL, NULL);
+		fclose(f);
+		q = good(out);
+		assert_true(policy_hash(p) != 0);
+		assert_int_equal(policy_hash(p), policy_hash(q));
+		q->defaults.unlisted_device ^= 1;
+		assert_true(policy_hash(p) != policy_hash(q));
+		assert_int_equal(p->ncontexts, q->ncontexts);
+		assert_int_equal(p->ndevices, q->ndevices);
+		policy_free(p);
+		policy_free(q);
+		free(out);
+	}
+}
+
+static size_t nbad, nconflicts;
 
 static void corpus_is_there(void **state)
 {
 	(void)state;
 	assert_true(nbad >= MIN_BAD);
+	assert_true(nconflicts >= MIN_CONFLICTS);
 }
 
 static int setup(void **state)
@@ -692,6 +836,27 @@ static int teardown(void **state)
 	(void)state;
 	unlink(path);
 	return rmdir(dir);
+}
+
+static size_t corpus(const char *files, glob_t *found)
+{
+	char pattern[4096];
+
+	snprintf(pattern, sizeof(pattern), "%s/%s", unit_dir(), files);
+	return glob(pattern, 0, NULL, found) ? 0 : found->gl_pathc;
+}
+
+static void add_files(struct CMUnitTest *tests, size_t *n, const glob_t *files,
+		      CMUnitTestFunction function)
+{
+	size_t i;
+
+	for (i = 0; i < files->gl_pathc; i++)
+		tests[(*n)++] = (struct CMUnitTest){
+			.name = strrchr(files->gl_pathv[i], '/') + 1,
+			.test_func = function,
+			.initial_state = files->gl_pathv[i],
+		};
 }
 
 int main(int argc, char **argv)
@@ -724,31 +889,29 @@ int main(int argc, char **argv)
 		cmocka_unit_test(file_missing),
 		cmocka_unit_test(file_not_regular),
 		cmocka_unit_test(file_size),
+		cmocka_unit_test(merged),
+		cmocka_unit_test(directory),
+		cmocka_unit_test(written_reads_back),
 		cmocka_unit_test(corpus_is_there),
 	};
-	size_t nfixed = sizeof(fixed) / sizeof(fixed[0]), i;
+	size_t nfixed = sizeof(fixed) / sizeof(fixed[0]), n = nfixed;
 	struct CMUnitTest *tests;
-	char pattern[4096];
-	glob_t bad;
+	glob_t bad, conflicts;
 	int failed;
 
-	snprintf(pattern, sizeof(pattern), "%s/bad/*.yaml", unit_dir());
-	if (!glob(pattern, 0, NULL, &bad))
-		nbad = bad.gl_pathc;
-	tests = calloc(nfixed + nbad, sizeof(*tests));
+	nbad = corpus("bad/*.yaml", &bad);
+	nconflicts = corpus("conflict/[!f]*.yaml", &conflicts);
+	tests = calloc(nfixed + nbad + nconflicts, sizeof(*tests));
 	if (!tests)
 		return 1;
 	memcpy(tests, fixed, sizeof(fixed));
-	for (i = 0; i < nbad; i++)
-		tests[nfixed + i] = (struct CMUnitTest){
-			.name = strrchr(bad.gl_pathv[i], '/') + 1,
-			.test_func = bad_file,
-			.initial_state = bad.gl_pathv[i],
-		};
+	add_files(tests, &n, &bad, bad_file);
+	add_files(tests, &n, &conflicts, conflict);
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
-	failed = _cmocka_run_group_tests("policy", tests, nfixed + nbad, setup, teardown);
+	failed = _cmocka_run_group_tests("policy", tests, n, setup, teardown);
 	free(tests);
 	globfree(&bad);
+	globfree(&conflicts);
 	return failed;
 }

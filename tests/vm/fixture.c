@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "fixture.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <unistd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct device edu, edu2, nic, igb;
 
@@ -161,4 +164,33 @@ bool find_devices(void)
 	find(&nic, RIG_E1000E, 0, 5);
 	find(&igb, RIG_IGB, 0, 10);
 	return edu2.vectors && nic.vectors;
+}
+
+void copy_self(const char *path)
+{
+	char *argv[] = { "/bin/cp", "/proc/self/exe", (char *)path, NULL };
+	char self[512];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	expect(n > 0, "/proc/self/exe: %s", rig_errname(errno));
+	self[n] = '\0';
+	argv[1] = self;
+	expect(!run(argv)->status, "cannot copy %s to %s", self, path);
+}
+
+void open_to_users(void)
+{
+	struct dirent *d;
+	char path[300];
+	DIR *dir;
+
+	chmod("/dev/kvm", 0666);
+	dir = opendir("/dev/vfio");
+	while (dir && (d = readdir(dir))) {
+		snprintf(path, sizeof(path), "/dev/vfio/%s", d->d_name);
+		if (d->d_name[0] != '.' && d->d_type == DT_CHR)
+			chmod(path, 0666);
+	}
+	if (dir)
+		closedir(dir);
 }

@@ -16,6 +16,9 @@ void with(const struct device *d);
 
 void write_text(const char *path, const char *text);
 
+/* The executable of the tests, under another name. */
+void copy_self(const char *path);
+
 /* ---- the usual policy ------------------------------------------------------ */
 
 #define BLUE "t/blue"
@@ -56,6 +59,9 @@ struct worker *worker_with_pid(pid_t pid);
 
 /* Is W of the context a device is registered for, under deny? Ends W. */
 void expect_member(struct worker *w, const struct device *d, bool member, const char *what);
+
+/* Lets everybody use KVM and the VFIO groups there are. */
+void open_to_users(void);
 
 /* Passed, dropped, ... of every vector of a device since mark(). */
 #define COUNTS(d, ...)                                                                             \

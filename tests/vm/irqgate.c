@@ -106,6 +106,7 @@ static void modules_late(void)
 	modules_gone();
 	loader_start(ENFORCE CONTEXTS "devices:\n" ROW ROW, nic.handle, "blue", "all", "drop",
 		     edu.handle, "blue", "all", "deny");
+	expect_privileges(true);
 	/* Stopped, it cannot be quicker than the VMM. */
 	kill(loader_pid(), SIGSTOP);
 	modprobe("-a", "vfio-pci", "kvm-amd");
@@ -114,6 +115,7 @@ static void modules_late(void)
 	kill(loader_pid(), SIGCONT);
 	wait_for(60000, !(missing = hook_missing()));
 	expect(!missing, "%s is not live after the modules were loaded", missing);
+	expect_privileges(false);
 	mark();
 	must(early, W_ABSENT, 0, nic.vectors, 2);
 	expect_state(nic.handle, 0, nic.vectors - 1, "quarantined");
@@ -896,18 +898,6 @@ static void context_cgroup(void)
 	expect_member(w, &nic, true, "a child that was moved out");
 }
 
-static void copy_self(const char *path)
-{
-	char *argv[] = { "/bin/cp", "/proc/self/exe", (char *)path, NULL };
-	char self[512];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	expect(n > 0, "/proc/self/exe: %s", rig_errname(errno));
-	self[n] = '\0';
-	argv[1] = self;
-	expect(!run(argv)->status, "cannot copy %s to %s", self, path);
-}
-
 static void context_exe(void)
 {
 	const char *path = "/run/irqgate-vmm";
@@ -925,23 +915,12 @@ static void context_exe(void)
 static void context_uid(void)
 {
 	const struct worker_options options = { .uid = 12345 };
-	struct dirent *d;
-	char path[300];
-	DIR *dir;
 
 	loader_start(ENFORCE "contexts:\n  - { name: blue, match: { uid: 12345 } }\n"
 			     "devices:\n" ROW,
 		     nic.handle, "blue", "all", "deny");
 	expect_is(rig_pci_bind_vfio(nic.bdf), 0, "vfio-pci");
-	chmod("/dev/kvm", 0666);
-	dir = opendir("/dev/vfio");
-	while (dir && (d = readdir(dir))) {
-		snprintf(path, sizeof(path), "/dev/vfio/%s", d->d_name);
-		if (d->d_name[0] != '.' && d->d_type == DT_CHR)
-			chmod(path, 0666);
-	}
-	if (dir)
-		closedir(dir);
+	open_to_users();
 	expect_member(worker_as(&options), &nic, true, "the user");
 	expect_member(worker_new(NULL), &nic, false, "root");
 }
@@ -987,144 +966,6 @@ static void context_later(void)
 	nap(50);
 	/* No second to wait: it may be started right after its cgroup was made. */
 	bound_vmm("t/later", &edu);
-}
-
-/* ---- host.* ----------------------------------------------------------------- */
-
-static void interface_of(const struct device *d, char name[IFNAMSIZ])
-{
-	char path[64];
-	struct dirent *e;
-	DIR *dir;
-
-	*name = '\0';
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/net", d->bdf);
-	dir = opendir(path);
-	while (dir && (e = readdir(dir)))
-		if (e->d_name[0] != '.')
-			snprintf(name, IFNAMSIZ, "%.*s", IFNAMSIZ - 1, e->d_name);
-	if (dir)
-		closedir(dir);
-}
-
-static void interface_up(const char *name, bool up)
-{
-	struct ifreq ifr = {};
-	struct sockaddr_in *addr = (void *)&ifr.ifr_addr;
-	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool ok;
-
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
-	addr->sin_family = AF_INET;
-	addr->sin_addr.s_addr = inet_addr("10.0.2.15");
-	ok = !up || !ioctl(sock, SIOCSIFADDR, &ifr);
-	ok = ok && !ioctl(sock, SIOCGIFFLAGS, &ifr);
-	ifr.ifr_flags = up ? ifr.ifr_flags | IFF_UP : ifr.ifr_flags & ~IFF_UP;
-	ok = ok && !ioctl(sock, SIOCSIFFLAGS, &ifr);
-	close(sock);
-	expect(ok, "cannot set up %s: %s", name, rig_errname(errno));
-}
-
-static void send_packets(void)
-{
-	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9) };
-	int i;
-
-	to.sin_addr.s_addr = inet_addr("10.0.2.2");
-	for (i = 0; i < 10; i++) {
-		sendto(sock, "x", 1, 0, (void *)&to, sizeof(to));
-		nap(30);
-	}
-	close(sock);
-}
-
-/* What the kernel itself counted for a device's MSIs. */
-static long kernel_count(const struct device *d)
-{
-	char path[300], text[256];
-	struct dirent *e;
-	long sum = 0;
-	FILE *f;
-	DIR *dir;
-	char *p;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/msi_irqs", d->bdf);
-	dir = opendir(path);
-	while (dir && (e = readdir(dir))) {
-		snprintf(path, sizeof(path), "/sys/kernel/irq/%s/per_cpu_count", e->d_name);
-		f = e->d_name[0] == '.' ? NULL : fopen(path, "re");
-		if (!f)
-			continue;
-		if (fgets(text, sizeof(text), f))
-			for (p = text; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
-				sum += atol(p);
-		fclose(f);
-	}
-	if (dir)
-		closedir(dir);
-	return sum;
-}
-
-/* The card sends now and then by itself: compare in a quiet moment. */
-static void expect_host_counts(const struct device *d, long base, bool leak)
-{
-	struct counts c;
-	long before, after, got;
-	int i;
-
-	for (i = 0; i < 10; i++) {
-		before = kernel_count(d);
-		c = counted_all(d->handle);
-		after = kernel_count(d);
-		if (before == after)
-			break;
-	}
-	expect(before == after, "the card does not get quiet");
-	after -= base;
-	got = leak ? c.leaked : c.passed;
-	expect(after > 3, "the card sent only %ld interrupts", after);
-	expect(got == after && !(leak ? c.passed : c.leaked) && !c.dropped,
-	       "passed %ld, leaked %ld, dropped %ld; the kernel counted %ld", c.passed, c.leaked,
-	       c.dropped, after);
-}
-
-static void host(const char *context, bool leak)
-{
-	char name[IFNAMSIZ];
-	long base;
-
-	if (rig_pci_release(nic.bdf))
-		test_skip("e1000e has no driver here");
-	expect(wait_for(5000, (interface_of(&nic, name), *name)), "no network interface");
-	nap(1000); /* udev may rename it */
-	interface_of(&nic, name);
-	interface_up(name, false);
-	loader_start(ENFORCE CONTEXTS "devices:\n" ROW, nic.handle, context, "all", "drop");
-	mark();
-	base = kernel_count(&nic);
-	interface_up(name, true);
-	nap(300);
-	send_packets();
-	nap(300);
-	expect_host_counts(&nic, base, leak);
-	interface_up(name, false);
-}
-
-static void host_registered(void)
-{
-	host("host", false);
-}
-
-/* It cannot be stopped, but neither is it called dropped. */
-static void host_foreign(void)
-{
-	struct json_object *ev;
-
-	host("blue", true);
-	ev = event_wait("leak", "context", "none", nic.handle, 0);
-	expect(ev, "no event of the leak");
-	json_object_put(ev);
 }
 
 /* ---- lifecycle.* ------------------------------------------------------------ */
@@ -1296,6 +1137,7 @@ static void persist_unload(void)
 	verb(1, "unload", NULL);
 	verb(1, "revoke", nic.handle, "0", NULL);
 	verb(1, "show", "stats", NULL);
+	verb(1, "apply", POLICY_FILE, NULL);
 }
 
 /* ---- reload.* --------------------------------------------------------------- */
@@ -1544,8 +1386,6 @@ static const struct test tests[] = {
 	{ "context.uid", context_uid },
 	{ "context.pid", context_pid },
 	{ "context.later", context_later },
-	{ "host.registered", host_registered },
-	{ "host.foreign", host_foreign },
 	{ "lifecycle.exit", lifecycle_exit },
 	{ "lifecycle.kill", lifecycle_kill },
 	{ "lifecycle.unbind", lifecycle_unbind },
@@ -1568,7 +1408,7 @@ static const struct test last_tests[] = {
 
 int main(int argc, char **argv)
 {
-	struct test_set sets[7];
+	struct test_set sets[10];
 
 	if (argc > 2 && !strcmp(argv[1], "-w"))
 		return worker_main(argc - 2, argv + 2);
@@ -1581,9 +1421,12 @@ int main(int argc, char **argv)
 	sets[0] = TEST_SET(tests);
 	sets[1] = evade_tests();
 	sets[2] = matrix_tests();
-	sets[3] = adopt_tests();
-	sets[4] = upgrade_tests();
-	sets[5] = inline_tests();
-	sets[6] = TEST_SET(last_tests);
-	return tests_run(sets, 7, argv + 1);
+	sets[3] = host_tests();
+	sets[4] = adopt_tests();
+	sets[5] = upgrade_tests();
+	sets[6] = policy_tests();
+	sets[7] = ops_tests();
+	sets[8] = inline_tests();
+	sets[9] = TEST_SET(last_tests);
+	return tests_run(sets, 10, argv + 1);
 }

@@ -98,8 +98,13 @@ void loader_options(const char *option); /* one more, for the next start only */
 void loader_stop(void); /* SIGTERM; must end with 0 */
 void loader_kill(void); /* SIGKILL */
 pid_t loader_pid(void); /* 0: none runs */
+bool loader_said(const char *what); /* on stderr, since its start */
 void loader_reload(const char *policy, ...) PRINTF(1, 2); /* SIGHUP */
 void loader_with(const char *policy, ...) PRINTF(1, 2); /* either, as it runs or not */
+
+/* The policy it runs with, and the directory of what adds to that. */
+#define POLICY_FILE "/run/irqgate-test.yaml"
+#define POLICY_DIR "/run/irqgate-test.d"
 
 /* Stops the loader if it runs, unloads; nothing of irqgate may remain. */
 void unload(void);
@@ -127,7 +132,7 @@ void expect_counts(const char *handle, unsigned int first, unsigned int last, st
 
 struct counts_step {
 	struct counts now; /* of the vector, from the start */
-	struct counts row, all; /* of the vector, of all: since mark() */
+	struct counts row, all; /* of the vector, of all but the host's: since mark() */
 };
 
 /* What was counted since mark() or the last step, from which the next counts. */

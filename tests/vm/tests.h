@@ -27,8 +27,16 @@ struct test_set adopt_tests(void);
 /* upgrade.c: another irqgate takes over. */
 struct test_set upgrade_tests(void);
 
-/* matrix.c: paths x states x modes. */
+/* matrix.c, host.c: paths x states x modes. */
 struct test_set matrix_tests(void);
+struct test_set host_tests(void);
+
+/* policy.c: applying, reloading, learning and explaining policies, and telling. */
+struct test_set policy_tests(void);
+
+/* ops.c: what operators look at, and what the loader may do. */
+struct test_set ops_tests(void);
+void expect_privileges(bool unhooked); /* unhooked: a module is missing yet */
 
 /* evade.c: ways around irqgate, churn, races, loss. */
 struct test_set evade_tests(void);

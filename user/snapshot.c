@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "snapshot.h"
+#include "table.h"
+
+/* Whom the table registers the vector for. */
+static __u32 registered_gd(int devices, int vectors, const struct snapshot_row *row)
+{
+	struct irqgate_vector_key vkey = { .handle = row->handle, .vector = row->vector };
+	struct irqgate_device_key dkey = { .handle = row->handle };
+	struct irqgate_registration reg;
+	struct irqgate_vector_auth vec;
+
+	if (!bpf_map_lookup_elem(vectors, &vkey, &vec))
+		return vec.gd;
+	if (!bpf_map_lookup_elem(devices, &dkey, &reg) && (reg.flags & IRQGATE_REG_ALL_VECTORS))
+		return reg.gd;
+	return IRQGATE_GD_NONE;
+}
+
+static struct snapshot_row *add_row(struct snapshot *snap, __u64 handle, __u32 vector)
+{
+	struct snapshot_row *row;
+
+	if (!(snap->n & (snap->n + 1))) { /* full at 0, 1, 3, 7, ...: room for twice as many */
+		row = realloc(snap->row, (2 * snap->n + 1) * sizeof(*row));
+		if (!row)
+			return NULL;
+		snap->row = row;
+	}
+	row = &snap->row[snap->n++];
+	memset(row, 0, sizeof(*row));
+	row->handle = handle;
+	row->vector = vector;
+	return row;
+}
+
+static int read_stats(const struct pins *pins, struct snapshot *snap)
+{
+	struct irqgate_vector_key key, *prev = NULL;
+	struct irqgate_counters count;
+	struct snapshot_row *row;
+
+	for (; !bpf_map_get_next_key(pins->stats, prev, &key); prev = &key) {
+		if (bpf_map_lookup_elem(pins->stats, &key, &count))
+			continue;
+		row = add_row(snap, key.handle, key.vector);
+		if (!row)
+			return -ENOMEM;
+		row->count = count;
+	}
+	return 0;
+}
+
+static int read_bindings(const struct pins *pins, struct snapshot *snap)
+{
+	struct irqgate_irq_key key, *prev = NULL;
+	struct irqgate_binding b;
+	struct snapshot_row *row;
+
+	for (; !bpf_map_get_next_key(pins->bindings, prev, &key); prev = &key) {
+		if (binding_find(pins, key.irq, &b))
+			continue;
+		row = add_row(snap, b.handle, b.vector);
+		if (!row)
+			return -ENOMEM;
+		row->count = b.count;
+		row->bound = true;
+		row->binding = b;
+	}
+	return 0;
+}
+
+int snapshot_order(const void *a, const void *b)
+{
+	const struct snapshot_row *x = a, *y = b;
+
+	if (x->handle != y->handle)
+		return x->handle < y->handle ? -1 : 1;
+	return (x->vector > y->vector) - (x->vector < y->vector);
+}
+
+/*
+ * Rows of one vector become one: what ended bindings counted and the live binding.
+ * A walk over a map that changes may meet an element twice; it counts once.
+ */
+static void merge(struct snapshot *snap)
+{
+	bool ended = false, live = false;
+	size_t i, n = 0;
+
+	if (snap->n)
+		qsort(snap->row, snap->n, sizeof(*snap->row), snapshot_order);
+	for (i = 0; i < snap->n; i++) {
+		struct snapshot_row *row = &snap->row[i], *last = n ? &snap->row[n - 1] : NULL;
+
+		if (!last || snapshot_order(last, row)) {
+			ended = !row->bound;
+			live = row->bound;
+			snap->row[n++] = *row;
+		} else if (row->bound ? !live : !ended) {
+			counters_add(&last->count, &row->count);
+			ended |= !row->bound;
+			live |= row->bound;
+			if (row->bound)
+				last->binding = row->binding;
+			last->bound = live;
+		}
+	}
+	snap->n = n;
+}
+
+int snapshot_take(const struct pins *pins, struct snapshot *snap)
+{
+	int devices = table_map(pins, IRQGATE_MAP_DEVICES);
+	int vectors = table_map(pins, IRQGATE_MAP_VECTORS);
+	size_t i;
+	int err;
+
+	memset(snap, 0, sizeof(*snap));
+	err = read_stats(pins, snap) ?: read_bindings(pins, snap);
+	if (err)
+		snapshot_free(snap);
+	merge(snap);
+	for (i = 0; i < snap->n; i++)
+		snap->row[i].owner = registered_gd(devices, vectors, &snap->row[i]);
+	if (devices >= 0)
+		close(devices);
+	if (vectors >= 0)
+		close(vectors);
+	return err;
+}
+
+void snapshot_free(struct snapshot *snap)
+{
+	free(snap->row);
+	memset(snap, 0, sizeof(*snap));
+}
