@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 #   make          build build/irqgate
+#   make module   build hook/irqgate_hook.ko (needs kernel headers)
 #   make demo     install what is missing, build, show it working in a VM
 #   make test     install what is missing, build, run all tests
 #   make docs-paths  write into docs/paths.md what the last test-vm found
@@ -182,6 +183,17 @@ clean:
 	$(call say,CLEAN,$(OUT))
 	$(Q)rm -rf $(OUT)
 
-.PHONY: all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream install deb clean
+# The optional kernel module, for the running kernel or that of KDIR.
+module:
+	@$(MAKE) --no-print-directory -C hook
+
+# Its sources for 'dkms add -m irqgate-hook -v VERSION'.
+DKMS_SRC = $(DESTDIR)/usr/src/irqgate-hook-$(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' packaging/dkms/dkms.conf)
+install-dkms:
+	install -d $(DKMS_SRC)/include/irqgate
+	install -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] $(DKMS_SRC)
+	install -m 644 include/irqgate/hook.h $(DKMS_SRC)/include/irqgate
+
+.PHONY: module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:

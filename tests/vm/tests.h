@@ -41,4 +41,10 @@ void expect_privileges(bool unhooked); /* unhooked: a module is missing yet */
 /* evade.c: ways around irqgate, churn, races, loss. */
 struct test_set evade_tests(void);
 
+/* inline.c: the kernel module. */
+struct test_set inline_tests(void);
+
+/* Loads irqgate_hook or has irqgate let go of it; skips the test if there is none. */
+void hook_module(bool load);
+
 #endif
