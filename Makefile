@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 #   make          build build/irqgate
+#   make module   build hook/irqgate_hook.ko (needs kernel headers)
 #   make demo     install what is missing, build, show it working in a VM
 #   make test     install what is missing, build, run all tests
 #   make docs-paths  write into docs/paths.md what the last test-vm found
-#   make test-unit | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
+#   make test-unit | test-package | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
+#   make install  below $(DESTDIR), with PREFIX (/usr/local) and SYSCONFDIR (/etc)
+#   make deb      build/irqgate_VERSION_ARCH.deb
 #   make churn    10,000 rounds of VM, VFIO bindings and irqfds [KERNEL=...]
 #   make stream   1,000,000 interrupts under reloads, none lost [KERNEL=...]
 
@@ -18,7 +21,7 @@ BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Werror
 CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(OUT) -DIRQGATE_LAYOUT=$(LAYOUT)u
-LIBS := -lbpf -lelf -lz -ljson-c -lyaml -lmicrohttpd -lsystemd
+LIBS := -lbpf -lelf -lz -ljson-c -lyaml -lmicrohttpd -lsystemd -lcap-ng -lseccomp -lncursesw
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s%s\n' $(1) $(2))
@@ -27,13 +30,13 @@ BPF_OBJS := $(patsubst bpf/%.bpf.c,$(OUT)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 USER_OBJS := $(patsubst user/%.c,$(OUT)/user/%.o,$(wildcard user/*.c))
 RIG_PROGS := $(addprefix $(OUT)/tests/,msi-vm selftest vmtest)
 UNIT_PROGS := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/test_*.c))
-UNIT_OBJS := $(addprefix $(OUT)/user/,handle.o names.o policy.o policy_write.o resolve.o rows.o diff.o cgroup.o util.o)
+UNIT_OBJS := $(addprefix $(OUT)/user/,dot.o handle.o names.o policy.o policy_write.o resolve.o rows.o diff.o cgroup.o util.o)
 HEADERS := $(wildcard include/irqgate/*.h)
 # What the maps look like: an irqgate of another number takes over member by member.
 LAYOUT := $(shell cat $(addprefix include/irqgate/,table.h binding.h event.h) | cksum | cut -d' ' -f1)
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
-all: $(OUT)/irqgate
+all: $(OUT)/irqgate $(OUT)/libvirt-hook
 
 $(OUT)/bpf $(OUT)/user $(OUT)/tests $(OUT)/tests/unit:
 	@mkdir -p $@
@@ -69,7 +72,7 @@ $(OUT)/%/irqgate: tests/vm/builds/%.sed $(OUT)/irqgate
 	$(Q)mkdir -p $(OUT)/$*/src
 	$(Q)cp -r bpf include user vmlinux $(OUT)/$*/src
 	$(Q)sed -i -f $< $(OUT)/$*/src/bpf/*.h $(OUT)/$*/src/include/irqgate/*.h
-	$(Q)$(MAKE) --no-print-directory -C $(OUT)/$*/src -f ../../../Makefile OUT=.. WARN=-w all >/dev/null
+	$(Q)$(MAKE) --no-print-directory -C $(OUT)/$*/src -f ../../../Makefile OUT=.. WARN=-w ../irqgate >/dev/null
 
 $(OUT)/tests/%: tests/rig/%.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)
@@ -83,6 +86,20 @@ $(OUT)/tests/unit/%: tests/unit/%.c $(UNIT_OBJS) | $(OUT)/tests/unit
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ -lyaml -lcmocka -o $@
 
+# A process of its own: nothing of XML in the loader.
+$(OUT)/libvirt-hook: libvirt/hook.c $(OUT)/user/util.o user/util.h $(HEADERS)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(shell pkg-config --cflags libxml-2.0) $(CFLAGS) $(WARN) \
+		$(filter %.c %.o,$^) $(LDFLAGS) $(shell pkg-config --libs libxml-2.0) -ljson-c -o $@
+
+# A kernel for a virtual machine.
+$(OUT)/tests/guest: tests/rig/guest.c | $(OUT)/tests
+	$(call say,CC,$@)
+	$(Q)$(CC) -m32 -O2 -Wall -Wextra -Werror -ffreestanding -fno-pic -fno-stack-protector \
+		-fno-asynchronous-unwind-tables -mno-sse -nostdlib -static -no-pie \
+		-Wl,--section-start=.multiboot=0xff000,-Ttext=0x100000,-N,--build-id=none,-z,noexecstack \
+		$< -o $@
+
 unit: $(UNIT_PROGS)
 
 rig: $(RIG_PROGS) $(OUT)/other/irqgate $(OUT)/next/irqgate
@@ -95,12 +112,18 @@ demo: deps
 	@tests/vm/demo
 
 test: deps
-	@$(MAKE) --no-print-directory all unit rig
-	@tests/run unit vm
+	@$(MAKE) --no-print-directory all unit rig $(OUT)/tests/guest
+	@$(MAKE) --no-print-directory deb
+	@tests/run unit docs vm package
 
 test-unit: deps
 	@$(MAKE) --no-print-directory all unit
-	@TEST='$(TEST)' tests/run unit
+	@TEST='$(TEST)' tests/run unit docs
+
+test-package: deps
+	@$(MAKE) --no-print-directory all $(OUT)/tests/guest
+	@$(MAKE) --no-print-directory deb
+	@tests/run package
 
 test-vm: deps
 	@$(MAKE) --no-print-directory all rig
@@ -109,6 +132,45 @@ test-vm: deps
 docs-paths:
 	@tests/vm/matrix write
 
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+SBINDIR := $(PREFIX)/sbin
+LIBEXECDIR := $(PREFIX)/libexec
+MANDIR := $(PREFIX)/share/man
+DOCDIR := $(PREFIX)/share/doc/irqgate
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+INSTALL ?= install
+
+$(OUT)/irqgate.service: packaging/systemd/irqgate.service.in Makefile
+	$(call say,GEN,$@)
+	$(Q)sed 's|@sbindir@|$(SBINDIR)|; s|@sysconfdir@|$(SYSCONFDIR)|' $< > $@
+
+install: all $(OUT)/irqgate.service
+	$(INSTALL) -D -m 755 $(OUT)/irqgate $(DESTDIR)$(SBINDIR)/irqgate
+	$(INSTALL) -D -m 644 $(OUT)/irqgate.service $(DESTDIR)$(UNITDIR)/irqgate.service
+	$(INSTALL) -D -m 644 packaging/systemd/irqgate.tmpfiles $(DESTDIR)$(TMPFILESDIR)/irqgate.conf
+	$(INSTALL) -D -m 644 packaging/bash-completion $(DESTDIR)$(COMPLETIONDIR)/irqgate
+	$(INSTALL) -D -m 644 man/irqgate.8 $(DESTDIR)$(MANDIR)/man8/irqgate.8
+	$(INSTALL) -D -m 644 man/irqgate-policy.5 $(DESTDIR)$(MANDIR)/man5/irqgate-policy.5
+	$(INSTALL) -d -m 755 $(DESTDIR)$(SYSCONFDIR)/irqgate $(DESTDIR)$(DOCDIR)/examples
+	$(INSTALL) -m 644 README.md docs/*.md docs/policy.schema.json $(DESTDIR)$(DOCDIR)
+	$(INSTALL) -m 644 packaging/policy.example.yaml $(DESTDIR)$(DOCDIR)/examples/policy.yaml
+	$(INSTALL) -m 644 packaging/kubernetes/irqgate.yaml $(DESTDIR)$(DOCDIR)/examples/kubernetes.yaml
+	$(INSTALL) -D -m 755 $(OUT)/libvirt-hook $(DESTDIR)$(LIBEXECDIR)/irqgate/libvirt-hook
+	$(INSTALL) -d -m 755 $(DESTDIR)$(SYSCONFDIR)/libvirt/hooks/qemu.d
+	ln -sfn $(LIBEXECDIR)/irqgate/libvirt-hook $(DESTDIR)$(SYSCONFDIR)/libvirt/hooks/qemu.d/irqgate
+
+# Debian's way, in a copy: debhelper wants its directory at the top and leaves files.
+deb: deps
+	$(call say,DEB,$(OUT))
+	$(Q)rm -rf $(OUT)/deb && mkdir -p $(OUT)/deb/irqgate
+	$(Q)git ls-files -z -co --exclude-standard | xargs -0 cp --parents -t $(OUT)/deb/irqgate
+	$(Q)cp -r packaging/debian $(OUT)/deb/irqgate/debian
+	$(Q)cd $(OUT)/deb/irqgate && dpkg-buildpackage -us -uc -b > ../log 2>&1 || \
+		{ tail -n 20 ../log >&2; exit 1; }
+	$(Q)cp $(OUT)/deb/irqgate_*.deb $(OUT)/deb/irqgate-libvirt_*.deb $(OUT)
 churn: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(or $(KERNEL),6.12)' TEST=churn.rounds CHURN_ROUNDS=10000 LIMIT=7200 tests/run vm
@@ -121,6 +183,17 @@ clean:
 	$(call say,CLEAN,$(OUT))
 	$(Q)rm -rf $(OUT)
 
-.PHONY: all rig unit deps demo test test-unit test-vm docs-paths churn stream clean
+# The optional kernel module, for the running kernel or that of KDIR.
+module:
+	@$(MAKE) --no-print-directory -C hook
+
+# Its sources for 'dkms add -m irqgate-hook -v VERSION'.
+DKMS_SRC = $(DESTDIR)/usr/src/irqgate-hook-$(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' packaging/dkms/dkms.conf)
+install-dkms:
+	install -d $(DKMS_SRC)/include/irqgate
+	install -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] $(DKMS_SRC)
+	install -m 644 include/irqgate/hook.h $(DKMS_SRC)/include/irqgate
+
+.PHONY: module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -462,7 +462,11 @@ int BPF_PROG(gate_vfio_receive, struct file *file)
  */
 static __always_inline int do_vector_signal(__u64 vdev, __u64 vector)
 {
+	struct vfio_pci_core_device *dev = (void *)vdev;
+	struct irqgate_device_key key = { .handle = pci_handle(BPF_CORE_READ(dev, pdev)) };
+
 	sync_vector(vdev, vector, ident_current(), false);
+	bpf_map_delete_elem(&binders, &key);
 	return 0;
 }
 

@@ -11,9 +11,10 @@
 #include "diff.h"
 #include "pins.h"
 #include "policy.h"
+#include "util.h"
 
 /* The policy in force, written by whoever puts one in force, for everybody else. */
-#define POLICY_IN_FORCE "/run/irqgate.policy.yaml"
+#define POLICY_IN_FORCE RUN_DIR "/policy.yaml"
 
 struct btf;
 

@@ -16,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "apply.h"
@@ -23,9 +24,11 @@
 #include "events.h"
 #include "handle.h"
 #include "hooks.h"
+#include "inline.h"
 #include "names.h"
 #include "pins.h"
 #include "policy.h"
+#include "privilege.h"
 #include "probe.h"
 #include "quarantine.h"
 #include "table.h"
@@ -43,6 +46,7 @@ struct loader {
 	struct ring_buffer *ring;
 	int epoll, signals, timer, listener, sentinel, files;
 	bool check_modules, enforce; /* to be done after the ring was read */
+	bool inline_tried; /* of this time the module is loaded */
 	__u64 epoch; /* when bindings were last enforced */
 	__u64 unprinted; /* events, for nobody read */
 };
@@ -63,19 +67,38 @@ static void beat(struct loader *l)
 	__atomic_store_n(&l->pins.state->loader_beat, now_ns(), __ATOMIC_RELAXED);
 }
 
+/* What systemctl status shows; no-ops unless systemd started this. */
+static void notify_status(struct loader *l)
+{
+	if (l->pins.state->alarm)
+		sd_notify(0, "STATUS=ALARM: the hooks do not fire, nothing is enforced");
+	else
+		sd_notifyf(0, "STATUS=%s, %u contexts, %u devices",
+			   name_of(&names_mode, l->policy->defaults.mode), l->policy->ncontexts,
+			   l->policy->ndevices);
+}
+
+static bool all_hooked(void)
+{
+	return hooks_stage_loaded(STAGE_VFIO) && hooks_stage_loaded(STAGE_KVM);
+}
+
 /* The modules' stages, as far as their modules are there. */
 static int load_stages(struct loader *l)
 {
 	enum stage stage;
 	int err;
 
-	for (stage = STAGE_VFIO; stage < STAGES; stage++) {
+	for (stage = STAGE_VFIO; stage <= STAGE_KVM; stage++) {
 		if (hooks_stage_loaded(stage) && !l->replacing)
 			continue;
 		err = hooks_load(stage, l->gates);
 		if (err && err != -EAGAIN)
 			return err;
 	}
+	/* The old programs answer first until they go. */
+	if (l->replacing && l->pins.state->inline_gate)
+		hooks_load(STAGE_INLINE, l->gates);
 	l->pins.state->vfio_msihandler = kernel_symbol("vfio_msihandler");
 	return 0;
 }
@@ -183,6 +206,54 @@ static void tell(struct loader *l, const struct irqgate_event *ev)
 	monitor_send(ev);
 }
 
+/* The inline gate came or went: said, and an event. */
+static void tell_gate(struct loader *l, enum irqgate_reason reason)
+{
+	struct irqgate_event ev = {
+		.time = boottime_ns(),
+		.type = IRQGATE_EVENT_VERDICT,
+		.reason = reason,
+		.level = IRQGATE_LEVEL_INLINE,
+		.gd_expected = IRQGATE_GD_NONE,
+		.gd_actual = IRQGATE_GD_NONE,
+	};
+
+	tell(l, &ev);
+	msg(reason == IRQGATE_REASON_GATE_ON
+		    ? "the inline gate is in force"
+		    : "the inline gate is no longer in force, quarantine takes its place");
+}
+
+/*
+ * Follow the kernel module. While the programs are attached it cannot be unloaded:
+ * whoever wants it back writes 0 to its parameter `armed`.
+ */
+static void check_inline(struct loader *l)
+{
+	int lock;
+
+	if (!inline_present()) {
+		l->inline_tried = false;
+		return;
+	}
+	/* The module needs VFIO's, but that one's hooks come first. */
+	if (!hooks_stage_loaded(STAGE_VFIO))
+		return;
+	if (l->pins.state->inline_gate ? inline_armed() : l->inline_tried)
+		return;
+	lock = lock_changes();
+	if (lock < 0)
+		return;
+	l->inline_tried = true;
+	if (l->pins.state->inline_gate) {
+		inline_detach(&l->pins);
+		tell_gate(l, IRQGATE_REASON_GATE_OFF);
+	} else if (!inline_attach(&l->pins)) {
+		tell_gate(l, IRQGATE_REASON_GATE_ON);
+	}
+	close(lock);
+}
+
 static int on_event(void *arg, void *data, size_t len)
 {
 	const struct irqgate_event *ev = data;
@@ -199,6 +270,8 @@ static int on_event(void *arg, void *data, size_t len)
 		break;
 	case IRQGATE_EVENT_MODULE:
 		l->check_modules = true;
+		if (!strcmp(ev->comm, "irqgate_hook"))
+			l->inline_tried = false;
 		break;
 	case IRQGATE_EVENT_HOST_IRQ:
 		learn_host_irq(l, ev);
@@ -296,6 +369,7 @@ static void check_sentinel(struct loader *l)
 	ev.reason = alive ? IRQGATE_REASON_RECOVERED : IRQGATE_REASON_SILENT;
 	l->pins.state->alarm = alive ? 0 : ev.time;
 	tell(l, &ev);
+	notify_status(l);
 	if (alive)
 		adopt(l); /* what was made or ended meanwhile */
 	msg(alive ? "the hooks fire again"
@@ -318,6 +392,11 @@ static void handle_modules(struct loader *l)
 	    !vfio && hooks_stage_loaded(STAGE_VFIO) ? " vfio" : "",
 	    !kvm && hooks_stage_loaded(STAGE_KVM) ? " kvm" : "");
 	adopt(l); /* what was bound in between is found and judged */
+	/* With KVM there, interrupts may get past the inline gate. */
+	if (l->pins.state->inline_gate)
+		inline_attach(&l->pins);
+	if (all_hooked() && privilege_limit(!inline_expected()))
+		msg("the capabilities to attach hooks stay");
 }
 
 static int publish(struct loader *l)
@@ -378,6 +457,7 @@ static void reload(struct loader *l, bool always)
 	} else {
 		apply(l, policy, "reloaded the policy");
 	}
+	notify_status(l);
 	if (lock >= 0)
 		close(lock);
 }
@@ -414,6 +494,7 @@ static void follow(struct loader *l)
 static void tick(struct loader *l)
 {
 	beat(l);
+	sd_notify(0, "WATCHDOG=1");
 	check_sentinel(l);
 	if (l->unprinted && may_write(stdout)) {
 		msg("%llu events were not printed, for nobody read standard output", l->unprinted);
@@ -426,8 +507,9 @@ static void tick(struct loader *l)
 	if (l->epoch != l->pins.state->epoch || bindings_waiting(&l->pins))
 		l->enforce = true;
 	/* Without the module's event, which a full ring can lose. */
-	if (!hooks_stage_loaded(STAGE_VFIO) || !hooks_stage_loaded(STAGE_KVM))
+	if (!all_hooked())
 		l->check_modules = true;
+	check_inline(l);
 }
 
 static int watch(struct loader *l, int fd)
@@ -519,6 +601,14 @@ static void take_charge(struct loader *l)
 	__atomic_store_n(&l->pins.state->loader_tgid, getpid(), __ATOMIC_SEQ_CST);
 }
 
+/* Before the programs of another version go, so that no vector is without a gate. */
+static int gate_stays(struct loader *l)
+{
+	if (inline_present())
+		inline_attach(&l->pins);
+	return 0;
+}
+
 /*
  * In force before this returns: the table, then the gates that ask it, then
  * everything that existed before them.
@@ -546,13 +636,16 @@ static int bring_up(struct loader *l)
 	if (!err)
 		err = load_stages(l);
 	if (!err && upgrade == UPGRADE_LAYOUT)
-		err = upgrade_take() ?: search(l) ?: upgrade_finish();
+		err = upgrade_take() ?: search(l) ?: gate_stays(l) ?: upgrade_finish();
 	if (!err) {
 		l->pins.state->build = hooks_build();
 		l->replacing = false;
 		hooks_replace(NULL);
 		err = adopt(l);
 	}
+	/* Optional: what is wrong with it was said. */
+	if (!err)
+		check_inline(l);
 out:
 	if (err && l->pins.state)
 		__atomic_store_n(&l->pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);
@@ -567,6 +660,9 @@ int daemon_run(const struct run_options *opts)
 	struct loader l = { .opts = opts, .epoll = -1, .listener = -1, .files = -1 };
 	int err;
 
+	/* From the beginning, so that a reload may read what the first load may. */
+	if (privilege_start())
+		return EXIT_RUNTIME;
 	err = load_policy(opts, &l.policy);
 	if (err)
 		return err == -EOPNOTSUPP ? EXIT_KERNEL : EXIT_USAGE;
@@ -574,7 +670,7 @@ int daemon_run(const struct run_options *opts)
 		msg("no policy file: empty table, audit mode");
 	l.gates = !probe_lsm().why;
 	l.sentinel = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	err = bring_up(&l);
+	err = run_dir() ?: bring_up(&l);
 	if (err)
 		goto out;
 	if (!opts->stay) {
@@ -585,10 +681,16 @@ int daemon_run(const struct run_options *opts)
 	err = open_loop(&l);
 	if (err)
 		goto out;
+	err = privilege_limit(all_hooked() && !inline_expected());
+	if (err)
+		goto out;
 	beat(&l);
 	never_block();
 	msg("ready");
+	notify_status(&l);
+	sd_notify(0, "READY=1");
 	loop(&l);
+	sd_notify(0, "STOPPING=1");
 	__atomic_store_n(&l.pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);
 	l.pins.state->policy = 0;
 	unlink(MONITOR_SOCKET);

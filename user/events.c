@@ -46,7 +46,10 @@ struct json_object *event_json(const struct pins *pins, const struct irqgate_eve
 {
 	struct json_object *o = json_object_new_object();
 	char time[WALL_TIME_LEN], handle[HANDLE_STRLEN], context[IRQGATE_NAME_LEN];
+	char comm[IRQGATE_COMM_LEN];
 
+	/* A process names itself as it likes. */
+	text_safe(ev->comm, comm, sizeof(comm));
 	json_object_object_add(o, "time", json_object_new_string(wall_time(ev->time, time)));
 	json_object_object_add(o, "verdict",
 			       json_object_new_string(name_of(&names_verdict, ev->verdict)));
@@ -63,7 +66,7 @@ struct json_object *event_json(const struct pins *pins, const struct irqgate_eve
 		o, "context",
 		json_object_new_string(table_context_name(pins, ev->gd_actual, context)));
 	json_object_object_add(o, "pid", json_object_new_int64(ev->pid));
-	json_object_object_add(o, "comm", json_object_new_string(ev->comm));
+	json_object_object_add(o, "comm", json_object_new_string(comm));
 	json_object_object_add(o, "gsi", json_object_new_int64(ev->gsi));
 	json_object_object_add(o, "irq", json_object_new_int64(ev->irq));
 	json_object_object_add(o, "count", json_object_new_int64(ev->count));
@@ -85,6 +88,7 @@ const char *event_text(const struct pins *pins, const struct irqgate_event *ev,
 {
 	char handle[HANDLE_STRLEN], vector[16];
 	char expected[IRQGATE_NAME_LEN], actual[IRQGATE_NAME_LEN];
+	char comm[IRQGATE_COMM_LEN];
 	int n;
 
 	snprintf(vector, sizeof(vector), "%u", ev->vector);
@@ -96,7 +100,8 @@ const char *event_text(const struct pins *pins, const struct irqgate_event *ev,
 		     table_context_name(pins, ev->gd_expected, expected),
 		     table_context_name(pins, ev->gd_actual, actual));
 	if (ev->pid)
-		n += snprintf(buf + n, EVENT_TEXT_LEN - n, ", by %s[%u]", ev->comm, ev->pid);
+		n += snprintf(buf + n, EVENT_TEXT_LEN - n, ", by %s[%u]",
+			      text_safe(ev->comm, comm, sizeof(comm)), ev->pid);
 	n += snprintf(buf + n, EVENT_TEXT_LEN - n, ", count %llu", ev->count);
 	if (ev->lived)
 		snprintf(buf + n, EVENT_TEXT_LEN - n, ", lived %llu us", ev->lived / 1000);
@@ -134,6 +139,11 @@ int monitor_listen(void)
 
 	if (fd < 0)
 		return fail(-errno, "cannot make a socket: %s", strerror(errno));
+	err = run_dir();
+	if (err) {
+		close(fd);
+		return err;
+	}
 	socket_address(&addr);
 	unlink(MONITOR_SOCKET);
 	mask = umask(0077); /* root only from the first instant */

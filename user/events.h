@@ -8,8 +8,9 @@
 #include <irqgate/decide.h>
 #include <irqgate/event.h>
 #include "pins.h"
+#include "util.h"
 
-#define MONITOR_SOCKET "/run/irqgate.sock"
+#define MONITOR_SOCKET RUN_DIR "/monitor"
 
 /* wall_time - a CLOCK_BOOTTIME of irqgate's as ISO 8601; returns @buf. */
 #define WALL_TIME_LEN 40

@@ -132,7 +132,7 @@ static void explain_ident(struct question *q, const char *what, const struct irq
 		if (!id->ncgroups || cgroup_path(id->cgroups[0], cgroup, sizeof(cgroup)))
 			strcpy(cgroup, "gone");
 		step(q, what, 0, "process %u: of no context (cgroup %s, uid %u)", id->tgid, cgroup,
-		     id->uid);
+		     (__u32)id->uid);
 		return;
 	}
 	for (i = 0; rows_value(&q->rows, IRQGATE_MAP_MATCHES, i) != row; i++)

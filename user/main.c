@@ -10,8 +10,10 @@
 #include "apply.h"
 #include "daemon.h"
 #include "explain.h"
+#include "graph.h"
 #include "handle.h"
 #include "hooks.h"
+#include "inline.h"
 #include "learn.h"
 #include "metrics.h"
 #include "monitor.h"
@@ -22,6 +24,7 @@
 #include "show.h"
 #include "status.h"
 #include "table.h"
+#include "top.h"
 #include "util.h"
 
 #ifndef IRQGATE_VERSION
@@ -35,6 +38,8 @@ const char *argp_program_version = "irqgate " IRQGATE_VERSION;
 /* What any verb may be given; each lists the options it takes. */
 struct args {
 	struct run_options run;
+	struct top_options top;
+	struct graph_options graph;
 	struct learn_options learn;
 	struct monitor_options monitor;
 	struct metrics_options metrics;
@@ -65,7 +70,9 @@ enum {
 	KEY_JOURNAL,
 	KEY_LISTEN,
 	KEY_TEXTFILE,
-	KEY_EVERY
+	KEY_EVERY,
+	KEY_SVG,
+	KEY_FULL,
 };
 
 #define OPTION_JSON                                                                                \
@@ -100,6 +107,19 @@ static const struct argp_option options_run[] = {
 static const struct argp_option options_json[] = { OPTION_JSON, {} };
 static const struct argp_option options_allow[] = {
 	{ "to", KEY_TO, "CONTEXT", 0, "A context of the policy, host, or pid:N", 0 },
+	{},
+};
+static const struct argp_option options_top[] = {
+	{ "batch", 'b', NULL, 0, "Plain text, one table after the other", 0 },
+	{ "all", 'a', NULL, 0, "Also vectors of host drivers that nothing is wrong with", 0 },
+	{ "delay", 'd', "SECONDS", 0, "Between updates (default 1)", 0 },
+	{ "count", 'n', "N", 0, "End after N updates", 0 },
+	{},
+};
+static const struct argp_option options_graph[] = {
+	{ "svg", KEY_SVG, NULL, 0, "SVG, drawn by Graphviz's dot, instead of DOT", 0 },
+	{ "full", KEY_FULL, NULL, 0, "A node for every vector", 0 },
+	{ "all", 'a', NULL, 0, "Also vectors of host drivers that nothing is wrong with", 0 },
 	{},
 };
 static const struct argp_option options_apply[] = {
@@ -169,7 +189,7 @@ static int verb_unload(struct args *args)
 		/* An empty table allows everything: what is quarantined is released. */
 		lock = lock_changes();
 		pins.state->defaults[0] = pins.state->defaults[1] = (struct irqgate_defaults){};
-		err = table_clear(&pins) ?: bindings_enforce(&pins);
+		err = table_clear(&pins) ?: bindings_enforce(&pins) ?: inline_detach(&pins);
 		if (lock >= 0)
 			close(lock);
 		pins_close(&pins);
@@ -364,16 +384,48 @@ static int verb_probe(struct args *args)
 	return probe_verb(args->json);
 }
 
-static int verb_status(struct args *args)
+/* For verbs about what is loaded. */
+static int with_pins(const struct args *args,
+		     int (*run)(struct pins *pins, const struct args *args))
 {
 	struct pins pins;
 	int err = pins_open(&pins);
 
 	if (!err) {
-		err = status(&pins, args->json);
+		err = run(&pins, args);
 		pins_close(&pins);
 	}
 	return err ? EXIT_RUNTIME : EXIT_DONE;
+}
+
+static int do_top(struct pins *pins, const struct args *args)
+{
+	return top(pins, &args->top);
+}
+
+static int verb_top(struct args *args)
+{
+	return with_pins(args, do_top);
+}
+
+static int do_graph(struct pins *pins, const struct args *args)
+{
+	return graph(pins, &args->graph);
+}
+
+static int verb_graph(struct args *args)
+{
+	return with_pins(args, do_graph);
+}
+
+static int do_status(struct pins *pins, const struct args *args)
+{
+	return status(pins, args->json);
+}
+
+static int verb_status(struct args *args)
+{
+	return with_pins(args, do_status);
 }
 
 static const struct verb verbs[] = {
@@ -396,6 +448,9 @@ static const struct verb verbs[] = {
 	{ "verify", "", "Compare the policy with the firmware's table (s390)", options_none, 0, 0,
 	  verb_verify },
 	{ "monitor", "", "Print events as they happen", options_monitor, 0, 0, verb_monitor },
+	{ "top", "", "Live view: rates, verdicts, owners, leaks first", options_top, 0, 0,
+	  verb_top },
+	{ "graph", "", "What is connected, as DOT or SVG", options_graph, 0, 0, verb_graph },
 	{ "metrics", "", "Counters and state as Prometheus text", options_metrics, 0, 0,
 	  verb_metrics },
 	{ "status", "", "Is everything in force? Exit status 1 if not", options_json, 0, 0,
@@ -406,6 +461,7 @@ static const struct verb verbs[] = {
 static error_t parse_option(int key, char *value, struct argp_state *state)
 {
 	struct args *args = state->input;
+	char *end;
 
 	switch (key) {
 	case 'j':
@@ -450,6 +506,28 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 	case KEY_TO:
 		args->to = value;
 		break;
+	case KEY_SVG:
+		args->graph.svg = true;
+		break;
+	case KEY_FULL:
+		args->graph.full = true;
+		break;
+	case 'a':
+		args->graph.host = args->top.all = true;
+		break;
+	case 'b':
+		args->top.batch = true;
+		break;
+	case 'd':
+		args->top.delay = strtod(value, &end);
+		if (*end || end == value || !(args->top.delay >= 0.1 && args->top.delay <= 3600))
+			argp_error(state, "--delay: '%s': expected seconds, 0.1 to 3600", value);
+		break;
+	case 'n':
+		args->top.count = strtoul(value, &end, 10);
+		if (*end || end == value || !args->top.count)
+			argp_error(state, "--count: '%s': expected a number above 0", value);
+		break;
 	case ARGP_KEY_ARG:
 		if (args->nwords == args->verb->max)
 			argp_error(state, "unexpected argument '%s'", value);
@@ -479,7 +557,7 @@ static int usage(FILE *out, int status)
 
 int main(int argc, char **argv)
 {
-	struct args args = {};
+	struct args args = { .top.delay = 1 };
 	struct argp argp = { .parser = parse_option };
 	char name[64];
 	unsigned int i;

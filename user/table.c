@@ -199,12 +199,41 @@ int table_read(const struct pins *pins, struct rows *rows)
 	return err;
 }
 
+/* The map pinned under a kind's name, if it has this id. */
+static int pinned_map(enum irqgate_table_map which, __u32 id)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+	char path[PIN_LEN];
+	int fd = bpf_obj_get(pin_path(path, table_map_names[which]));
+
+	if (fd < 0 || (!bpf_obj_get_info_by_fd(fd, &info, &len) && info.id == id))
+		return fd;
+	close(fd);
+	return -ESTALE;
+}
+
+/*
+ * By the pin, for a map by its id takes CAP_SYS_ADMIN, which the loader gives up
+ * (user/privilege.c). While a table is published they differ for a moment.
+ */
 int table_map(const struct pins *pins, enum irqgate_table_map which)
 {
-	__u32 slot = pins->state->generation & 1, id;
-	int err = bpf_map_lookup_elem(pins->outer[which], &slot, &id);
+	__u32 slot, id;
+	int tries, fd;
 
-	return err ? err : bpf_map_get_fd_by_id(id);
+	for (tries = 0;; tries++) {
+		slot = pins->state->generation & 1;
+		fd = bpf_map_lookup_elem(pins->outer[which], &slot, &id);
+		if (fd)
+			return fd;
+		fd = pinned_map(which, id);
+		if (fd < 0)
+			fd = bpf_map_get_fd_by_id(id);
+		if (fd != -EPERM || tries == 100)
+			return fd;
+		usleep(1000);
+	}
 }
 
 static void epoch_bump(struct pins *pins)

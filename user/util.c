@@ -9,13 +9,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "util.h"
 
-#define LOCK_PATH "/run/irqgate.lock"
+#define LOCK_PATH RUN_DIR "/lock"
 
 static bool blocks = true;
 
@@ -108,6 +109,7 @@ static struct {
 	{ "eventfd_release", 0 },
 	{ "eventfd_signal_mask", 0 },
 	{ "handle_irq_event", 0 },
+	{ "irqgate_hook_msi", 0 },
 	{ "bpf_lsm_file_ioctl", 0 },
 	{ "bpf_lsm_file_ioctl_compat", 0 },
 };
@@ -152,6 +154,57 @@ __u64 kernel_symbol(const char *name)
 void kernel_symbols_forget(void)
 {
 	symbols_known = false;
+}
+
+/* Calls @each for every function of a module. */
+static void each_module_function(void (*each)(__u64 addr, const char *module, void *arg), void *arg)
+{
+	FILE *f = fopen("/proc/kallsyms", "re");
+	char line[512], module[64], type;
+	unsigned long long addr;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (strchr(line, '[') &&
+		    sscanf(line, "%llx %c %*s [%63[^]]", &addr, &type, module) == 3 &&
+		    (type == 't' || type == 'T'))
+			each(addr, module, arg);
+	if (f)
+		fclose(f);
+}
+
+static void find_ends(__u64 addr, const char *module, void *arg)
+{
+	struct module_text *t;
+
+	for (t = arg; t->module; t++) {
+		if (strcmp(module, t->module))
+			continue;
+		if (!t->from || addr < t->from)
+			t->from = addr;
+		if (addr > t->last)
+			t->last = addr;
+	}
+}
+
+static void find_next(__u64 addr, const char *module, void *arg)
+{
+	struct module_text *t;
+
+	(void)module;
+	for (t = arg; t->module; t++)
+		if (t->last && addr > t->last && addr < t->to)
+			t->to = addr;
+}
+
+/* kallsyms has no sizes: the last function ends before whatever comes next. */
+void module_texts(struct module_text *modules)
+{
+	struct module_text *t;
+
+	each_module_function(find_ends, modules);
+	for (t = modules; t->module; t++)
+		t->to = t->last ? t->last + 0x10000 : 0;
+	each_module_function(find_next, modules);
 }
 
 FILE *replace_open(const char *path, mode_t mode)
@@ -219,6 +272,24 @@ static __u64 clock_ns(clockid_t clock)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
+int run_dir(void)
+{
+	if (mkdir(RUN_DIR, 0700) && errno != EEXIST)
+		return fail(-errno, RUN_DIR ": cannot create: %s", strerror(errno));
+	return 0;
+}
+
+const char *text_safe(const char *from, char *buf, size_t len)
+{
+	size_t i;
+
+	for (i = 0; from[i] && i + 1 < len; i++)
+		buf[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
+	if (len)
+		buf[i] = '\0';
+	return buf;
+}
+
 __u64 now_ns(void)
 {
 	return clock_ns(CLOCK_MONOTONIC);
@@ -231,8 +302,11 @@ __u64 boottime_ns(void)
 
 int lock_changes(void)
 {
-	int fd = open(LOCK_PATH, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd = run_dir();
 
+	if (fd < 0)
+		return fd;
+	fd = open(LOCK_PATH, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return fail(-errno, "%s: cannot open: %s", LOCK_PATH, strerror(errno));
 	if (flock(fd, LOCK_EX)) {

@@ -17,6 +17,9 @@ enum {
 	EXIT_KERNEL = 3, /* this kernel cannot honour it */
 };
 
+/* What a running irqgate shares with its commands, root's alone. */
+#define RUN_DIR "/run/irqgate"
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* "irqgate: ..." as one line on stderr. */
@@ -49,6 +52,16 @@ int read_line(const char *path, char *buf, size_t len);
 __u64 kernel_symbol(const char *name);
 void kernel_symbols_forget(void);
 
+/* Where a module's functions lie: from @from up to @to; both 0 when it is not there. */
+struct module_text {
+	const char *module; /* NULL ends a list */
+	__u64 from, to;
+	__u64 last; /* start of the last function */
+};
+
+/* module_texts - find those of a list, whose addresses are 0 */
+void module_texts(struct module_text *modules);
+
 /*
  * replace_open - begin to write a file that will take the place of another
  * @path: NULL: standard output
@@ -75,6 +88,21 @@ bool mounted(const char *type, const char *path, long magic);
 
 /* now_ns - CLOCK_MONOTONIC in ns, what bpf_ktime_get_ns gives. */
 __u64 now_ns(void);
+
+/* run_dir - make RUN_DIR if it is not there; returns 0 or a negative errno. Says why. */
+int run_dir(void);
+
+/*
+ * text_safe - a text others chose, fit for a terminal and a log
+ * @from: NUL-terminated
+ * @buf: where to; cut off when too small
+ * @len: size of @buf
+ *
+ * What is not printable ASCII becomes '?': no escape sequences, no bidirectional
+ * text, one column a character.
+ * Return: @buf.
+ */
+const char *text_safe(const char *from, char *buf, size_t len);
 
 /* boottime_ns - CLOCK_BOOTTIME in ns, what bpf_ktime_get_boot_ns gives. */
 __u64 boottime_ns(void);

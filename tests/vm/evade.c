@@ -8,6 +8,7 @@
 #include "worker-evade.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/vfio.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -394,6 +395,7 @@ static void evade_many_sources(void)
 static void evade_listener_first(void)
 {
 	struct worker *w, *red;
+	long arrived;
 
 	enforce(card, "all", "deny");
 	w = driver(BLUE, card);
@@ -408,9 +410,12 @@ static void evade_listener_first(void)
 	enforce(card, "all", "drop");
 	must(w, W_VFIO, 0, 1, 0);
 	expect_running(w);
+	/* What the refused bind left pending in the device may come with this one. */
+	arrived = must(red, W_PENDING, 0, 0, 0);
+	expect_is(counted(card->handle, 0).leaked, arrived, "leaked");
 	must(w, W_RAISE, 0, 1, 2);
 	expect_is(ask(red, W_PENDING, 0, 0, 0), 0, "pending at the other's VM");
-	COUNTS_OF(card, 0, 0, .denied = 1, .dropped = 2);
+	COUNTS_OF(card, 0, 0, .denied = 1, .dropped = 2, .leaked = arrived);
 }
 
 /* Up to 6.16 an eventfd takes any number of irqfds, an entry of the map fewer. */
@@ -707,6 +712,7 @@ static void evade_ranges(void)
 	expect(rows <= card->vectors + 1, "%ld vectors are counted that do not exist", rows);
 	must(w, W_ABSENT, 0, card->vectors, 1);
 	must(w, W_VFIO, 1, 2, 0);
+	must(w, W_PENDING, 0, 0, 0); /* what the device kept from before */
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		ret = evade(w, E_SET_IRQS, bad[i].start, bad[i].count, inject);
 		expect(ret == -EACCES || ret == -EINVAL, "DATA_NONE start %u count %u: %s",
@@ -728,9 +734,16 @@ static void evade_ranges(void)
 
 /* ---- evade.*: hooks that are taken away ----------------------------------------------- */
 
-static void ftrace(const char *value)
+static void ftrace(char value)
 {
-	write_text("/proc/sys/kernel/ftrace_enabled", value);
+	int fd = open("/proc/sys/kernel/ftrace_enabled", O_WRONLY | O_CLOEXEC);
+	bool done = fd >= 0 && write(fd, &value, 1) == 1;
+	int error = errno;
+
+	if (fd >= 0)
+		close(fd);
+	if (!done)
+		test_skip("kernel.ftrace_enabled cannot be changed: %s", rig_errname(error));
 }
 
 /* Nothing can be stopped meanwhile, but it is told, and found when it is over. */
@@ -745,7 +758,7 @@ static void evade_ftrace(void)
 	expect_is(bind_all(w, &edu, IRQFD_FIRST), 0, "binding");
 	verb(0, "status", NULL);
 	mark();
-	ftrace("0");
+	ftrace('0');
 	ev = wait_for(10000, (ev = event_wait("alarm", "silent", NULL, NULL, 0))) ? ev : NULL;
 	if (ev)
 		expect_is(irqgate("status", NULL)->status, 1, "irqgate status, silent");
@@ -753,7 +766,7 @@ static void evade_ftrace(void)
 		expect_is(bind_all(out, card, IRQFD_FIRST), 0,
 			  "binding while the hooks are silent");
 	mark();
-	ftrace("1");
+	ftrace('1');
 	expect(ev, "no alarm within 10 s");
 	json_object_put(ev);
 	expect(wait_for(10000, !irqgate("status", NULL)->status), "status does not recover");
@@ -976,7 +989,7 @@ static void race(const char *action, bool rebind)
 	loader_with(RACE_POLICY(action));
 	w = driver(BLUE, card);
 	verb(0, "allow", card->handle, "1", "--to", "blue", NULL);
-	must(w, W_VFIO, 0, card->vectors, 0);
+	must(w, W_VFIO, 0, 5, 0);
 	binder = heir_of(w, BLUE, 1);
 	/* Whoever bound it last may read what is revoked. */
 	reader = rebind ? binder : w;
@@ -994,8 +1007,8 @@ static void race(const char *action, bool rebind)
 	for (i = 0; i < 3; i++) {
 		verb(0, "allow", card->handle, "1", "--to", "blue", NULL);
 		nap(20);
-		verb(0, "revoke", card->handle, "1", NULL);
 		before = counted(card->handle, 1).leaked;
+		verb(0, "revoke", card->handle, "1", NULL);
 		must(reader, W_TAKE, 1, 0, 0);
 		nap(200);
 		arrived = must(reader, W_TAKE, 1, 0, 0);
@@ -1075,7 +1088,7 @@ static void race_stream(void)
 static void loss_events(void)
 {
 	const long rounds = 100, each = 4 * 8;
-	long lost, reported, i;
+	long lost, reported = 0, i;
 	struct worker *w;
 
 	loader_with(AUDIT CONTEXTS "devices:\n" ROW, card->handle, "blue", "[0]", "deny");
@@ -1094,7 +1107,13 @@ static void loss_events(void)
 	lost = status_of("lost_events") - lost;
 	kill(loader_pid(), SIGCONT);
 	expect(lost > 0, "%ld events fit into the ring buffer: nothing was tested", rounds * each);
-	wait_for(10000, (reported = events_of("audit", card->handle)) + lost >= rounds * each);
+	/* Printing thousands takes its time: look now and then. */
+	for (i = 0; i < 30; i++) {
+		nap(1000);
+		reported = events_of("audit", card->handle);
+		if (reported + lost >= rounds * each)
+			break;
+	}
 	expect(reported + lost == rounds * each, "%ld reported and %ld lost of %ld", reported, lost,
 	       rounds * each);
 	/* And it goes on. */

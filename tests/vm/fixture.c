@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "fixture.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <unistd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct device edu, edu2, nic, igb;
 
@@ -174,4 +176,21 @@ void copy_self(const char *path)
 	self[n] = '\0';
 	argv[1] = self;
 	expect(!run(argv)->status, "cannot copy %s to %s", self, path);
+}
+
+void open_to_users(void)
+{
+	struct dirent *d;
+	char path[300];
+	DIR *dir;
+
+	chmod("/dev/kvm", 0666);
+	dir = opendir("/dev/vfio");
+	while (dir && (d = readdir(dir))) {
+		snprintf(path, sizeof(path), "/dev/vfio/%s", d->d_name);
+		if (d->d_name[0] != '.' && d->d_type == DT_CHR)
+			chmod(path, 0666);
+	}
+	if (dir)
+		closedir(dir);
 }

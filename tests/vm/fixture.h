@@ -60,6 +60,9 @@ struct worker *worker_with_pid(pid_t pid);
 /* Is W of the context a device is registered for, under deny? Ends W. */
 void expect_member(struct worker *w, const struct device *d, bool member, const char *what);
 
+/* Lets everybody use KVM and the VFIO groups there are. */
+void open_to_users(void);
+
 /* Passed, dropped, ... of every vector of a device since mark(). */
 #define COUNTS(d, ...)                                                                             \
 	expect_counts((d)->handle, 0, (d)->vectors - 1, (struct counts){ __VA_ARGS__ })

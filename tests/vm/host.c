@@ -196,7 +196,7 @@ static void expect_isolated(void)
 	nap(100);
 	base = kernel_count();
 	traffic();
-	expect(!*nic.bdf || kernel_count() <= base, "%ld arrived of an isolated card",
+	expect(kernel_count() <= base, "%ld arrived of an isolated card",
 	       kernel_count() - base);
 }
 

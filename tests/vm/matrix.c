@@ -27,7 +27,7 @@
 #define ARRIVE_MS 2000
 #define ABSENT_MS 60
 
-const char *const mode_names[] = { "enforce", "audit" };
+const char *const mode_names[] = { "enforce", "audit", "inline" };
 const char *const state_names[] = { "authorized", "unauthorized", "wrong_context", "revoked" };
 
 #define IN(state) (1U << (state))
@@ -108,7 +108,7 @@ static char *policy(enum mode mode, enum state state, bool sources)
 	size_t at;
 
 	at = (size_t)snprintf(text, sizeof(text), "%s" MATRIX_CONTEXTS MATRIX_DEFAULTS "devices:\n",
-			      mode == ENFORCED ? ENFORCE : AUDIT);
+			      mode == AUDITED ? AUDIT : ENFORCE);
 	at += host_rows(text + at, sizeof(text) - at);
 	if (igb.vectors)
 		at += (size_t)snprintf(text + at, sizeof(text) - at, ROW, igb.handle, "blue", "all",
@@ -285,17 +285,22 @@ static void raised(bool registered)
 		now.want.passed++;
 	} else if (now.enforced) {
 		now.want.dropped++;
-		now.level = "quarantine";
+		/* An INTx line that was dropped would stay masked: it is quarantined, too. */
+		now.level = now.mode == INLINE && now.path->device != &edu2 ? "inline gate" :
+									      "quarantine";
 	} else {
 		now.want.would_drop++;
 	}
 }
 
-/* The kernel signalled for W: no hook can stop it. */
+/* The kernel signalled for W: only the module can stop it. */
 static void signalled(const struct worker *w)
 {
 	now.culprit = w->pid;
-	if (now.bad && now.enforced)
+	if (now.bad && now.mode == INLINE) {
+		now.want.dropped++;
+		now.level = "inline gate";
+	} else if (now.bad && now.enforced)
 		now.want.leaked++;
 	else if (now.bad)
 		now.want.would_drop++;
@@ -785,7 +790,7 @@ static unsigned int own_vector(void)
 
 /* ---- running a cell ------------------------------------------------------------ */
 
-#define CELLS (PATHS * MODES * STATES)
+#define CELLS (PATHS * (MODES + 1) * STATES)
 
 static struct cell cells[CELLS];
 static struct test tests[CELLS];
@@ -797,7 +802,7 @@ static void begin(const struct path *path)
 	now.mode = cast.mode;
 	now.state = cast.state;
 	now.bad = cast.state == UNAUTHORIZED || cast.state == WRONG;
-	now.enforced = cast.mode == ENFORCED;
+	now.enforced = cast.mode != AUDITED;
 	now.level = NULL;
 	now.want = (struct counts){};
 }
@@ -823,6 +828,13 @@ static void revoke_all(enum mode mode)
 			verb(0, "revoke", devices[i]->handle, "all", NULL);
 }
 
+/* With the module those paths are tested that reach it. */
+static bool tested(const struct path *path, enum mode mode)
+{
+	return (!path->here || path->here()) &&
+	       (mode != INLINE || path->leaks || (path->device && path->fire != steal));
+}
+
 /* The policy, the cast and, to be revoked, the running paths of a mode and state. */
 static void enter(enum mode mode, enum state state)
 {
@@ -835,13 +847,14 @@ static void enter(enum mode mode, enum state state)
 	cast.mode = mode;
 	cast.state = state;
 	modprobe("-a", "vhost_vsock", NULL);
+	hook_module(mode == INLINE);
 	loader_start("%s", policy(mode, state, true));
 	cast.loader = loader_pid();
 	cast.there = true;
 	if (state == REVOKED) {
 		for (i = 0; i < PATHS; i++) {
 			not_prepared[i][0] = '\0';
-			if (!paths[i].here || paths[i].here())
+			if (tested(&paths[i], mode))
 				test_try(prepare_running, &paths[i], not_prepared[i],
 					 sizeof(not_prepared[i]));
 		}
@@ -928,7 +941,7 @@ static void run_cell(void)
 	} else {
 		p->prepare();
 	}
-	leaks = now.bad && p->leaks & IN(c->state);
+	leaks = now.bad && c->mode != INLINE && p->leaks & IN(c->state);
 	arrives = !now.bad || !now.enforced || leaks;
 	if (!now.level)
 		p->fire();
@@ -947,10 +960,10 @@ struct test_set matrix_tests(void)
 	size_t n = 0, i;
 	int mode, state;
 
-	for (mode = 0; mode < MODES; mode++) {
+	for (mode = 0; mode <= INLINE; mode++) {
 		for (state = 0; state < STATES; state++) {
 			for (i = 0; i < PATHS; i++) {
-				if (paths[i].here && !paths[i].here())
+				if (!tested(&paths[i], mode))
 					continue;
 				cells[n] = (struct cell){ &paths[i], mode, state };
 				snprintf(names[n], sizeof(names[n]), "matrix.%s.%s.%s",

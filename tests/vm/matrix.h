@@ -5,10 +5,10 @@
 
 #include "tests.h"
 
-enum mode { ENFORCED, AUDITED, MODES };
+enum mode { ENFORCED, AUDITED, MODES, INLINE = MODES }; /* INLINE: enforced, with the module */
 enum state { AUTHORIZED, UNAUTHORIZED, WRONG, REVOKED, STATES };
 
-extern const char *const mode_names[MODES];
+extern const char *const mode_names[MODES + 1];
 extern const char *const state_names[STATES];
 
 /* Contexts by cgroup; what the policy does not list is denied. */

@@ -34,7 +34,17 @@ struct test_set host_tests(void);
 /* policy.c: applying, reloading, learning and explaining policies, and telling. */
 struct test_set policy_tests(void);
 
+/* ops.c: what operators look at, and what the loader may do. */
+struct test_set ops_tests(void);
+void expect_privileges(bool unhooked); /* unhooked: a module is missing yet */
+
 /* evade.c: ways around irqgate, churn, races, loss. */
 struct test_set evade_tests(void);
+
+/* inline.c: the kernel module. */
+struct test_set inline_tests(void);
+
+/* Loads irqgate_hook or has irqgate let go of it; skips the test if there is none. */
+void hook_module(bool load);
 
 #endif

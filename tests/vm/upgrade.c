@@ -32,7 +32,7 @@ static void take_over(const char *build)
 	loader_stop();
 	mark();
 
-	must(w, W_STREAM, 3, 1000, 0);
+	must(w, W_STREAM, 3, 5000, 0);
 	must(foreign, (enum worker_op)E_LOOP, LOOP_WRITE, 0, 0);
 	irqgate_build(build);
 	loader_start(POLICY);

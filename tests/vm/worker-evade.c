@@ -738,6 +738,7 @@ static long loop_round(const struct call *c)
 				       &worker_eventfds[c->b]);
 		return ret == -EACCES ? 0 : ret;
 	case LOOP_WRITE:
+		usleep(2000);
 		ret = rig_eventfd_signal(worker_eventfds[c->b]);
 		return ret == -EACCES ? 0 : -EEXIST;
 	case LOOP_HANGUP:
