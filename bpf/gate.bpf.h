@@ -96,17 +96,21 @@ static __always_inline __u32 gd_current(void)
 	return ident_gd(ident_current());
 }
 
-/* Has this process connected a device to the eventfd? For that it was judged. */
+/*
+ * Has this process connected a device to the eventfd? For that it was judged. Of
+ * nobody known, NULL, it is assumed, where there is a device at all: VFIO signals it
+ * for whoever asks, who was gated.
+ */
 SHARED int binds_to(struct irqgate_ident *id, struct irqgate_eventfd *e)
 {
 	__u32 i;
 
-	for (i = 0; id && e && i < IRQGATE_EVENTFD_SOURCES; i++) {
+	for (i = 0; e && i < IRQGATE_EVENTFD_SOURCES; i++) {
 		struct irqgate_irq_key key = { .irq = e->source[i] };
 		struct irqgate_binding *b;
 
 		b = key.irq ? bpf_map_lookup_elem(&bindings, &key) : NULL;
-		if (b && same_process(id, &b->binder))
+		if (b && (!id || same_process(id, &b->binder)))
 			return 1;
 	}
 	return 0;
@@ -156,6 +160,52 @@ SHARED __u64 judge_signaller(__u64 efd, struct irqgate_ident *id, struct attempt
 	return worst.raw;
 }
 
+static __always_inline bool listened_to(struct irqgate_eventfd *e)
+{
+	__u32 i;
+
+	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++)
+		if (e->vm[i])
+			return true;
+	return false;
+}
+
+/* Is the process the VMM of a VM that listens? */
+static __always_inline bool listens_to(struct irqgate_ident *id, struct irqgate_eventfd *e)
+{
+	__u32 i;
+
+	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
+		struct irqgate_ptr_key key = { .ptr = e->vm[i] };
+		struct irqgate_vm *vm = key.ptr ? bpf_map_lookup_elem(&vms, &key) : NULL;
+
+		if (vm && same_process(id, &vm->creator))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Record who signals an eventfd from now on. One who may not is not forgotten for one
+ * who may. The VMM that listens is none: it takes a reference to stop listening.
+ */
+SHARED int note_signaller(__u64 efd, struct irqgate_ident *id)
+{
+	struct irqgate_eventfd *e = eventfd_entry(efd);
+	struct attempt a = {};
+	union decision r;
+
+	if (!e || !id || listens_to(id, e))
+		return 0;
+	if (e->signaller.tgid && !same_process(id, &e->signaller)) {
+		r.raw = judge_signaller(efd, &e->signaller, &a);
+		if (r.d.verdict > IRQGATE_VERDICT_ALLOW)
+			return 0;
+	}
+	e->signaller = *id;
+	return 0;
+}
+
 /*
  * The current process touches an eventfd: writes or reads it, receives it, or
  * hands it to something that will signal it.
@@ -164,13 +214,19 @@ SHARED __u64 judge_signaller(__u64 efd, struct irqgate_ident *id, struct attempt
  */
 SHARED int gate_eventfd(__u64 efd, __u8 level, bool injects)
 {
+	struct irqgate_eventfd *e = eventfd_entry(efd);
 	struct attempt a = {};
+	int error;
 
-	if (!eventfd_entry(efd))
+	if (!e)
 		return 0;
 	a.level = level;
 	a.injects = injects;
-	return gate(&a, judge_signaller(efd, ident_current(), &a));
+	error = gate(&a, judge_signaller(efd, ident_current(), &a));
+	/* Its count will be injected when a VM listens. */
+	if (!error && injects && !listened_to(e))
+		note_signaller(efd, ident_current());
+	return error;
 }
 
 #endif

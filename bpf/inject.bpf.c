@@ -82,58 +82,24 @@ HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 		msi_seen(b);
 		return 0;
 	}
-	if (e->signaller.tgid) {
+	if (e->signaller.tgid)
 		signaller = &e->signaller;
-		if (binds_to(signaller, e))
-			return 0; /* VFIO_DEVICE_SET_IRQS without eventfds, which was gated */
-	}
+	if (binds_to(signaller, e))
+		return 0; /* VFIO_DEVICE_SET_IRQS without eventfds, which was gated */
 	r.raw = judge_signaller(as_number((void *)efd), signaller, &a);
 	if (r.d.verdict > IRQGATE_VERDICT_ALLOW)
 		account_signal(&a, r, signaller, false);
 	return 0;
 }
 
-/* Is the process the VMM of a VM that listens? */
-static __always_inline bool listens_to(struct irqgate_ident *id, struct irqgate_eventfd *e)
-{
-	__u32 i;
-
-	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
-		struct irqgate_ptr_key key = { .ptr = e->vm[i] };
-		struct irqgate_vm *vm = key.ptr ? bpf_map_lookup_elem(&vms, &key) : NULL;
-
-		if (vm && same_process(id, &vm->creator))
-			return true;
-	}
-	return false;
-}
-
 /*
  * The kernel takes a reference in order to signal: for VFIO, vhost, AIO, io_uring, a
- * guest's I/O, resampling and every other driver. Whoever asked for it is recorded.
- * One who may not signal is not forgotten for one who may; nor is anybody for the
- * VMM that listens itself, which takes a reference as well to stop listening.
+ * guest's I/O, resampling and every other driver.
  */
 static __always_inline int do_eventfd_taken(__u64 efd)
 {
-	struct irqgate_eventfd *e = eventfd_entry(efd);
-	struct irqgate_ident *id;
-	struct attempt a = {};
-	union decision r;
-
-	if (!e || current_is_agent())
-		return 0;
-	id = ident_current();
-	if (!id)
-		return 0;
-	if (e->signaller.tgid && !same_process(id, &e->signaller)) {
-		if (listens_to(id, e))
-			return 0;
-		r.raw = judge_signaller(efd, &e->signaller, &a);
-		if (r.d.verdict > IRQGATE_VERDICT_ALLOW)
-			return 0;
-	}
-	e->signaller = *id;
+	if (eventfd_entry(efd) && !current_is_agent())
+		note_signaller(efd, ident_current());
 	return 0;
 }
 

@@ -97,7 +97,7 @@ static __u64 leaked_by(const struct pins *pins, __u64 handle)
 	return leaked;
 }
 
-int isolate(struct pins *pins, __u64 handle)
+int isolate(struct pins *pins, __u64 handle, __u32 vector)
 {
 	struct irqgate_device_key key = { .handle = handle };
 	struct irqgate_isolation iso = {};
@@ -106,6 +106,7 @@ int isolate(struct pins *pins, __u64 handle)
 
 	if (bpf_map_lookup_elem(pins->isolated, &key, &iso)) {
 		err = set_bus_master(handle, false);
+		iso.vector = vector;
 		iso.means = IRQGATE_ISOLATED_BUS_MASTER;
 		iso.since = now_ns();
 	} else if (iso.means == IRQGATE_ISOLATED_UNBOUND || leaked_by(pins, handle) <= iso.leaked) {
@@ -153,25 +154,33 @@ static int undo(struct pins *pins, __u64 handle, const struct irqgate_isolation 
 int isolate_review(struct pins *pins)
 {
 	const struct irqgate_defaults *def = &pins->state->defaults[pins->state->generation & 1];
+	int devices = table_map(pins, IRQGATE_MAP_DEVICES);
+	int vectors = table_map(pins, IRQGATE_MAP_VECTORS), failed = 0;
 	struct irqgate_device_key key, next, *prev = NULL;
-	int devices = table_map(pins, IRQGATE_MAP_DEVICES), failed = 0;
 	struct irqgate_registration reg;
+	struct irqgate_vector_auth vec;
 	struct irqgate_isolation iso;
 	struct irqgate_decision d;
-	bool listed;
+	bool listed, named;
 
 	while (!bpf_map_get_next_key(pins->isolated, prev, &next)) {
+		struct irqgate_vector_key vkey = { .handle = next.handle };
+
 		key = next;
 		prev = &key;
 		if (bpf_map_lookup_elem(pins->isolated, &key, &iso))
 			continue;
+		vkey.vector = iso.vector;
 		listed = devices >= 0 && !bpf_map_lookup_elem(devices, &key, &reg);
-		d = irqgate_decide(def, listed ? &reg : NULL, NULL, IRQGATE_VECTOR_FUNCTION,
+		named = vectors >= 0 && !bpf_map_lookup_elem(vectors, &vkey, &vec);
+		d = irqgate_decide(def, listed ? &reg : NULL, named ? &vec : NULL, iso.vector,
 				   IRQGATE_GD_HOST);
 		if (d.verdict <= IRQGATE_VERDICT_AUDIT)
 			failed += !!undo(pins, key.handle, &iso);
 	}
 	if (devices >= 0)
 		close(devices);
+	if (vectors >= 0)
+		close(vectors);
 	return failed;
 }

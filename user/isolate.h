@@ -13,12 +13,13 @@
 /*
  * isolate - stop a PCI function
  * @handle: pci handle
+ * @vector: the one that must not arrive; while it may not, the function stays so
  *
  * Does nothing for one that is isolated, unless it raised another MSI since: then
  * it goes on to the next means. What was done is kept in the map `isolated`.
  * Return: 0 or a negative errno. Says what was done, or why not.
  */
-int isolate(struct pins *pins, __u64 handle);
+int isolate(struct pins *pins, __u64 handle, __u32 vector);
 
 /*
  * isolate_review - release the functions the table allows to host drivers again

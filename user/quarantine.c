@@ -14,6 +14,7 @@
 #include "handle.h"
 #include "isolate.h"
 #include "quarantine.h"
+#include "table.h"
 #include "util.h"
 
 /* Where in which process a file is to be found. */
@@ -221,7 +222,7 @@ static int enforce_pass(struct pins *pins, int *failed)
 			err = release(pins, &b);
 		} else if (b.state == IRQGATE_BINDING_HOST && b.isolate &&
 			   b.verdict >= IRQGATE_VERDICT_DROP && b.count.leaked) {
-			*failed += !!isolate(pins, b.handle);
+			*failed += !!isolate(pins, b.handle, b.vector);
 			continue; /* the binding stays what it is */
 		} else {
 			continue;
@@ -261,6 +262,23 @@ int binding_cut(struct pins *pins, __u32 irq)
 	return quarantine(pins, &b);
 }
 
+/* A host driver's vector can only be cut with the whole function, if the policy says so. */
+static int cut_host(struct pins *pins, const struct irqgate_binding *b)
+{
+	struct irqgate_device_key key = { .handle = b->handle };
+	int devices = table_map(pins, IRQGATE_MAP_DEVICES);
+	struct irqgate_registration reg = {};
+
+	if (devices >= 0) {
+		bpf_map_lookup_elem(devices, &key, &reg);
+		close(devices);
+	}
+	if (reg.action == IRQGATE_ACTION_ISOLATE)
+		return isolate(pins, b->handle, b->vector);
+	return fail_binding(-EOPNOTSUPP, b,
+			    "cut, a host driver handles it: only 'on_violation: isolate' could");
+}
+
 int bindings_cut(struct pins *pins, __u64 handle, const struct vector_set *vectors)
 {
 	struct irqgate_irq_key key, next, *prev = NULL;
@@ -272,8 +290,11 @@ int bindings_cut(struct pins *pins, __u64 handle, const struct vector_set *vecto
 		prev = &key;
 		if (binding_find(pins, key.irq, &b) || b.handle != handle)
 			continue;
-		if (b.state == IRQGATE_BINDING_BOUND && !gated_inline(pins, &b) &&
-		    (vectors->all || vectors_has(vectors, b.vector)))
+		if (!vectors->all && !vectors_has(vectors, b.vector))
+			continue;
+		if (b.state == IRQGATE_BINDING_HOST)
+			failed += !!cut_host(pins, &b);
+		else if (b.state == IRQGATE_BINDING_BOUND && !gated_inline(pins, &b))
 			failed += !!quarantine(pins, &b);
 	}
 	return failed;

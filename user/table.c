@@ -422,8 +422,8 @@ int table_revoke(struct pins *pins, __u64 handle, const struct vector_set *vecto
 		goto out;
 	/* An unlisted device keeps running with its vectors swallowed. */
 	vec.action = IRQGATE_ACTION_DROP;
-	if (!bpf_map_lookup_elem(rows.devices, &dkey, &reg) && reg.action == IRQGATE_ACTION_DENY)
-		vec.action = IRQGATE_ACTION_DENY;
+	if (!bpf_map_lookup_elem(rows.devices, &dkey, &reg) && reg.action >= IRQGATE_ACTION_DENY)
+		vec.action = reg.action;
 	err = add_vectors(rows.vectors, handle, vectors, &vec);
 	/* All there is: INTx, too. */
 	vkey.vector = IRQGATE_VECTOR_FUNCTION;

@@ -156,7 +156,8 @@ struct irqgate_isolation {
 	__u64 leaked; /* by its vectors until then; more means it did not work */
 	__u64 since; /* CLOCK_MONOTONIC ns */
 	__u32 means; /* enum irqgate_isolation_means */
-	char driver[44]; /* UNBOUND: which to bind again */
+	__u32 vector; /* for which it was done */
+	char driver[40]; /* UNBOUND: which to bind again */
 };
 
 /* One record a governed file, written by the iterator of bpf/adopt.bpf.c. */

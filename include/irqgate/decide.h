@@ -88,6 +88,7 @@ static inline struct irqgate_decision irqgate_decide(const struct irqgate_defaul
 								     ? IRQGATE_VERDICT_DROP
 								     : IRQGATE_VERDICT_DENY,
 						  .reason = IRQGATE_REASON_REVOKED,
+						  .isolate = vec->action == IRQGATE_ACTION_ISOLATE,
 						  .gd = IRQGATE_GD_NONE };
 	if (!reg)
 		return irqgate_act(def, def->unlisted_device, IRQGATE_REASON_UNLISTED,
