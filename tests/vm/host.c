@@ -92,23 +92,35 @@ static long kernel_count(void)
 }
 
 
-static void traffic(void)
-{
-	send_packets();
-	nap(100);
-}
-
-/* The card's interface, with its address; the driver may have been away. */
-static void bring_up(void)
+/* To its own driver, which may take a while to name the interface. */
+static void have_driver(void)
 {
 	char name[IFNAMSIZ];
 
+	find_interface(name);
+	if (*name)
+		return;
 	if (rig_pci_release(nic.bdf))
 		test_skip("e1000e has no driver here");
 	expect(wait_for(5000, (find_interface(name), *name)), "no network interface");
-	interface_up(name, false);
-	interface_up(name, true);
-	traffic();
+	nap(1000);
+}
+
+static void set_interface(bool up)
+{
+	char name[IFNAMSIZ];
+
+	find_interface(name);
+	interface_up(name, up);
+}
+
+/* The link comes up, packets leave. */
+static void traffic(void)
+{
+	set_interface(true);
+	nap(300);
+	send_packets();
+	nap(100);
 }
 
 /* No driver, or not bus master. */
@@ -195,7 +207,8 @@ static void expect_isolated(void)
 	expect(wait_for(3000, is_isolated()), "not isolated");
 	nap(100);
 	base = kernel_count();
-	traffic();
+	send_packets();
+	nap(100);
 	expect(kernel_count() <= base, "%ld arrived of an isolated card",
 	       kernel_count() - base);
 }
@@ -211,12 +224,14 @@ static void run_cell(void)
 	long base;
 
 	authorized.state = AUTHORIZED;
-	load(c->state == REVOKED ? c : &authorized);
-	bring_up();
-	if (c->state == REVOKED)
+	have_driver();
+	load(c);
+	if (c->state == REVOKED) {
+		traffic();
 		verb(0, "revoke", nic.handle, "all", NULL);
-	else
-		load(c);
+	}
+	/* Then its interrupts are gone, and are counted from 0. */
+	set_interface(false);
 	mark();
 	base = kernel_count();
 	traffic();

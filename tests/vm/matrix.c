@@ -602,8 +602,8 @@ static void listen_charged(void)
 {
 	unsigned int v = own_vector();
 
-	if (now.state == REVOKED)
-		ask(the_victim(), W_IRQFD_OFF, v, 0, 0);
+	if (now.state == REVOKED && now.bad)
+		must(the_victim(), W_IRQFD_OFF, v, 0, 0);
 	must(the_signaller(), W_SIGNAL, v, BY_CALL, 0);
 	tried(ask(the_victim(), W_IRQFD, v, 1, 0), "bind gate", true);
 }

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define WAIT_MS 2000
+#define RING_MS 200
 
 /* ---- io_uring ------------------------------------------------------------ */
 
@@ -34,16 +35,17 @@ static struct io_uring *ring_new(void)
 	return NULL;
 }
 
-/* Submits what was prepared and returns its result. */
+/* Submits what was prepared and returns its result. -EAGAIN: it would wait. */
 static long ring_run(struct io_uring *ring)
 {
+	struct __kernel_timespec limit = { .tv_nsec = RING_MS * 1000000L };
 	struct io_uring_cqe *cqe;
 	int ret = io_uring_submit(ring);
 
 	if (ret >= 0)
-		ret = io_uring_wait_cqe(ring, &cqe);
+		ret = io_uring_wait_cqe_timeout(ring, &cqe, &limit);
 	if (ret < 0)
-		return ret;
+		return ret == -ETIME ? -EAGAIN : ret;
 	ret = cqe->res;
 	io_uring_cqe_seen(ring, cqe);
 	return ret;
