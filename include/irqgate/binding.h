@@ -22,7 +22,7 @@
 #define IRQGATE_EVENTFD_VMS 4
 #define IRQGATE_MAX_BINDINGS 16384
 #define IRQGATE_MAX_VMS 4096
-#define IRQGATE_MAX_REASONS 16 /* a power of two above every reason that is counted */
+#define IRQGATE_MAX_REASONS 16 /* a power of two above every enum irqgate_reason of a verdict */
 
 /*
  * Who a process is, captured when it is created or executes a program and kept

@@ -494,7 +494,7 @@ static void inline_churn(void)
 /* Not one authorized interrupt is lost, not one other gets through. */
 static void inline_lossless(void)
 {
-	const long wanted = (long)rounds(20000);
+	const long wanted = (long)rounds(5000);
 	struct worker *w, *bad;
 	long raised, stopped = 0;
 
