@@ -137,6 +137,7 @@ static void device_case(const struct rule *r, unsigned int mode, __u8 unlisted, 
 	case OPERATOR:
 		verdict = vec_action == IRQGATE_ACTION_DROP ? IRQGATE_VERDICT_DROP
 							    : IRQGATE_VERDICT_DENY;
+		isolate = vec_action == IRQGATE_ACTION_ISOLATE;
 		break;
 	}
 	check(irqgate_decide(&def, r->registered ? &reg : NULL, r->row ? &vec : NULL,
