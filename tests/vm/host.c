@@ -91,7 +91,6 @@ static long kernel_count(void)
 	return sum;
 }
 
-
 /* To its own driver, which may take a while to name the interface. */
 static void have_driver(void)
 {
@@ -209,8 +208,7 @@ static void expect_isolated(void)
 	base = kernel_count();
 	send_packets();
 	nap(100);
-	expect(kernel_count() <= base, "%ld arrived of an isolated card",
-	       kernel_count() - base);
+	expect(kernel_count() <= base, "%ld arrived of an isolated card", kernel_count() - base);
 }
 
 static void run_cell(void)

@@ -286,8 +286,8 @@ static void raised(bool registered)
 	} else if (now.enforced) {
 		now.want.dropped++;
 		/* An INTx line that was dropped would stay masked: it is quarantined, too. */
-		now.level = now.mode == INLINE && now.path->device != &edu2 ? "inline gate" :
-									      "quarantine";
+		now.level = now.mode == INLINE && now.path->device != &edu2 ? "inline gate"
+									    : "quarantine";
 	} else {
 		now.want.would_drop++;
 	}
@@ -435,7 +435,7 @@ static void inject_received(void)
 /* Of the owner's eventfds that belong to no vector. */
 static unsigned int notification(void)
 {
-	return igb.vectors + (now.path->how == VFIO_PCI_ERR_IRQ_INDEX	? 0
+	return igb.vectors + (now.path->how == VFIO_PCI_ERR_IRQ_INDEX   ? 0
 			      : now.path->how == VFIO_PCI_REQ_IRQ_INDEX ? 1
 									: 2);
 }
@@ -587,8 +587,8 @@ static void prepare_guest_early(void)
 
 static void guest_signals(void)
 {
-	must(the_signaller(), now.path->how == W_RESAMPLE ? W_GUEST_EOI : W_GUEST_OUT,
-	     own_vector(), 0, 0);
+	must(the_signaller(), now.path->how == W_RESAMPLE ? W_GUEST_EOI : W_GUEST_OUT, own_vector(),
+	     0, 0);
 	signalled(the_signaller());
 }
 
@@ -662,8 +662,7 @@ static bool have_xen(void)
 #define TAKEN(name_, what_, prepare_, fire_, taker_, leaks_, why_)                                 \
 	{                                                                                          \
 		.name = name_, .what = what_, .prepare = prepare_, .fire = fire_,                  \
-		.arrived = victim_got, .how = taker_, .leaks = leaks_, .why = why_,                \
-		.spread = true                                                                     \
+		.arrived = victim_got, .how = taker_, .leaks = leaks_, .why = why_, .spread = true \
 	}
 #define WHY_KEPT                                                                                   \
 	"what was given to the kernel while that was authorized stays with it, and no hook can "   \
@@ -740,9 +739,8 @@ static const struct path paths[] = {
 	  .spread = true },
 	TAKEN("vhost_call.irqfd_first", "vhost worker -> call eventfd -> irqfd, KVM_IRQFD first",
 	      prepare_given, signaller_has_signalled, TAKER_VHOST_CALL, IN(REVOKED), WHY_KEPT),
-	TAKEN("vhost_call.vhost_first", "the same, VHOST_SET_VRING_CALL first",
-	      prepare_given_early, signaller_has_signalled, TAKER_VHOST_CALL, IN(REVOKED),
-	      WHY_KEPT),
+	TAKEN("vhost_call.vhost_first", "the same, VHOST_SET_VRING_CALL first", prepare_given_early,
+	      signaller_has_signalled, TAKER_VHOST_CALL, IN(REVOKED), WHY_KEPT),
 	TAKEN("vhost_err.irqfd_first", "vhost worker -> error eventfd -> irqfd, KVM_IRQFD first",
 	      prepare_given, signaller_has_signalled, TAKER_VHOST_ERR, IN(REVOKED), WHY_KEPT),
 	TAKEN("vhost_err.vhost_first", "the same, VHOST_SET_VRING_ERR first", prepare_given_early,
@@ -755,12 +753,14 @@ static const struct path paths[] = {
 	      prepare_received, stranger_has_signalled, TAKER_URING, IN(REVOKED), WHY_UNASKED),
 	TAKEN("io_uring.inherited", "the same, eventfd inherited", prepare_inherited,
 	      signaller_has_signalled, TAKER_URING, BAD, WHY_UNASKED),
-	TAKEN("ioeventfd.irqfd_first", "guest's I/O -> ioeventfd -> irqfd of another VM, KVM_IRQFD first",
-	      prepare_guest, guest_signals, W_IOEVENTFD, IN(REVOKED), WHY_KEPT),
+	TAKEN("ioeventfd.irqfd_first",
+	      "guest's I/O -> ioeventfd -> irqfd of another VM, KVM_IRQFD first", prepare_guest,
+	      guest_signals, W_IOEVENTFD, IN(REVOKED), WHY_KEPT),
 	TAKEN("ioeventfd.ioeventfd_first", "the same, KVM_IOEVENTFD first", prepare_guest_early,
 	      guest_signals, W_IOEVENTFD, IN(REVOKED), WHY_KEPT),
-	TAKEN("resample.irqfd_first", "guest's EOI -> resamplefd -> irqfd of another VM, the latter first",
-	      prepare_guest, guest_signals, W_RESAMPLE, IN(REVOKED), WHY_KEPT),
+	TAKEN("resample.irqfd_first",
+	      "guest's EOI -> resamplefd -> irqfd of another VM, the latter first", prepare_guest,
+	      guest_signals, W_RESAMPLE, IN(REVOKED), WHY_KEPT),
 	TAKEN("resample.resample_first", "the same, the resamplefd first", prepare_guest_early,
 	      guest_signals, W_RESAMPLE, IN(REVOKED), WHY_KEPT),
 	OWN("own.signal_msi", "KVM_SIGNAL_MSI by the VMM of a strict context", INJECT_SIGNAL_MSI),
@@ -774,8 +774,7 @@ static const struct path paths[] = {
 	OWN("own.set_irqchip", "KVM_SET_IRQCHIP with a pending pin by it", INJECT_SET_IRQCHIP),
 	OWN("own.set_pit2", "KVM_SET_PIT2 with a running timer by it", INJECT_SET_PIT2),
 	OWN("own.set_mce", "KVM_X86_SET_MCE by it", INJECT_SET_MCE),
-	OWN("own.self_ipi", "KVM_SET_MSRS of the x2APIC self-IPI register by it",
-	    INJECT_SELF_IPI),
+	OWN("own.self_ipi", "KVM_SET_MSRS of the x2APIC self-IPI register by it", INJECT_SELF_IPI),
 	OWN("own.icr", "KVM_SET_MSRS of the x2APIC interrupt command register by it", INJECT_ICR),
 	OWN_IF("own.xen", "KVM_XEN_HVM_EVTCHN_SEND by it", INJECT_XEN, have_xen),
 };

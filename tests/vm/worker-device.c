@@ -23,8 +23,8 @@ static long sleep_till_touched(uint32_t vector)
 		struct vfio_device_low_power_entry_with_wakeup wakeup;
 	} feature = {
 		.head.argsz = sizeof(feature),
-		.head.flags = VFIO_DEVICE_FEATURE_SET |
-			      VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP,
+		.head.flags =
+			VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP,
 		.wakeup.wakeup_eventfd = worker_eventfds[vector],
 	};
 

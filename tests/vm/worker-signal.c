@@ -188,8 +188,7 @@ static long vhost_ring(struct vhost *v, unsigned int index)
 	if (ioctl(v->fd, VHOST_SET_VRING_NUM, &state))
 		return -errno;
 	state.num = 0;
-	if (ioctl(v->fd, VHOST_SET_VRING_BASE, &state) ||
-	    ioctl(v->fd, VHOST_SET_VRING_ADDR, &addr))
+	if (ioctl(v->fd, VHOST_SET_VRING_BASE, &state) || ioctl(v->fd, VHOST_SET_VRING_ADDR, &addr))
 		return -errno;
 	return index == TX && ioctl(v->fd, VHOST_SET_VRING_KICK, &kick) ? -errno : 0;
 }

@@ -329,9 +329,9 @@ long serve_vm(const struct call *c)
 	case W_IRQFD_OFF:
 		return rig_vm_irqfd_off(&worker_vm, worker_eventfds[c->a], RIG_GSI(c->a));
 	case W_IRQFD_INTX:
-		return rig_vm_ioapic(&worker_vm, c->c, RIG_LAPIC(c->a), true) ?:
-		       rig_vm_irqfd_resample(&worker_vm, worker_eventfds[c->a], c->c,
-					     worker_eventfds[c->b]);
+		return rig_vm_ioapic(&worker_vm, c->c, RIG_LAPIC(c->a), true)
+			       ?: rig_vm_irqfd_resample(&worker_vm, worker_eventfds[c->a], c->c,
+							worker_eventfds[c->b]);
 	case W_INTX_TAKEN:
 		return intx_taken(c->a, c->b);
 	case W_GUEST:
