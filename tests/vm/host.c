@@ -226,7 +226,8 @@ static void run_cell(void)
 	load(c);
 	if (c->state == REVOKED) {
 		traffic();
-		verb(0, "revoke", nic.handle, "all", NULL);
+		/* It promises nothing it cannot hold. */
+		verb(paths[c->path].why ? 1 : 0, "revoke", nic.handle, "all", NULL);
 	}
 	/* Then its interrupts are gone, and are counted from 0. */
 	set_interface(false);
