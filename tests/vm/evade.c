@@ -383,8 +383,9 @@ static void evade_many_sources(void)
 	       leaked);
 	/* One less, and all of them are known again. */
 	worker_end(w[3], false);
-	expect(wait_for(5000, is_bound(&nic, 0) && is_bound(&igb, 9) && is_bound(&edu, 0)),
-	       "not all are bound again");
+	wait_for(20000, is_bound(&nic, 0) && is_bound(&igb, 9) && is_bound(&edu, 0));
+	for (i = 0; i < 3; i++)
+		expect_state(all[i]->handle, 0, all[i]->vectors - 1, "bound");
 	must(w[0], W_TAKE, 0, 0, 0);
 	for (i = 0; i < 3; i++)
 		must(w[i], W_RAISE, 0, all[i]->vectors, 1);
@@ -458,7 +459,7 @@ static void evade_io_uring(void)
 	friend = worker_new(BLUE);
 	red = worker_new(RED);
 	ring = (uint32_t)tried(friend, E_RING, 0, 0, 0);
-	expect_is(evade(w, E_RING_SEND, 0, (uint32_t) friend->pid, ring), 0, "sending to a friend");
+	expect_is(evade(w, E_RING_SEND, 0, (uint32_t)friend->pid, ring), 0, "sending to a friend");
 	expect_is(evade(friend, E_RING_WRITE, 0, 0, 0), 8, "a write by a friend");
 	must(w, W_WAIT, 0, 0, 0);
 	ring = (uint32_t)tried(red, E_RING, 0, 0, 0);
@@ -725,10 +726,12 @@ static void evade_ranges(void)
 	must(w, W_VFIO_OFF, 0, 0, 0);
 	mark();
 	expect_is(evade(w, E_SPARSE, 2, 5, 0), 0, "binding 0-1, unbinding 2-4");
+	COUNTS_OF(card, 2, 4, .denied = 0);
+	must(w, W_PENDING, 0, 0, 0);
+	mark();
 	must(w, W_ARRIVES, 0, 2, 2);
 	must(w, W_ABSENT, 2, 3, 1);
 	COUNTS_OF(card, 0, 1, .passed = 2);
-	COUNTS_OF(card, 2, 4, .denied = 0);
 	expect_is(evade(w, E_SPARSE, 0, 5, 0), 0, "unbinding all");
 }
 
@@ -944,7 +947,7 @@ static void churn_reused_vm(void)
 	w = driver(BLUE, card);
 	red = heir_of(w, RED, 0);
 	must(w, W_VFIO, 0, 1, 0);
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < 12 && reused < 2; i++) {
 		must(w, W_VM, 1, 0, 0);
 		must(w, W_IRQFD, 0, 1, 0);
 		must(w, W_ARRIVES, 0, 1, 1);
@@ -964,8 +967,8 @@ static void churn_reused_vm(void)
 		COUNTS_OF(card, 0, 0, .passed = 1, .denied = 1);
 		tried(red, E_VM_END, 0, 0, 0);
 	}
-	expect(reused, "no address was used again in %d rounds: nothing was tested (%s, %s)", i,
-	       old, now);
+	if (!reused)
+		test_skip("no VM took the place of another in %d rounds", i);
 }
 
 /* ---- race.* ------------------------------------------------------------------------------ */
@@ -1000,8 +1003,9 @@ static void race(const char *action, bool rebind)
 	mark();
 	must(w, W_STREAM, 1, 2000, 0);
 	must(calm, W_STREAM, 0, 3000, 0);
-	tried(reloader, E_LOOP, LOOP_HANGUP, (uint32_t)loader_pid(), 20000);
-	evade_text(flapper, E_LOOP, LOOP_FLAP, 4, 0, card->handle);
+	/* Not so often that nothing else gets the CPU. */
+	tried(reloader, E_LOOP, LOOP_HANGUP, (uint32_t)loader_pid(), 200000);
+	evade_text(flapper, E_LOOP, LOOP_FLAP, 4, 50000, card->handle);
 	if (rebind)
 		tried(binder, E_LOOP, LOOP_BIND, 1, 0);
 	for (i = 0; i < 3; i++) {
@@ -1024,7 +1028,7 @@ static void race(const char *action, bool rebind)
 	must(w, W_STREAM_STOP, 0, 0, 0);
 	raised = must(calm, W_STREAM_STOP, 0, 0, 0);
 	nap(100);
-	expect(reloads > 5, "only %ld reloads", reloads);
+	expect(reloads > 2, "only %ld reloads", reloads);
 	expect_is(ask(calm, W_TAKE, 0, 0, 0), raised, "count of the other device");
 	COUNTS(&edu, .passed = raised);
 	/* It ends in order: what is authorized arrives, what is not does not. */

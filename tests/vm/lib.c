@@ -251,13 +251,16 @@ bool loader_said(const char *what)
 
 static void write_policy(const char *policy, va_list ap)
 {
-	FILE *f = fopen(POLICY_FILE, "we");
+	/* The loader watches the file: it changes at once or not at all. */
+	static const char new[] = POLICY_FILE ".new";
+	FILE *f = fopen(new, "we");
 
 	if (!f)
-		test_fail(POLICY_FILE ": %s", rig_errname(errno));
+		test_fail("%s: %s", new, rig_errname(errno));
 	fchmod(fileno(f), 0600);
 	vfprintf(f, policy, ap);
-	fclose(f);
+	if (fclose(f) || rename(new, POLICY_FILE))
+		test_fail(POLICY_FILE ": %s", rig_errname(errno));
 }
 
 /* Runs it with the policy that was written. */

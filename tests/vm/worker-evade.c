@@ -362,8 +362,8 @@ static long race(const struct call *c)
 
 static long dash(const struct call *c)
 {
-	long ret = rig_irq_eventfds(worker_dev.fd, worker_dev.index, c->a, 1,
-				    &worker_eventfds[c->a]);
+	long ret =
+		rig_irq_eventfds(worker_dev.fd, worker_dev.index, c->a, 1, &worker_eventfds[c->a]);
 
 	if (!ret)
 		ret = rig_dev_raise(&worker_dev, c->a);
@@ -746,6 +746,7 @@ static long loop_round(const struct call *c)
 		usleep(c->c);
 		return kill((pid_t)c->b, c->a == LOOP_HANGUP ? SIGHUP : SIGCONT) ? -errno : 0;
 	case LOOP_FLAP:
+		usleep(c->c);
 		ret = run_irqgate("revoke");
 		return ret ? ret : run_irqgate("allow");
 	}

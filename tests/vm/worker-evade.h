@@ -75,7 +75,7 @@ enum loop {
 	LOOP_HANGUP, /* SIGHUP to process b every c microseconds */
 	LOOP_CONTINUE, /* SIGCONT to process b every c microseconds */
 	LOOP_WRITE, /* write(2) to the eventfd of vector b; ends when one is not refused */
-	LOOP_FLAP, /* irqgate revoke and allow of vector b of TEXT for blue */
+	LOOP_FLAP, /* irqgate revoke and allow of vector b of TEXT for blue, every c microseconds */
 };
 
 #endif
