@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 #   make          build build/irqgate
+#   make module   build hook/irqgate_hook.ko (needs kernel headers)
 #   make demo     install what is missing, build, show it working in a VM
 #   make test     install what is missing, build, run all tests
+#   make docs-paths  write into docs/paths.md what the last test-vm found
 #   make test-unit | test-package | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
 #   make install  below $(DESTDIR), with PREFIX (/usr/local) and SYSCONFDIR (/etc)
 #   make deb      build/irqgate_VERSION_ARCH.deb
@@ -70,7 +72,7 @@ $(OUT)/%/irqgate: tests/vm/builds/%.sed $(OUT)/irqgate
 	$(Q)mkdir -p $(OUT)/$*/src
 	$(Q)cp -r bpf include user vmlinux $(OUT)/$*/src
 	$(Q)sed -i -f $< $(OUT)/$*/src/bpf/*.h $(OUT)/$*/src/include/irqgate/*.h
-	$(Q)$(MAKE) --no-print-directory -C $(OUT)/$*/src -f ../../../Makefile OUT=.. ../irqgate >/dev/null
+	$(Q)$(MAKE) --no-print-directory -C $(OUT)/$*/src -f ../../../Makefile OUT=.. WARN=-w ../irqgate >/dev/null
 
 $(OUT)/tests/%: tests/rig/%.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)
@@ -126,6 +128,9 @@ test-package: deps
 test-vm: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(KERNEL)' TEST='$(TEST)' tests/run vm
+
+docs-paths:
+	@tests/vm/matrix write
 
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
@@ -183,6 +188,17 @@ clean:
 
 FORCE:
 
-.PHONY: FORCE all rig unit deps demo test test-unit test-vm test-package churn stream install deb clean
+# The optional kernel module, for the running kernel or that of KDIR.
+module:
+	@$(MAKE) --no-print-directory -C hook
+
+# Its sources for 'dkms add -m irqgate-hook -v VERSION'.
+DKMS_SRC = $(DESTDIR)/usr/src/irqgate-hook-$(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' packaging/dkms/dkms.conf)
+install-dkms:
+	install -d $(DKMS_SRC)/include/irqgate
+	install -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] $(DKMS_SRC)
+	install -m 644 include/irqgate/hook.h $(DKMS_SRC)/include/irqgate
+
+.PHONY: FORCE module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:

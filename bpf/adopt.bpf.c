@@ -17,25 +17,30 @@ struct walk {
 	struct list_head *head, *next;
 };
 
-/* The nearest forebear that a pid row names, 0 when there is none. */
-static __always_inline __u32 named_forebear(struct task_struct *t)
+/* Notes the nearest forebear that a pid row names. */
+static __always_inline void note_forebear(struct irqgate_ident *id, struct task_struct *t)
 {
 	void *rows = table_map(&table_matches);
 	int i;
 
-	if (!rows)
-		return 0;
+	if (!rows || irqgate_match_root(rows, 0, id) || irqgate_match_root(rows, 1, id))
+		return;
 	for (i = 0; i < MAX_FOREBEARS; i++) {
+		__u64 start;
 		__u32 tgid;
 
 		t = BPF_CORE_READ(t, real_parent);
 		tgid = BPF_CORE_READ(t, tgid);
 		if (tgid <= 1)
-			return 0;
-		if (irqgate_match_pid(rows, 0, tgid, BPF_CORE_READ(t, group_leader, start_boottime)))
-			return tgid;
+			return;
+		start = BPF_CORE_READ(t, group_leader, start_boottime);
+		if (!irqgate_match_pid(rows, 0, tgid, start) &&
+		    !irqgate_match_pid(rows, 1, tgid, start))
+			continue;
+		id->root = tgid;
+		id->root_start = start;
+		return;
 	}
-	return 0;
 }
 
 /*
@@ -57,8 +62,7 @@ int adopt_tasks(struct bpf_iter__task *ctx)
 			return 0;
 		ident_capture(id, t);
 	}
-	if (!id->root)
-		id->root = named_forebear(t);
+	note_forebear(id, t);
 	return 0;
 }
 
@@ -244,7 +248,7 @@ static __always_inline bool mm_owner(struct kvm *kvm, struct irqgate_ident *id)
 	if (!t || BPF_CORE_READ(t, mm) != mm)
 		return false; /* the process is gone */
 	ident_capture(id, t);
-	id->root = named_forebear(t);
+	note_forebear(id, t);
 	return true;
 }
 

@@ -462,7 +462,11 @@ int BPF_PROG(gate_vfio_receive, struct file *file)
  */
 static __always_inline int do_vector_signal(__u64 vdev, __u64 vector)
 {
+	struct vfio_pci_core_device *dev = (void *)vdev;
+	struct irqgate_device_key key = { .handle = pci_handle(BPF_CORE_READ(dev, pdev)) };
+
 	sync_vector(vdev, vector, ident_current(), false);
+	bpf_map_delete_elem(&binders, &key);
 	return 0;
 }
 
@@ -510,9 +514,9 @@ static long raised_cb(__u32 i, struct done *d)
 	c = vector_stats(a.handle, a.vector);
 	if (!c)
 		return 0;
-	n = counted(&c->leaked, 1);
 	r.d.verdict = IRQGATE_VERDICT_LEAK;
 	r.d.reason = IRQGATE_REASON_SWAPPED;
+	n = counted_why(c, &c->leaked, r.d.reason, 1);
 	if (report_due(c, n))
 		report_attempt(&a, r, IRQGATE_LEVEL_NONE, n);
 	return 0;

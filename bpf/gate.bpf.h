@@ -48,8 +48,9 @@ static __always_inline void report_attempt(struct attempt *a, union decision r, 
 /*
  * What a gate does about a decision: 0 lets the call go on, -EACCES refuses it.
  *
- * A drop lets MSI and INTx be bound, since the loader points them at a sink right
- * after that. Nothing else can be swallowed, so there a drop is a deny.
+ * A drop lets MSI and INTx be bound, since the inline gate drops what they send, or
+ * the loader points them at a sink right after that. Nothing else can be
+ * swallowed, so there a drop is a deny.
  */
 SHARED int gate(struct attempt *a, __u64 raw)
 {
@@ -61,7 +62,7 @@ SHARED int gate(struct attempt *a, __u64 raw)
 		return 0;
 	if (r.d.verdict == IRQGATE_VERDICT_DROP) {
 		if (a->level == IRQGATE_LEVEL_BIND && a->swallowed) {
-			if (loader_alive())
+			if (inline_alone() || loader_alive())
 				return 0;
 			r.d.reason = IRQGATE_REASON_NO_LOADER;
 		}

@@ -8,31 +8,13 @@
  */
 #include "gate.bpf.h"
 #include "hook.bpf.h"
+#include "msi.bpf.h"
 
 #include <linux/kvm.h>
 
 #define MAY_WRITE 2
 #define MAY_READ 4
 #define EPOLLIN 1
-
-static __always_inline struct irqgate_cpu *this_cpu(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&cpus, &zero);
-}
-
-/* Judge anew if something moved since, then count. */
-static __always_inline void msi_seen(struct irqgate_binding *b)
-{
-	struct irqgate_state *st = the_state();
-
-	if (!st)
-		return;
-	if (b->epoch != st->epoch || !b->verdict)
-		decide_binding(b);
-	account(b, 1);
-}
 
 HOOK2(vfio_msi, "vfio_msihandler", int, irq, __u64, trigger)
 {
@@ -41,6 +23,10 @@ HOOK2(vfio_msi, "vfio_msihandler", int, irq, __u64, trigger)
 	struct irqgate_cpu *cpu = this_cpu();
 	__u64 *pending;
 
+	if (cpu && cpu->counted == trigger) {
+		cpu->counted = 0;
+		return 0;
+	}
 	if (cpu)
 		cpu->msi = trigger;
 	if (b && b->trigger == trigger) {
@@ -60,40 +46,23 @@ HOOK2(vfio_msi, "vfio_msihandler", int, irq, __u64, trigger)
 	return 0;
 }
 
-/* An eventfd that carries INTx: VFIO signals it from its handler and when it unmasks. */
-static __always_inline struct irqgate_binding *intx_of(struct irqgate_eventfd *e)
-{
-	struct irqgate_irq_key key;
-	__u32 i;
-
-	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++) {
-		key.irq = e->source[i];
-		if (key.irq & IRQGATE_IRQ_INTX)
-			return bpf_map_lookup_elem(&bindings, &key);
-	}
-	return NULL;
-}
-
 /*
  * A kernel-side signal. That of an MSI was judged above; another one runs under
  * whatever task happens to be current. Who made the kernel hold the eventfd answers
- * for it; where nobody is known to have, the signaller is an unlisted source. It
- * cannot be stopped here: it is a leak.
+ * for it; where nobody is known to have, the signaller is an unlisted source.
+ * Unless the inline gate stopped it, it cannot be stopped here: it is a leak.
  */
 HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 {
 	struct irqgate_ident *signaller = NULL;
+	struct irqgate_state *st = the_state();
 	struct irqgate_cpu *cpu = this_cpu();
-	struct irqgate_vector_key key = {};
-	struct irqgate_counters *c;
 	struct irqgate_binding *b;
 	struct irqgate_eventfd *e;
-	struct irqgate_event *ev;
 	struct attempt a = {};
 	union decision r;
-	__u64 n;
 
-	if (!cpu)
+	if (!cpu || !st)
 		return 0;
 	if (cpu->msi == efd) {
 		cpu->msi = 0;
@@ -105,8 +74,11 @@ HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 	if (!e)
 		return 0;
 	b = intx_of(e);
-	if (b) {
+	if (b)
 		cpu->wake = efd;
+	if (st->inline_gate)
+		return 0; /* it judged and counted */
+	if (b) {
 		msi_seen(b);
 		return 0;
 	}
@@ -116,47 +88,31 @@ HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 			return 0; /* VFIO_DEVICE_SET_IRQS without eventfds, which was gated */
 	}
 	r.raw = judge_signaller(as_number((void *)efd), signaller, &a);
-	if (r.d.verdict <= IRQGATE_VERDICT_ALLOW)
-		return 0;
-	key.handle = a.handle;
-	key.vector = a.vector;
-	c = bpf_map_lookup_elem(&stats, &key);
-	if (!c) { /* none may be made here */
-		struct irqgate_vector_key nobody = {};
-
-		c = bpf_map_lookup_elem(&stats, &nobody);
-		if (!c)
-			return 0;
-	}
-	if (r.d.verdict == IRQGATE_VERDICT_AUDIT) {
-		n = counted_why(c, &c->would_drop, r.d.reason, 1);
-	} else {
-		r.d.verdict = IRQGATE_VERDICT_LEAK;
-		n = counted_why(c, &c->leaked, r.d.reason, 1);
-	}
-	if (!report_due(c, n))
-		return 0;
-	ev = event_new(IRQGATE_EVENT_VERDICT);
-	if (!ev)
-		return 0;
-	ev->handle = a.handle;
-	ev->vector = a.vector;
-	ev->eventfd = efd;
-	ev->vm = a.vm;
-	ev->pid = signaller ? signaller->tgid : 0;
-	ev->verdict = r.d.verdict;
-	ev->reason = r.d.reason;
-	ev->gd_expected = r.d.gd;
-	ev->gd_actual = a.gd;
-	ev->count = n;
-	bpf_ringbuf_submit(ev, 0);
+	if (r.d.verdict > IRQGATE_VERDICT_ALLOW)
+		account_signal(&a, r, signaller, false);
 	return 0;
+}
+
+/* Is the process the VMM of a VM that listens? */
+static __always_inline bool listens_to(struct irqgate_ident *id, struct irqgate_eventfd *e)
+{
+	__u32 i;
+
+	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
+		struct irqgate_ptr_key key = { .ptr = e->vm[i] };
+		struct irqgate_vm *vm = key.ptr ? bpf_map_lookup_elem(&vms, &key) : NULL;
+
+		if (vm && same_process(id, &vm->creator))
+			return true;
+	}
+	return false;
 }
 
 /*
  * The kernel takes a reference in order to signal: for VFIO, vhost, AIO, io_uring, a
- * guest's I/O, resampling and every other driver. Whoever asked for it is recorded;
- * one who may not signal is not forgotten for one who may.
+ * guest's I/O, resampling and every other driver. Whoever asked for it is recorded.
+ * One who may not signal is not forgotten for one who may; nor is anybody for the
+ * VMM that listens itself, which takes a reference as well to stop listening.
  */
 static __always_inline int do_eventfd_taken(__u64 efd)
 {
@@ -171,6 +127,8 @@ static __always_inline int do_eventfd_taken(__u64 efd)
 	if (!id)
 		return 0;
 	if (e->signaller.tgid && !same_process(id, &e->signaller)) {
+		if (listens_to(id, e))
+			return 0;
 		r.raw = judge_signaller(efd, &e->signaller, &a);
 		if (r.d.verdict > IRQGATE_VERDICT_ALLOW)
 			return 0;
@@ -228,9 +186,18 @@ HOOK1(host_irq, "handle_irq_event", struct irq_desc *, desc)
 	struct irqgate_event *ev;
 	__u64 *pending, handle;
 
-	if (!msi || !action || !st || (__u64)BPF_CORE_READ(action, handler) == st->vfio_msihandler)
+	if (!msi || !action || !st)
 		return 0;
 	key.irq = BPF_CORE_READ(desc, irq_data.irq);
+	if ((__u64)BPF_CORE_READ(action, handler) == st->vfio_msihandler) {
+		struct irqgate_cpu *cpu = st->inline_gate ? this_cpu() : NULL;
+
+		if (cpu) {
+			cpu->msi_desc = (__u64)msi;
+			cpu->irq = key.irq;
+		}
+		return 0;
+	}
 	b = bpf_map_lookup_elem(&bindings, &key);
 	/* A number that was given to another device has another descriptor. */
 	if (b && b->state == IRQGATE_BINDING_HOST && b->device == (__u64)msi) {

@@ -53,6 +53,14 @@ static __always_inline bool loader_alive(void)
 	return st && st->loader_tgid && bpf_ktime_get_ns() - st->loader_beat < LOADER_HANGS_NS;
 }
 
+/* Does the inline gate drop every interrupt that is not in order? */
+static __always_inline bool inline_alone(void)
+{
+	struct irqgate_state *st = the_state();
+
+	return st && st->inline_gate == IRQGATE_INLINE_ALONE;
+}
+
 /* An irqgate process at work on a binding (user/quarantine.c). */
 static __always_inline struct irqgate_agent *current_agent(void)
 {
@@ -177,6 +185,9 @@ static __always_inline void judge_bound(struct irqgate_binding *b, bool hold)
 
 	if (b->state != IRQGATE_BINDING_BOUND)
 		return;
+	/* INTx as well: dropped, its line stays masked until a quarantine is released. */
+	if (inline_alone() && b->vector != IRQGATE_VECTOR_FUNCTION)
+		return;
 	if (r.d.verdict == IRQGATE_VERDICT_DROP || r.d.verdict == IRQGATE_VERDICT_DENY)
 		request_quarantine(b, hold);
 }
@@ -237,18 +248,53 @@ static __always_inline void account(struct irqgate_binding *b, __u64 n)
 	}
 }
 
+/* The inline gate stopped @n interrupts of a binding. */
+static __always_inline void account_dropped(struct irqgate_binding *b, __u64 n)
+{
+	n = counted_why(&b->count, &b->count.dropped, b->reason, n);
+	if (report_due(&b->count, n))
+		report_binding(b, IRQGATE_VERDICT_DROP, IRQGATE_LEVEL_INLINE, n);
+}
+
+static __always_inline __u64 take(void *map, __u32 irq)
+{
+	__u64 *n = bpf_map_lookup_elem(map, &irq);
+
+	return n && *n ? __sync_lock_test_and_set(n, 0) : 0;
+}
+
 /* MSIs that fired before their binding was learned are its own. */
 static __always_inline void fold_early(struct irqgate_binding *b)
 {
-	__u32 irq = b->irq;
-	__u64 *n = bpf_map_lookup_elem(&early, &irq);
-	__u64 pending;
+	__u64 passed = take(&early, b->irq), dropped = take(&early_dropped, b->irq);
 
-	if (!n || !*n)
-		return;
-	pending = __sync_lock_test_and_set(n, 0);
-	if (pending)
-		account(b, pending);
+	if (passed)
+		account(b, passed);
+	if (dropped)
+		account_dropped(b, dropped);
+}
+
+/*
+ * INTx is recognized by its eventfd, which in quarantine is the sink: the hooks must
+ * know that one as well, beside the owner's.
+ */
+static __always_inline bool has_sink(struct irqgate_binding *b)
+{
+	return b->irq & IRQGATE_IRQ_INTX && b->state == IRQGATE_BINDING_QUARANTINED;
+}
+
+static __always_inline void sink_learn(struct irqgate_binding *b)
+{
+	struct irqgate_eventfd *e = has_sink(b) ? eventfd_learn(b->trigger) : NULL;
+
+	if (e)
+		eventfd_add_source(e, b->irq);
+}
+
+static __always_inline void sink_forget(struct irqgate_binding *b)
+{
+	if (has_sink(b))
+		eventfd_del_source(b->trigger, b->irq);
 }
 
 static __always_inline void unbind(struct irqgate_vector_key *key, __u32 irq)
@@ -258,6 +304,7 @@ static __always_inline void unbind(struct irqgate_vector_key *key, __u32 irq)
 
 	if (b && b->handle == key->handle && b->vector == key->vector) {
 		fold_early(b);
+		sink_forget(b);
 		eventfd_del_source(binding_home(b), irq);
 		counters_keep(b);
 		bpf_map_delete_elem(&bindings, &ikey);
@@ -314,6 +361,10 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 	}
 	if (b && adopt && b->trigger == trigger) {
 		b->seen = adoption();
+		e = eventfd_learn(binding_home(b));
+		if (e)
+			eventfd_add_source(e, ikey.irq);
+		sink_learn(b);
 		if (binder && !ident_known(&b->binder)) {
 			b->binder = *binder;
 			decide_binding(b);
@@ -342,6 +393,7 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 	b->seen = adoption();
 	if (b->trigger)
 		home = binding_home(b);
+	sink_forget(b);
 
 	agent = current_agent();
 	if (agent && !adopt) {
@@ -364,12 +416,14 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 	}
 	b->index = BPF_CORE_READ(vdev, irq_type);
 	b->trigger = trigger;
+	epoch_bump(); /* an interrupt may be judging what was just changed */
 	if (home != binding_home(b)) {
 		eventfd_del_source(home, ikey.irq);
 		e = eventfd_learn(binding_home(b));
 		if (e)
 			eventfd_add_source(e, ikey.irq);
 	}
+	sink_learn(b);
 	judge_bound(b, !adopt);
 	fold_early(b);
 	return 0;

@@ -9,6 +9,14 @@
 
 /* Processes: the identity is taken at exec and handed on at fork. */
 
+static __always_inline bool names_process(struct irqgate_ident *id)
+{
+	void *rows = table_map(&table_matches);
+
+	return rows && (irqgate_match_pid(rows, 0, id->tgid, id->start) ||
+			irqgate_match_pid(rows, 1, id->tgid, id->start));
+}
+
 SEC("lsm/task_alloc")
 int BPF_PROG(task_forked, struct task_struct *task, unsigned long clone_flags)
 {
@@ -22,8 +30,10 @@ int BPF_PROG(task_forked, struct task_struct *task, unsigned long clone_flags)
 		return 0;
 	*child = *parent;
 	/* A process a pid row names makes its whole tree. */
-	if (!parent->root && ident_gd(parent) != IRQGATE_GD_NONE)
+	if (names_process(parent)) {
 		child->root = parent->tgid;
+		child->root_start = parent->start;
+	}
 	child->tgid = 0; /* not known yet: ident_current fills it in */
 	child->start = 0;
 	return 0;

@@ -24,6 +24,7 @@
 #include "events.h"
 #include "handle.h"
 #include "hooks.h"
+#include "inline.h"
 #include "names.h"
 #include "pins.h"
 #include "policy.h"
@@ -45,6 +46,7 @@ struct loader {
 	struct ring_buffer *ring;
 	int epoll, signals, timer, listener, sentinel, files;
 	bool check_modules, enforce; /* to be done after the ring was read */
+	bool inline_tried; /* of this time the module is loaded */
 	__u64 epoch; /* when bindings were last enforced */
 	__u64 unprinted; /* events, for nobody read */
 };
@@ -87,13 +89,16 @@ static int load_stages(struct loader *l)
 	enum stage stage;
 	int err;
 
-	for (stage = STAGE_VFIO; stage < STAGES; stage++) {
+	for (stage = STAGE_VFIO; stage <= STAGE_KVM; stage++) {
 		if (hooks_stage_loaded(stage) && !l->replacing)
 			continue;
 		err = hooks_load(stage, l->gates);
 		if (err && err != -EAGAIN)
 			return err;
 	}
+	/* The old programs answer first until they go. */
+	if (l->replacing && l->pins.state->inline_gate)
+		hooks_load(STAGE_INLINE, l->gates);
 	l->pins.state->vfio_msihandler = kernel_symbol("vfio_msihandler");
 	return 0;
 }
@@ -135,19 +140,24 @@ static int adopt_vfio(void)
 	return err;
 }
 
-/* Find what the hooks did not see being made, and act on what is not in order. */
+/* Find what the hooks did not see being made, forget what they did not see ending. */
+static int search(struct loader *l)
+{
+	int err;
+
+	__atomic_add_fetch(&l->pins.state->adoption, 1, __ATOMIC_SEQ_CST);
+	err = pins_iterate("iter_kvm", NULL, NULL) ?: pins_call("prog_vms") ?: adopt_vfio();
+	return err ?: pins_call("prog_sweep");
+}
+
+/* The same, and act on what is not in order. */
 static int adopt(struct loader *l)
 {
 	int lock = lock_changes(), err;
 
 	if (lock < 0)
 		return lock;
-	__atomic_add_fetch(&l->pins.state->adoption, 1, __ATOMIC_SEQ_CST);
-	err = pins_iterate("iter_kvm", NULL, NULL) ?: pins_call("prog_vms");
-	if (!err)
-		err = adopt_vfio() ?: pins_call("prog_sweep");
-	if (!err)
-		err = bindings_enforce(&l->pins);
+	err = search(l) ?: bindings_enforce(&l->pins);
 	close(lock);
 	return err < 0 ? err : 0;
 }
@@ -196,6 +206,54 @@ static void tell(struct loader *l, const struct irqgate_event *ev)
 	monitor_send(ev);
 }
 
+/* The inline gate came or went: said, and an event. */
+static void tell_gate(struct loader *l, enum irqgate_reason reason)
+{
+	struct irqgate_event ev = {
+		.time = boottime_ns(),
+		.type = IRQGATE_EVENT_VERDICT,
+		.reason = reason,
+		.level = IRQGATE_LEVEL_INLINE,
+		.gd_expected = IRQGATE_GD_NONE,
+		.gd_actual = IRQGATE_GD_NONE,
+	};
+
+	tell(l, &ev);
+	msg(reason == IRQGATE_REASON_GATE_ON
+		    ? "the inline gate is in force"
+		    : "the inline gate is no longer in force, quarantine takes its place");
+}
+
+/*
+ * Follow the kernel module. While the programs are attached it cannot be unloaded:
+ * whoever wants it back writes 0 to its parameter `armed`.
+ */
+static void check_inline(struct loader *l)
+{
+	int lock;
+
+	if (!inline_present()) {
+		l->inline_tried = false;
+		return;
+	}
+	/* The module needs VFIO's, but that one's hooks come first. */
+	if (!hooks_stage_loaded(STAGE_VFIO))
+		return;
+	if (l->pins.state->inline_gate ? inline_armed() : l->inline_tried)
+		return;
+	lock = lock_changes();
+	if (lock < 0)
+		return;
+	l->inline_tried = true;
+	if (l->pins.state->inline_gate) {
+		inline_detach(&l->pins);
+		tell_gate(l, IRQGATE_REASON_GATE_OFF);
+	} else if (!inline_attach(&l->pins)) {
+		tell_gate(l, IRQGATE_REASON_GATE_ON);
+	}
+	close(lock);
+}
+
 static int on_event(void *arg, void *data, size_t len)
 {
 	const struct irqgate_event *ev = data;
@@ -212,6 +270,8 @@ static int on_event(void *arg, void *data, size_t len)
 		break;
 	case IRQGATE_EVENT_MODULE:
 		l->check_modules = true;
+		if (!strcmp(ev->comm, "irqgate_hook"))
+			l->inline_tried = false;
 		break;
 	case IRQGATE_EVENT_HOST_IRQ:
 		learn_host_irq(l, ev);
@@ -332,7 +392,10 @@ static void handle_modules(struct loader *l)
 	    !vfio && hooks_stage_loaded(STAGE_VFIO) ? " vfio" : "",
 	    !kvm && hooks_stage_loaded(STAGE_KVM) ? " kvm" : "");
 	adopt(l); /* what was bound in between is found and judged */
-	if (all_hooked() && privilege_limit(true))
+	/* With KVM there, interrupts may get past the inline gate. */
+	if (l->pins.state->inline_gate)
+		inline_attach(&l->pins);
+	if (all_hooked() && privilege_limit(!inline_expected()))
 		msg("the capabilities to attach hooks stay");
 }
 
@@ -446,6 +509,7 @@ static void tick(struct loader *l)
 	/* Without the module's event, which a full ring can lose. */
 	if (!all_hooked())
 		l->check_modules = true;
+	check_inline(l);
 }
 
 static int watch(struct loader *l, int fd)
@@ -537,6 +601,14 @@ static void take_charge(struct loader *l)
 	__atomic_store_n(&l->pins.state->loader_tgid, getpid(), __ATOMIC_SEQ_CST);
 }
 
+/* Before the programs of another version go, so that no vector is without a gate. */
+static int gate_stays(struct loader *l)
+{
+	if (inline_present())
+		inline_attach(&l->pins);
+	return 0;
+}
+
 /*
  * In force before this returns: the table, then the gates that ask it, then
  * everything that existed before them.
@@ -564,13 +636,16 @@ static int bring_up(struct loader *l)
 	if (!err)
 		err = load_stages(l);
 	if (!err && upgrade == UPGRADE_LAYOUT)
-		err = upgrade_finish();
+		err = upgrade_take() ?: search(l) ?: gate_stays(l) ?: upgrade_finish();
 	if (!err) {
 		l->pins.state->build = hooks_build();
 		l->replacing = false;
 		hooks_replace(NULL);
 		err = adopt(l);
 	}
+	/* Optional: what is wrong with it was said. */
+	if (!err)
+		check_inline(l);
 out:
 	if (err && l->pins.state)
 		__atomic_store_n(&l->pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);
@@ -606,7 +681,7 @@ int daemon_run(const struct run_options *opts)
 	err = open_loop(&l);
 	if (err)
 		goto out;
-	err = privilege_limit(all_hooked());
+	err = privilege_limit(all_hooked() && !inline_expected());
 	if (err)
 		goto out;
 	beat(&l);

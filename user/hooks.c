@@ -60,6 +60,10 @@ const struct hook hooks[] = {
 	{ "irqfd_woken", "irqfd_wakeup", HOOK_TRACE, STAGE_KVM, .counts = true, .what = "arrivals at a VM" },
 	{ "adopt_kvm", "task_file", HOOK_ITER, STAGE_KVM, .pin = "iter_kvm", .what = "VMs of processes" },
 	{ "adopt_vms", "-", HOOK_CALL, STAGE_KVM, .pin = "prog_vms", .what = "VMs and irqfds that exist" },
+
+	{ "vector_changing", "vfio_msi_set_vector_signal", HOOK_TRACE, STAGE_INLINE, .what = "who binds a vector" },
+	{ "inline_msi", "irqgate_msi_tp", HOOK_TP, STAGE_INLINE, .what = "inline gate: device MSIs" },
+	{ "inline_signal", "irqgate_signal_tp", HOOK_TP, STAGE_INLINE, .what = "inline gate: kernel-side signals" },
 };
 /* clang-format on */
 const unsigned int nhooks = ARRAY_SIZE(hooks);
@@ -71,6 +75,7 @@ static const struct {
 	[STAGE_CORE] = { "core", NULL, NULL },
 	[STAGE_VFIO] = { "vfio", "vfio_msi_set_vector_signal", "vfio_pci_core" },
 	[STAGE_KVM] = { "kvm", "kvm_arch_init_vm", "kvm" },
+	[STAGE_INLINE] = { "inline", "irqgate_hook_msi", "irqgate_hook" },
 };
 
 static struct irqgate_bpf *core; /* kept for its BTF */
@@ -155,7 +160,8 @@ static enum hook_state trampoline_state(int prog_fd)
 	return state;
 }
 
-static enum hook_state kprobe_state(const char *function)
+/* Does ftrace list the function as hooked, with FLAGS among what it says of it? */
+static enum hook_state function_state(const char *function, const char *flags)
 {
 	enum hook_state state = HOOK_SILENT;
 	FILE *f = enabled_functions();
@@ -164,10 +170,16 @@ static enum hook_state kprobe_state(const char *function)
 	if (!f)
 		return HOOK_UNVERIFIED;
 	while (state == HOOK_SILENT && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%255s", name) == 1 && !strcmp(name, function))
+		if (sscanf(line, "%255s", name) == 1 && !strcmp(name, function) &&
+		    strstr(line, flags))
 			state = HOOK_LIVE;
 	fclose(f);
 	return state;
+}
+
+static enum hook_state kprobe_state(const char *function)
+{
+	return function_state(function, "");
 }
 
 /* Once pinned, the attachment outlives the link object. */
@@ -235,6 +247,34 @@ static void unpin_hook(const char *dir, const struct hook *h)
 		unpin_variant(dir, h, v);
 }
 
+/*
+ * The link of a pin that is unlinked goes some time later (its inode is freed by RCU):
+ * wait for it.
+ */
+static void detach(const char *dir, const struct hook *h, enum variant v)
+{
+	struct bpf_link_info info = {};
+	__u32 len = sizeof(info);
+	char pin[64], path[PIN_LEN];
+	int fd, i;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, hook_pin(h, v, pin));
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		info.id = 0;
+	close(fd);
+	unlink(path);
+	for (i = 0; info.id && i < 1000; i++) {
+		fd = bpf_link_get_fd_by_id(info.id);
+		if (fd < 0)
+			return;
+		close(fd);
+		usleep(1000);
+	}
+}
+
 void hooks_replace(const char *dir)
 {
 	replaced = dir;
@@ -259,6 +299,10 @@ static struct irqgate_bpf *open_object(bool (*want)(const struct hook *h, const 
 						    void *arg),
 				       void *arg)
 {
+	/* Whose signals are VFIO's own; virqfds were a module of their own up to 6.1. */
+	struct module_text vfio[] = {
+		{ .module = "vfio_pci_core" }, { .module = "vfio_virqfd" }, { .module = "vfio" }, {}
+	};
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = PIN_DIR);
 	struct irqgate_bpf *skel = irqgate_bpf__open_opts(&opts);
 	struct bpf_program *prog;
@@ -276,6 +320,12 @@ static struct irqgate_bpf *open_object(bool (*want)(const struct hook *h, const 
 	skel->rodata->pci_bus_type_addr = kernel_symbol("pci_bus_type");
 	skel->rodata->kernfs_dir_fops_addr = kernel_symbol("kernfs_dir_fops");
 	skel->rodata->vm_list_addr = kernel_symbol("vm_list");
+	if (kernel_symbol("irqgate_hook_msi"))
+		module_texts(vfio);
+	for (i = 0; vfio[i].module; i++) {
+		skel->rodata->vfio_text[i][0] = vfio[i].from;
+		skel->rodata->vfio_text[i][1] = vfio[i].to;
+	}
 	bpf_object__for_each_program(prog, skel->obj) {
 		const char *name = bpf_program__name(prog);
 		bool on = false;
@@ -379,17 +429,27 @@ static bool want_stage(const struct hook *h, const char *prog, void *arg)
 	return h->kind != HOOK_TRACE || kernel_symbol(h->function);
 }
 
+void hooks_unload(enum stage stage)
+{
+	unsigned int i;
+
+	for (i = 0; i < nhooks; i++)
+		if (hooks[i].stage == stage)
+			unpin_hook(PIN_DIR, &hooks[i]);
+}
+
 static int attach_hook(struct irqgate_bpf *skel, const struct hook *h)
 {
 	struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, h->name);
 	char pin[64], path[PIN_LEN];
 	struct bpf_link *link;
+	enum variant v;
 	int err;
 
 	if (!prog || !bpf_program__autoload(prog))
 		return 0;
-	if (replaced && h->counts)
-		unpin_hook(replaced, h);
+	for (v = PLAIN; replaced && h->counts && v < VARIANTS; v++)
+		detach(replaced, h, v);
 	if (h->kind == HOOK_CALL) {
 		unlink(pin_path(path, hook_pin(h, PLAIN, pin)));
 		err = bpf_program__pin(prog, pin_path(path, hook_pin(h, PLAIN, pin)));
@@ -469,11 +529,13 @@ int hooks_load(enum stage stage, bool gates)
 	for (i = 0; i < nhooks && !err; i++)
 		if (hooks[i].stage == stage)
 			err = attach_hook(skel, &hooks[i]);
-	if (err && !replaced) {
-		for (i = 0; i < nhooks; i++)
-			if (hooks[i].stage == stage)
-				unpin_hook(PIN_DIR, &hooks[i]);
-	}
+	/* ftrace must have been told that these functions may be redirected. */
+	if (!err && stage == STAGE_INLINE &&
+	    (function_state("vfio_msihandler", " I ") == HOOK_SILENT ||
+	     function_state("eventfd_signal_mask", " I ") == HOOK_SILENT))
+		err = fail(-ENOTSUP, "irqgate_hook is loaded, but ftrace does not call it");
+	if (err && !replaced)
+		hooks_unload(stage);
 	if (!err && stage == STAGE_CORE)
 		core = skel;
 	else

@@ -18,6 +18,7 @@ enum stage {
 	STAGE_CORE,
 	STAGE_VFIO,
 	STAGE_KVM,
+	STAGE_INLINE,
 	STAGES,
 };
 
@@ -70,6 +71,9 @@ struct hook_status {
  * with nothing of this stage attached. Says what is wrong.
  */
 int hooks_load(enum stage stage, bool gates);
+
+/* hooks_unload - detach and unpin a stage. */
+void hooks_unload(enum stage stage);
 
 /*
  * hooks_replace - programs pinned in @dir are another build's

@@ -13,6 +13,7 @@
 #include "graph.h"
 #include "handle.h"
 #include "hooks.h"
+#include "inline.h"
 #include "learn.h"
 #include "metrics.h"
 #include "monitor.h"
@@ -188,7 +189,7 @@ static int verb_unload(struct args *args)
 		/* An empty table allows everything: what is quarantined is released. */
 		lock = lock_changes();
 		pins.state->defaults[0] = pins.state->defaults[1] = (struct irqgate_defaults){};
-		err = table_clear(&pins) ?: bindings_enforce(&pins);
+		err = table_clear(&pins) ?: bindings_enforce(&pins) ?: inline_detach(&pins);
 		if (lock >= 0)
 			close(lock);
 		pins_close(&pins);

@@ -39,6 +39,8 @@ static const char *const reason_text[] = {
 	[IRQGATE_REASON_SILENT] = "silent",
 	[IRQGATE_REASON_RECOVERED] = "recovered",
 	[IRQGATE_REASON_SWAPPED] = "swapped",
+	[IRQGATE_REASON_GATE_ON] = "gate-on",
+	[IRQGATE_REASON_GATE_OFF] = "gate-off",
 };
 const struct names names_reason = NAMES(reason_text);
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "hooks.h"
+#include "inline.h"
 #include "pins.h"
 #include "probe.h"
 #include "show.h"
@@ -139,10 +140,12 @@ static int refuse(struct lack lack)
 
 int probe_require(bool enforce, bool unsafe)
 {
-	struct lack lack = probe_bpf();
+	static bool bpf; /* asked once: a loader gives up the privileges it takes */
+	struct lack lack = bpf ? none : probe_bpf();
 
 	if (lack.why)
 		return refuse(lack);
+	bpf = true;
 	if (!enforce)
 		return 0;
 	lack = probe_lsm();
@@ -186,9 +189,7 @@ int probe_verb(bool json)
 		struct json_object *o = json_object_new_object();
 
 		if (!strcmp(levels[i].name, "inline"))
-			lack = (struct lack){ "the module is not loaded",
-					      "optional; without it signals from inside the kernel "
-					      "are only seen, not stopped" };
+			lack = bpf.why ? bpf : inline_lack();
 		json_object_object_add(o, "level", json_object_new_string(levels[i].name));
 		json_object_object_add(o, "mechanism", json_object_new_string(levels[i].mechanism));
 		json_object_object_add(o, "honoured", json_object_new_boolean(!lack.why));

@@ -189,6 +189,16 @@ bool bindings_waiting(const struct pins *pins)
 	return !bpf_map_get_next_key(pins->held, NULL, &key);
 }
 
+/*
+ * Does the inline gate drop what comes, so that no quarantine is needed? INTx, whose
+ * line is masked by then, needs one: its release unmasks it.
+ */
+static bool gated_inline(const struct pins *pins, const struct irqgate_binding *b)
+{
+	return pins->state->inline_gate == IRQGATE_INLINE_ALONE &&
+	       b->vector != IRQGATE_VECTOR_FUNCTION;
+}
+
 /* One pass over the bindings; returns how many it changed. */
 static int enforce_pass(struct pins *pins, int *failed)
 {
@@ -203,6 +213,8 @@ static int enforce_pass(struct pins *pins, int *failed)
 		if (binding_find(pins, key.irq, &b))
 			continue;
 		if (b.state == IRQGATE_BINDING_BOUND && b.verdict >= IRQGATE_VERDICT_DROP) {
+			if (gated_inline(pins, &b))
+				continue;
 			err = quarantine(pins, &b);
 		} else if (b.state == IRQGATE_BINDING_QUARANTINED &&
 			   b.verdict <= IRQGATE_VERDICT_AUDIT) {
@@ -260,7 +272,7 @@ int bindings_cut(struct pins *pins, __u64 handle, const struct vector_set *vecto
 		prev = &key;
 		if (binding_find(pins, key.irq, &b) || b.handle != handle)
 			continue;
-		if (b.state == IRQGATE_BINDING_BOUND &&
+		if (b.state == IRQGATE_BINDING_BOUND && !gated_inline(pins, &b) &&
 		    (vectors->all || vectors_has(vectors, b.vector)))
 			failed += !!quarantine(pins, &b);
 	}

@@ -13,6 +13,7 @@
 #include <irqgate/decide.h>
 #include "handle.h"
 #include "hooks.h"
+#include "inline.h"
 #include "names.h"
 #include "show.h"
 #include "snapshot.h"
@@ -152,26 +153,6 @@ static void put_vm(struct json_object *o, struct pins *pins, __u64 kvm)
 	}
 	snprintf(name, sizeof(name), "kvm-%u", vm.creator.tgid);
 	put_str(o, "vm", name);
-}
-
-/*
- * Interrupts KVM or the IOMMU may post to a VM pass no software: with APICv or
- * AVIC in use, what a binding to a VM counts may not be all there is.
- */
-static bool may_be_direct(void)
-{
-	static const char *const parameters[] = {
-		"/sys/module/kvm_intel/parameters/enable_apicv",
-		"/sys/module/kvm_amd/parameters/avic",
-	};
-	char value[8];
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(parameters); i++)
-		if (!read_line(parameters[i], value, sizeof(value)) &&
-		    (value[0] == 'Y' || value[0] == '1'))
-			return true;
-	return false;
 }
 
 static int show_bindings(struct pins *pins, struct json_object *rows)

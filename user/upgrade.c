@@ -163,12 +163,21 @@ static void add_counters(const struct typed_map *to, const void *key,
 	}
 }
 
-/*
- * What the new hooks learned already is newer than what the old map says; what ends
- * until the old programs go, the search for what exists does not find.
- */
-static int take_all(const struct typed_map *from, const struct typed_map *to, bool counters)
+/* Of an eventfd only who signals it: the search finds who listens and what it carries. */
+static void keep_signaller(struct irqgate_eventfd *e)
 {
+	memset(e->source, 0, sizeof(e->source));
+	memset(e->vm, 0, sizeof(e->vm));
+	e->untracked = 0;
+}
+
+/*
+ * What the new hooks learned already is newer than what the old map says; what ended
+ * unseen the search for what exists does not find.
+ */
+static int take_all(const char *name, const struct typed_map *from, const struct typed_map *to)
+{
+	bool counters = !strcmp(name, "stats");
 	void *old_key = malloc(from->info.key_size), *old = malloc(from->info.value_size);
 	void *key = malloc(to->info.key_size), *value = malloc(to->info.value_size);
 	void *prev = NULL;
@@ -180,6 +189,8 @@ static int take_all(const struct typed_map *from, const struct typed_map *to, bo
 			continue;
 		convert_key(from, to, old_key, key);
 		convert_value(from, to, old, value);
+		if (!strcmp(name, "eventfds"))
+			keep_signaller(value);
 		if (bpf_map_update_elem(to->fd, key, value, BPF_NOEXIST) == -EEXIST && counters)
 			add_counters(to, key, value);
 	}
@@ -221,30 +232,35 @@ static int carry(const char *name)
 	if (!err && !strcmp(name, "idents"))
 		take_idents(&from, &to);
 	else if (!err)
-		err = take_all(&from, &to, !strcmp(name, "stats"));
+		err = take_all(name, &from, &to);
 	close_map(&from);
 	close_map(&to);
 	return err == -ENOENT ? 0 : err; /* there was none yet, or it was taken */
 }
 
-int upgrade_finish(void)
+int upgrade_take(void)
 {
-	static const char *const names[] = { "idents", "stats", "bindings", "bound",   "eventfds",
-					     "irqfds", "vms",   "held",     "isolated" };
+	static const char *const names[] = { "idents",   "stats", "bindings", "bound",
+					     "eventfds", "vms",   "held",     "isolated" };
 	unsigned int i;
 	int err = 0;
 
 	for (i = 0; i < ARRAY_SIZE(names) && !err; i++)
 		err = carry(names[i]);
+	return err ? fail(err,
+			  "cannot take over from the irqgate of another version: %s; it stays in "
+			  "force",
+			  strerror(-err))
+		   : 0;
+}
+
+int upgrade_finish(void)
+{
+	int err = pins_remove(PIN_OLD);
+
 	if (!err)
-		err = pins_remove(PIN_OLD);
-	if (err)
-		return fail(err,
-			    "cannot take over from the irqgate of another version: %s; it stays "
-			    "in force",
-			    strerror(-err));
-	msg("took over from an irqgate of another version");
-	return 0;
+		msg("took over from an irqgate of another version");
+	return err;
 }
 
 /* The state of what is loaded, whatever its layout. */

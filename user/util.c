@@ -109,6 +109,7 @@ static struct {
 	{ "eventfd_release", 0 },
 	{ "eventfd_signal_mask", 0 },
 	{ "handle_irq_event", 0 },
+	{ "irqgate_hook_msi", 0 },
 	{ "bpf_lsm_file_ioctl", 0 },
 	{ "bpf_lsm_file_ioctl_compat", 0 },
 };
@@ -153,6 +154,57 @@ __u64 kernel_symbol(const char *name)
 void kernel_symbols_forget(void)
 {
 	symbols_known = false;
+}
+
+/* Calls @each for every function of a module. */
+static void each_module_function(void (*each)(__u64 addr, const char *module, void *arg), void *arg)
+{
+	FILE *f = fopen("/proc/kallsyms", "re");
+	char line[512], module[64], type;
+	unsigned long long addr;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (strchr(line, '[') &&
+		    sscanf(line, "%llx %c %*s [%63[^]]", &addr, &type, module) == 3 &&
+		    (type == 't' || type == 'T'))
+			each(addr, module, arg);
+	if (f)
+		fclose(f);
+}
+
+static void find_ends(__u64 addr, const char *module, void *arg)
+{
+	struct module_text *t;
+
+	for (t = arg; t->module; t++) {
+		if (strcmp(module, t->module))
+			continue;
+		if (!t->from || addr < t->from)
+			t->from = addr;
+		if (addr > t->last)
+			t->last = addr;
+	}
+}
+
+static void find_next(__u64 addr, const char *module, void *arg)
+{
+	struct module_text *t;
+
+	(void)module;
+	for (t = arg; t->module; t++)
+		if (t->last && addr > t->last && addr < t->to)
+			t->to = addr;
+}
+
+/* kallsyms has no sizes: the last function ends before whatever comes next. */
+void module_texts(struct module_text *modules)
+{
+	struct module_text *t;
+
+	each_module_function(find_ends, modules);
+	for (t = modules; t->module; t++)
+		t->to = t->last ? t->last + 0x10000 : 0;
+	each_module_function(find_next, modules);
 }
 
 FILE *replace_open(const char *path, mode_t mode)

@@ -52,6 +52,16 @@ int read_line(const char *path, char *buf, size_t len);
 __u64 kernel_symbol(const char *name);
 void kernel_symbols_forget(void);
 
+/* Where a module's functions lie: from @from up to @to; both 0 when it is not there. */
+struct module_text {
+	const char *module; /* NULL ends a list */
+	__u64 from, to;
+	__u64 last; /* start of the last function */
+};
+
+/* module_texts - find those of a list, whose addresses are 0 */
+void module_texts(struct module_text *modules);
+
 /*
  * replace_open - begin to write a file that will take the place of another
  * @path: NULL: standard output

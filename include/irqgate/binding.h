@@ -22,7 +22,7 @@
 #define IRQGATE_EVENTFD_VMS 4
 #define IRQGATE_MAX_BINDINGS 16384
 #define IRQGATE_MAX_VMS 4096
-#define IRQGATE_MAX_REASONS 16 /* a power of two above every enum irqgate_reason */
+#define IRQGATE_MAX_REASONS 16 /* a power of two above every reason that is counted */
 
 /*
  * Who a process is, captured when it is created or executes a program and kept
@@ -35,8 +35,9 @@ struct irqgate_ident {
 	__u64 exe_ino;
 	__u32 uid;
 	__u32 tgid;
-	__u32 root; /* nearest forebear, or itself, that a pid row names; else tgid */
+	__u32 root; /* nearest forebear that a pid row may name; 0: none */
 	__u32 ncgroups;
+	__u64 root_start; /* as start */
 	__u64 cgroups[IRQGATE_IDENT_CGROUPS]; /* own cgroup first, then its parents */
 };
 
@@ -173,9 +174,9 @@ struct irqgate_file {
 	__u64 object; /* vfio_pci_core_device or eventfd_ctx */
 };
 
-_Static_assert(sizeof(struct irqgate_ident) == 112, "shared layout");
-_Static_assert(sizeof(struct irqgate_binding) == 376, "shared layout");
-_Static_assert(sizeof(struct irqgate_eventfd) == 216, "shared layout");
+_Static_assert(sizeof(struct irqgate_ident) == 120, "shared layout");
+_Static_assert(sizeof(struct irqgate_binding) == 384, "shared layout");
+_Static_assert(sizeof(struct irqgate_eventfd) == 224, "shared layout");
 _Static_assert(sizeof(struct irqgate_isolation) == 64, "shared layout");
 _Static_assert(sizeof(struct irqgate_file) == 32, "shared layout");
 

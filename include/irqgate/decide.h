@@ -38,6 +38,8 @@ enum irqgate_reason {
 	IRQGATE_REASON_SILENT = 13, /* alarm: the hooks do not fire, nothing is enforced */
 	IRQGATE_REASON_RECOVERED = 14, /* alarm: they fire again */
 	IRQGATE_REASON_SWAPPED = 15, /* arguments were changed after the gate had looked */
+	IRQGATE_REASON_GATE_ON = 16, /* no verdict: the inline gate is in force from now on */
+	IRQGATE_REASON_GATE_OFF = 17, /* no verdict: it no longer is */
 };
 
 struct irqgate_decision {

@@ -32,6 +32,18 @@ IRQGATE_MATCH_INLINE struct irqgate_match *irqgate_match_pid(void *rows, __u32 s
 	return row->start == ticks ? row : 0;
 }
 
+/* The row that names the forebear: that process, whoever has its pid now. */
+IRQGATE_MATCH_INLINE struct irqgate_match *irqgate_match_root(void *rows, __u32 source,
+							      struct irqgate_ident *id)
+{
+	struct irqgate_match_key key = { .kind = IRQGATE_MATCH_PID,
+					 .source = source,
+					 .a = id->root };
+	struct irqgate_match *row = id->root ? IRQGATE_MATCH_FIND(rows, &key) : 0;
+
+	return row && row->start == id->root_start / IRQGATE_NSEC_PER_TICK ? row : 0;
+}
+
 /*
  * The row that matches an identity: the most specific kind first, the deepest
  * cgroup first. @source: 0 looks for a context, 1 for a soft source.
@@ -46,14 +58,9 @@ IRQGATE_MATCH_INLINE struct irqgate_match *irqgate_match_ident(void *rows, struc
 	row = irqgate_match_pid(rows, source, id->tgid, id->start);
 	if (row)
 		return row;
-	if (id->root && id->root != id->tgid) {
-		/* Inherited when the forebear lived: its start was checked then. */
-		key.kind = IRQGATE_MATCH_PID;
-		key.a = id->root;
-		row = IRQGATE_MATCH_FIND(rows, &key);
-		if (row)
-			return row;
-	}
+	row = irqgate_match_root(rows, source, id);
+	if (row)
+		return row;
 	key.kind = IRQGATE_MATCH_CGROUP;
 	for (i = 0; i < IRQGATE_IDENT_CGROUPS; i++) {
 		if (i >= id->ncgroups)

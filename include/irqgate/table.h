@@ -139,15 +139,24 @@ struct irqgate_defaults {
 	__u8 pad[5];
 };
 
+/* Is the inline gate (bpf/inline.bpf.c) in force? */
+enum irqgate_inline {
+	IRQGATE_INLINE_OFF = 0,
+	IRQGATE_INLINE_BESIDE = 1, /* it drops what it sees; not all is seen: quarantine as well */
+	IRQGATE_INLINE_ALONE = 2, /* nothing gets past it: no quarantine is needed */
+};
+
 /* The only element of the map `state`; both sides update it with atomics. */
 struct irqgate_state {
-	__u64 layout; /* IRQGATE_LAYOUT of the irqgate that made the maps */
+	__u64 layout; /* IRQGATE_LAYOUT of the irqgate that made the maps; always the first */
 	__u64 generation; /* of the table; & 1 is the slot in force */
 	__u64 epoch; /* moves with everything a cached verdict depends on */
 	struct irqgate_defaults defaults[2]; /* by slot */
 	__u64 loader_beat; /* CLOCK_MONOTONIC ns of the loader's last sign of life */
 	__u32 loader_tgid; /* 0: none; cleared by BPF when it exits */
 	__u32 adoption; /* number of the last search for what exists */
+	__u32 inline_gate; /* enum irqgate_inline */
+	__u32 pad;
 	__u64 lost_events; /* ring buffer full */
 	__u64 lost_bindings; /* could not be recorded: a map was full */
 	__u64 unknown_msis; /* through VFIO without a learned binding */
@@ -164,6 +173,6 @@ _Static_assert(sizeof(struct irqgate_vector_auth) == 8, "shared layout");
 _Static_assert(sizeof(struct irqgate_match_key) == 24, "shared layout");
 _Static_assert(sizeof(struct irqgate_match) == 24, "shared layout");
 _Static_assert(sizeof(struct irqgate_context) == 72, "shared layout");
-_Static_assert(sizeof(struct irqgate_state) == 120, "shared layout");
+_Static_assert(sizeof(struct irqgate_state) == 128, "shared layout");
 
 #endif

@@ -46,6 +46,16 @@ apt_suites() {
 	apt-get -qq update >&2 || die "apt-get update failed for: $*. Is the mirror reachable?"
 }
 
+# kernel_suites SERIES: where its stock kernel comes from.
+kernel_suites() {
+	case $1 in
+	6.1)	echo bookworm bookworm-security ;;
+	6.12)	echo trixie trixie-security ;;
+	7.x)	echo trixie-backports ;;
+	*)	die "unknown kernel '$1': one of 6.1, 6.12, 7.x" ;;
+	esac
+}
+
 # unpack DIR PACKAGE...: download and extract below DIR, without installing.
 unpack() {
 	local into=$1 tmp deb

@@ -8,6 +8,7 @@
 #include "worker-evade.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/vfio.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -34,6 +35,12 @@ static long tried(struct worker *w, enum evade_op op, uint32_t a, uint32_t b, ui
 	return ret;
 }
 
+/*
+ * Many vectors. igb where there is one: e1000e says everything twice when the host
+ * is too busy to let the rig reset it in time.
+ */
+static const struct device *card;
+
 static long from_environment(const char *name, long usual)
 {
 	const char *text = getenv(name);
@@ -46,7 +53,7 @@ static long from_environment(const char *name, long usual)
 /* Under deny a binding should not have been: it is told how long it was. */
 static void expect_lived(unsigned int vector)
 {
-	struct json_object *ev = event_wait("deny", NULL, "quarantine", nic.handle, vector);
+	struct json_object *ev = event_wait("deny", NULL, "quarantine", card->handle, vector);
 
 	expect(ev, "vector %u: no event of a binding that got past the gate", vector);
 	expect(number(ev, "lived_us") > 0, "vector %u lived %ld us", vector,
@@ -58,18 +65,18 @@ static void expect_lived(unsigned int vector)
 static void expect_contained(struct worker *w, unsigned int vector)
 {
 	expect_running(w);
-	expect_state(nic.handle, vector, vector, "quarantined");
+	expect_state(card->handle, vector, vector, "quarantined");
 	must(w, W_ABSENT, vector, 1, 3);
-	COUNTS_OF(&nic, vector, vector, .dropped = 3);
+	COUNTS_OF(card, vector, vector, .dropped = 3);
 }
 
 static void swap_vector(const char *action)
 {
 	struct worker *w;
 
-	enforce(&nic, "[0-1]", action);
-	w = vmm(BLUE, &nic);
-	must(w, W_IRQFD, 0, nic.vectors, 0);
+	enforce(card, "[0-1]", action);
+	w = vmm(BLUE, card);
+	must(w, W_IRQFD, 0, card->vectors, 0);
 	mark();
 	tried(w, E_SWAP_VFIO, 0, 3, SWAP_VECTOR);
 	expect_contained(w, 3);
@@ -82,7 +89,7 @@ static void swap_vector(const char *action)
 	/* What it may have it may have in this way too. */
 	tried(w, E_SWAP_VFIO, 0, 1, SWAP_VECTOR);
 	must(w, W_ARRIVES, 1, 1, 2);
-	COUNTS_OF(&nic, 1, 1, .passed = 2);
+	COUNTS_OF(card, 1, 1, .passed = 2);
 }
 
 static void evade_swap_vector_deny(void)
@@ -102,9 +109,9 @@ static void evade_swap_fd(void)
 	struct worker *w, *red;
 	size_t i;
 
-	enforce(&nic, "all", "deny");
+	enforce(card, "all", "deny");
 	red = emulator(RED);
-	w = vmm(BLUE, &nic);
+	w = vmm(BLUE, card);
 	make_peers(red, w);
 	must(red, W_SEND, 0, 0, 0);
 	expect_is(ask(w, W_RECEIVE, 1, 0, 0), 1, "receiving an eventfd");
@@ -115,8 +122,8 @@ static void evade_swap_fd(void)
 		expect_running(w);
 		must(w, W_RAISE, 0, 1, 3);
 		expect_is(ask(red, W_PENDING, 0, 0, 0), 0, "pending at the other's VM");
-		expect_state(nic.handle, 0, 0, "quarantined");
-		COUNTS_OF(&nic, 0, 0, .dropped = 3);
+		expect_state(card->handle, 0, 0, "quarantined");
+		COUNTS_OF(card, 0, 0, .dropped = 3);
 		expect_lived(0);
 		must(w, W_VFIO_OFF, 0, 0, 0);
 	}
@@ -130,8 +137,8 @@ static void evade_swap_inject(void)
 	struct counts c;
 	long arrived;
 
-	enforce(&nic, "all", "deny");
-	w = bound_vmm(BLUE, &nic);
+	enforce(card, "all", "deny");
+	w = bound_vmm(BLUE, card);
 	red = heir_of(w, RED, 0);
 	mark();
 	expect_is(ask(red, W_NONE, 0, 0, 0), -EACCES, "injecting openly");
@@ -139,11 +146,11 @@ static void evade_swap_inject(void)
 	expect(!arrived || arrived == -EACCES, "injecting: %s", rig_errname((int)arrived));
 	arrived = must(w, W_PENDING, 0, 0, 0);
 	if (arrived) {
-		ev = event_wait("leak", "swapped", NULL, nic.handle, 0);
+		ev = event_wait("leak", "swapped", NULL, card->handle, 0);
 		expect(ev, "no event of the leak");
 		json_object_put(ev);
 	}
-	c = counted(nic.handle, 0);
+	c = counted(card->handle, 0);
 	expect(c.leaked == arrived && !c.passed && !c.dropped,
 	       "%ld arrived; leaked %ld, passed %ld, dropped %ld", arrived, c.leaked, c.passed,
 	       c.dropped);
@@ -162,9 +169,9 @@ static void evade_swap_irqfd(void)
 	struct worker *w, *red;
 	size_t i;
 
-	enforce(&nic, "all", "deny");
-	w = driver(BLUE, &nic);
-	must(w, W_VFIO, 0, nic.vectors, 0);
+	enforce(card, "all", "deny");
+	w = driver(BLUE, card);
+	must(w, W_VFIO, 0, card->vectors, 0);
 	red = heir_of(w, RED, 0);
 	for (i = 0; i < 3; i++) {
 		must(red, W_VM, 1, 0, 0);
@@ -174,11 +181,11 @@ static void evade_swap_irqfd(void)
 		expect_running(red);
 		must(w, W_RAISE, 0, 1, 3);
 		expect_is(ask(red, W_PENDING, 0, 0, 0), 0, "pending at the other's VM");
-		expect_state(nic.handle, 0, 0, "quarantined");
-		COUNTS_OF(&nic, 0, 0, .dropped = 3, .denied = 1);
+		expect_state(card->handle, 0, 0, "quarantined");
+		COUNTS_OF(card, 0, 0, .dropped = 3, .denied = 1);
 		expect_lived(0);
 		tried(red, E_VM_END, 0, 0, 0);
-		expect(wait_for(5000, is_bound(&nic, 0)), "still quarantined without the VM");
+		expect(wait_for(5000, is_bound(card, 0)), "still quarantined without the VM");
 		ask(w, W_TAKE, 0, 0, 0);
 		must(w, W_RAISE, 0, 1, 1);
 		expect_is(ask(w, W_TAKE, 0, 0, 0), 1, "count at the owner");
@@ -190,22 +197,22 @@ static void evade_stalled(void)
 {
 	struct worker *w, *other;
 
-	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW, nic.handle, "blue", "all", "deny",
-		     edu.handle, "blue", "all", "deny");
-	w = vmm(BLUE, &nic);
-	must(w, W_IRQFD, 0, nic.vectors, 0);
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW, card->handle, "blue", "all", "deny",
+		    edu.handle, "blue", "all", "deny");
+	w = vmm(BLUE, card);
+	must(w, W_IRQFD, 0, card->vectors, 0);
 	other = bound_vmm(BLUE, &edu);
 	mark();
 	tried(w, E_STALL, 0, 0, SWAP_VECTOR);
-	verb(0, "revoke", nic.handle, "0", NULL);
+	verb(0, "revoke", card->handle, "0", NULL);
 	tried(w, E_STALL_END, 0, 0, 0);
 	expect_contained(w, 0);
 	/* Within the gate: nobody else waits for it, and it decides by what is in force then. */
 	tried(w, E_STALL, 1, 1, SWAP_VECTOR | STALL_IN_GATE);
-	verb(0, "revoke", nic.handle, "1", NULL);
+	verb(0, "revoke", card->handle, "1", NULL);
 	loader_stop();
 	must(other, W_ARRIVES, 0, 1, 2);
-	loader_start(ENFORCE CONTEXTS "devices:\n" ROW ROW, nic.handle, "blue", "[2-4]", "deny",
+	loader_start(ENFORCE CONTEXTS "devices:\n" ROW ROW, card->handle, "blue", "[2-4]", "deny",
 		     edu.handle, "blue", "all", "deny");
 	must(other, W_ARRIVES, 0, 1, 2);
 	expect_is(evade(w, E_STALL_END, 0, 0, 0), -EACCES, "what was stalled in the gate");
@@ -220,19 +227,34 @@ static void evade_race(void)
 	struct counts c;
 	struct worker *w;
 
-	enforce(&nic, "[0-1]", "deny");
-	w = driver(BLUE, &nic);
+	enforce(card, "[0-1]", "deny");
+	w = driver(BLUE, card);
 	mark();
 	for (done = 0; done < rounds; done += 500)
 		arrived += tried(w, E_RACE, 0, 3, 500);
-	c = counted(nic.handle, 3);
+	c = counted(card->handle, 3);
 	expect(c.leaked == arrived && !c.passed, "%ld arrived; leaked %ld, passed %ld, dropped %ld",
 	       arrived, c.leaked, c.passed, c.dropped);
 	must(w, W_VFIO, 0, 2, 0);
 	mark();
-	must(w, W_RAISE, 0, nic.vectors, 2);
-	COUNTS_OF(&nic, 0, 1, .passed = 2);
-	COUNTS_OF(&nic, 2, 4, .passed = 0);
+	must(w, W_RAISE, 0, card->vectors, 2);
+	COUNTS_OF(card, 0, 1, .passed = 2);
+	COUNTS_OF(card, 2, 4, .passed = 0);
+}
+
+/* Whoever binds what must be dropped is not quicker than the loader, ever so quick. */
+static void evade_dash(void)
+{
+	struct worker *w;
+	uint32_t i;
+
+	enforce(card, "all", "drop");
+	w = driver(NOBODY, card);
+	mark();
+	for (i = 0; i < card->vectors; i++)
+		expect_is(evade(w, E_DASH, i, 0, 0), 0, "arrivals right after vector %u was bound",
+			  i);
+	COUNTS(card, .dropped = 1);
 }
 
 /*
@@ -244,26 +266,26 @@ static void evade_continued(void)
 	struct worker *w, *accomplice;
 	struct json_object *ev;
 
-	enforce(&nic, "all", "drop");
-	w = vmm(NOBODY, &nic);
-	must(w, W_IRQFD, 0, nic.vectors, 0);
+	enforce(card, "all", "drop");
+	w = vmm(NOBODY, card);
+	must(w, W_IRQFD, 0, card->vectors, 0);
 	accomplice = worker_new(NOBODY);
 	tried(accomplice, E_LOOP, LOOP_CONTINUE, (uint32_t)w->pid, 10000);
 	mark();
 	kill(loader_pid(), SIGSTOP);
-	must(w, W_VFIO, 0, nic.vectors, 0);
-	must(w, W_ARRIVES, 0, nic.vectors, 2);
+	must(w, W_VFIO, 0, card->vectors, 0);
+	must(w, W_ARRIVES, 0, card->vectors, 2);
 	kill(loader_pid(), SIGCONT);
-	expect(wait_for(5000, (ev = event_find("leak", NULL, "quarantine", nic.handle, 0))),
+	expect(wait_for(5000, (ev = event_find("leak", NULL, "quarantine", card->handle, 0))),
 	       "no event of the quarantine");
 	expect(number(ev, "lived_us") > 0 && number(ev, "count") == 2,
 	       "the event says it lived %ld us and leaked %ld", number(ev, "lived_us"),
 	       number(ev, "count"));
 	json_object_put(ev);
 	tried(accomplice, E_LOOP_END, 0, 0, 0);
-	expect_state(nic.handle, 0, nic.vectors - 1, "quarantined");
-	must(w, W_ABSENT, 0, nic.vectors, 3);
-	COUNTS(&nic, .leaked = 2, .dropped = 3);
+	expect_state(card->handle, 0, card->vectors - 1, "quarantined");
+	must(w, W_ABSENT, 0, card->vectors, 3);
+	COUNTS(card, .leaked = 2, .dropped = 3);
 }
 
 /* ---- evade.*: many at one eventfd ------------------------------------------------ */
@@ -273,8 +295,8 @@ static void evade_shared_vectors(void)
 	struct worker *w;
 	unsigned int i;
 
-	enforce(&nic, "[0-2]", "drop");
-	w = vmm(BLUE, &nic);
+	enforce(card, "[0-2]", "drop");
+	w = vmm(BLUE, card);
 	must(w, W_IRQFD, 0, 1, 0);
 	mark();
 	tried(w, E_SHARE, 0, 5, 0);
@@ -285,9 +307,9 @@ static void evade_shared_vectors(void)
 		must(w, W_RAISE, i, 1, 1);
 		must(w, W_WAIT, 0, 0, 0);
 	}
-	COUNTS_OF(&nic, 0, 2, .passed = 1);
-	COUNTS_OF(&nic, 3, 4, .dropped = 2);
-	enforce(&nic, "[0-2]", "deny");
+	COUNTS_OF(card, 0, 2, .passed = 1);
+	COUNTS_OF(card, 3, 4, .dropped = 2);
+	enforce(card, "[0-2]", "deny");
 	must(w, W_VFIO_OFF, 0, 0, 0);
 	expect_is(evade(w, E_SHARE, 2, 2, 0), -EACCES, "binding 2-3 to one eventfd");
 	must(w, W_RAISE, 2, 2, 1);
@@ -309,21 +331,21 @@ static void evade_shared_devices(void)
 {
 	struct worker *w, *friend;
 
-	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW, nic.handle, "blue", "all", "drop",
-		     edu.handle, "red", "all", "drop");
-	w = bound_vmm(BLUE, &nic);
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW, card->handle, "blue", "all", "drop",
+		    edu.handle, "red", "all", "drop");
+	w = bound_vmm(BLUE, card);
 	friend = partner(w, &edu);
 	mark();
 	must(friend, W_VFIO, 0, 1, 0);
 	expect_running(friend);
 	must(friend, W_RAISE, 0, 1, 3);
 	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending after red's device");
-	must(w, W_ARRIVES, 0, nic.vectors, 1);
-	COUNTS(&nic, .passed = 1);
+	must(w, W_ARRIVES, 0, card->vectors, 1);
+	COUNTS(card, .passed = 1);
 	COUNTS(&edu, .dropped = 3);
 	worker_end(friend, true);
-	must(w, W_ARRIVES, 0, nic.vectors, 1);
-	COUNTS(&nic, .passed = 2);
+	must(w, W_ARRIVES, 0, card->vectors, 1);
+	COUNTS(card, .passed = 2);
 }
 
 /* More sources than a binding map entry has places for: 5 + 10 + 1 + 1. */
@@ -337,8 +359,8 @@ static void evade_many_sources(void)
 
 	with(&igb);
 	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW ROW ROW, nic.handle, "blue", "all",
-		     "drop", igb.handle, "blue", "all", "drop", edu.handle, "blue", "all", "drop",
-		     edu2.handle, "blue", "all", "drop");
+		    "drop", igb.handle, "blue", "all", "drop", edu.handle, "blue", "all", "drop",
+		    edu2.handle, "blue", "all", "drop");
 	w[0] = driver(BLUE, &nic);
 	for (i = 0; i < 4; i++) {
 		if (i)
@@ -373,9 +395,10 @@ static void evade_many_sources(void)
 static void evade_listener_first(void)
 {
 	struct worker *w, *red;
+	long arrived;
 
-	enforce(&nic, "all", "deny");
-	w = driver(BLUE, &nic);
+	enforce(card, "all", "deny");
+	w = driver(BLUE, card);
 	red = heir_of(w, RED, 0);
 	must(red, W_VM, 1, 0, 0);
 	must(red, W_IRQFD, 0, 1, 0);
@@ -383,13 +406,16 @@ static void evade_listener_first(void)
 	expect_is(ask(w, W_VFIO, 0, 1, 0), -EACCES, "binding under deny");
 	must(w, W_RAISE, 0, 1, 1);
 	expect_is(ask(red, W_PENDING, 0, 0, 0), 0, "pending at the other's VM");
-	COUNTS_OF(&nic, 0, 0, .denied = 1);
-	enforce(&nic, "all", "drop");
+	COUNTS_OF(card, 0, 0, .denied = 1);
+	enforce(card, "all", "drop");
 	must(w, W_VFIO, 0, 1, 0);
 	expect_running(w);
+	/* What the refused bind left pending in the device may come with this one. */
+	arrived = must(red, W_PENDING, 0, 0, 0);
+	expect_is(counted(card->handle, 0).leaked, arrived, "leaked");
 	must(w, W_RAISE, 0, 1, 2);
 	expect_is(ask(red, W_PENDING, 0, 0, 0), 0, "pending at the other's VM");
-	COUNTS_OF(&nic, 0, 0, .denied = 1, .dropped = 2);
+	COUNTS_OF(card, 0, 0, .denied = 1, .dropped = 2, .leaked = arrived);
 }
 
 /* Up to 6.16 an eventfd takes any number of irqfds, an entry of the map fewer. */
@@ -398,8 +424,8 @@ static void evade_many_listeners(void)
 	struct worker *w, *vm[5];
 	int i;
 
-	enforce(&nic, "all", "drop");
-	w = driver(BLUE, &nic);
+	enforce(card, "all", "drop");
+	w = driver(BLUE, card);
 	for (i = 0; i < 5; i++) {
 		vm[i] = heir_of(w, i < 4 ? BLUE : RED, 0);
 		must(vm[i], W_VM, 1, 0, 0);
@@ -415,7 +441,7 @@ static void evade_many_listeners(void)
 	expect_running(w);
 	must(w, W_RAISE, 0, 1, 2);
 	expect_is(ask(vm[4], W_PENDING, 0, 0, 0), 0, "pending at the other's VM");
-	COUNTS_OF(&nic, 0, 0, .dropped = 2);
+	COUNTS_OF(card, 0, 0, .dropped = 2);
 }
 
 /* ---- evade.*: descriptors by other ways --------------------------------------------- */
@@ -427,12 +453,12 @@ static void evade_io_uring(void)
 	uint32_t ring;
 	long ret;
 
-	enforce(&nic, "all", "drop");
-	w = bound_vmm(BLUE, &nic);
+	enforce(card, "all", "drop");
+	w = bound_vmm(BLUE, card);
 	friend = worker_new(BLUE);
 	red = worker_new(RED);
 	ring = (uint32_t)tried(friend, E_RING, 0, 0, 0);
-	expect_is(evade(w, E_RING_SEND, 0, (uint32_t)friend->pid, ring), 0, "sending to a friend");
+	expect_is(evade(w, E_RING_SEND, 0, (uint32_t) friend->pid, ring), 0, "sending to a friend");
 	expect_is(evade(friend, E_RING_WRITE, 0, 0, 0), 8, "a write by a friend");
 	must(w, W_WAIT, 0, 0, 0);
 	ring = (uint32_t)tried(red, E_RING, 0, 0, 0);
@@ -444,11 +470,11 @@ static void evade_io_uring(void)
 	expect_is(evade(red, E_RING_WRITE, 0, 0, 0), -EACCES, "a write to the fixed file");
 	expect_is(evade(red, E_RING_READ, 0, 0, 0), -EACCES, "a read of the fixed file");
 	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending");
-	COUNTS_OF(&nic, 1, 1, .denied = 2);
+	COUNTS_OF(card, 1, 1, .denied = 2);
 	ret = evade(red, E_RING_INSTALL, 1, 0, 0);
 	expect(ret == -EACCES || ret == -EINVAL, "IORING_OP_FIXED_FD_INSTALL: %s",
 	       rig_errname((int)ret));
-	must(w, W_ARRIVES, 0, nic.vectors, 1);
+	must(w, W_ARRIVES, 0, card->vectors, 1);
 }
 
 /* What was sent before the eventfd carried interrupts. */
@@ -457,20 +483,20 @@ static void evade_sent_early(void)
 	struct worker *w, *red;
 	uint32_t ring;
 
-	enforce(&nic, "all", "drop");
-	w = vmm(BLUE, &nic);
+	enforce(card, "all", "drop");
+	w = vmm(BLUE, card);
 	red = worker_new(RED);
 	ring = (uint32_t)tried(red, E_RING, 0, 0, 0);
 	expect_is(evade(w, E_RING_SEND, 1, (uint32_t)red->pid, ring), 0, "IORING_MSG_SEND_FD");
 	make_peers(w, red);
 	must(w, W_SEND, 2, 0, 0);
 	expect_is(ask(red, W_RECEIVE, 2, 0, 0), 1, "receiving an eventfd nothing is bound to");
-	expect_is(bind_all(w, &nic, IRQFD_FIRST), 0, "binding");
+	expect_is(bind_all(w, card, IRQFD_FIRST), 0, "binding");
 	mark();
 	expect_is(evade(red, E_RING_WRITE, 0, 0, 0), -EACCES, "a write to the fixed file");
 	expect_is(ask(red, W_WRITE, 2, 0, 0), -EACCES, "a write");
 	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending");
-	COUNTS_OF(&nic, 1, 2, .denied = 1);
+	COUNTS_OF(card, 1, 2, .denied = 1);
 }
 
 static void modprobe_vhost(void)
@@ -489,11 +515,11 @@ static void evade_compat(void)
 
 	modprobe_vhost();
 	loader_with(ENFORCE "contexts:\n"
-			     "  - { name: blue, match: { cgroup: /t/blue }, strict: true }\n"
-			     "  - { name: red, match: { cgroup: /t/red } }\n"
-			     "devices:\n" ROW,
-		     nic.handle, "blue", "all", "drop");
-	w = bound_vmm(BLUE, &nic);
+			    "  - { name: blue, match: { cgroup: /t/blue }, strict: true }\n"
+			    "  - { name: red, match: { cgroup: /t/red } }\n"
+			    "devices:\n" ROW,
+		    card->handle, "blue", "all", "drop");
+	w = bound_vmm(BLUE, card);
 	red = heir_of(w, RED, 0);
 	ret = evade(w, E_COMPAT_MSI, 1, 0, 0);
 	if (ret == -ENOSYS)
@@ -504,7 +530,7 @@ static void evade_compat(void)
 	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending");
 	expect_is(evade(red, E_VHOST, 0, 0, 0), -EACCES, "VHOST_SET_VRING_CALL");
 	expect_is(evade(red, E_VHOST, 0, 1, 0), -EACCES, "VHOST_SET_VRING_CALL by int 0x80");
-	must(w, W_ARRIVES, 0, nic.vectors, 1);
+	must(w, W_ARRIVES, 0, card->vectors, 1);
 }
 
 /* ---- evade.*: who a process is ---------------------------------------------------- */
@@ -513,9 +539,9 @@ static void evade_clone_vm(void)
 {
 	struct worker *w, *out, *red;
 
-	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW, nic.handle, "blue", "all", "deny",
-		     edu.handle, "blue", "all", "deny");
-	w = vmm(BLUE, &nic);
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW, card->handle, "blue", "all", "deny",
+		    edu.handle, "blue", "all", "deny");
+	w = vmm(BLUE, card);
 	/* Out of its cgroup, one that shares blue's memory is blue ... */
 	expect_is(evade_text(w, E_CLONE, W_VFIO, 0, 0, RED), 0, "binding by blue's child");
 	expect_is(evade_text(w, E_CLONE, W_IRQFD, 0, 0, RED), 0, "KVM_IRQFD by blue's child");
@@ -538,7 +564,7 @@ static void evade_clone_vm(void)
 	must(w, W_VFIO, 0, 1, 0);
 	must(w, W_ARRIVES, 0, 1, 1);
 	expect_is(ask(red, W_WRITE, 0, 0, 0), -EACCES, "writing by red");
-	COUNTS_OF(&nic, 0, 0, .passed = 3, .denied = 2);
+	COUNTS_OF(card, 0, 0, .passed = 3, .denied = 2);
 }
 
 /* Another program in another context, with what the one before had bound. */
@@ -546,8 +572,8 @@ static void evade_exec(void)
 {
 	struct worker *w;
 
-	enforce(&nic, "all", "deny");
-	w = driver(BLUE, &nic);
+	enforce(card, "all", "deny");
+	w = driver(BLUE, card);
 	must(w, W_VFIO, 0, 1, 0);
 	must(w, W_RAISE, 0, 1, 1);
 	expect_is(evade_text(w, E_EXEC, 0, 0, 0, RED), 0, "execve");
@@ -555,7 +581,7 @@ static void evade_exec(void)
 	expect_is(ask(w, W_VFIO, 0, 1, 0), -EACCES, "binding");
 	expect_is(ask(w, W_WRITE, 0, 0, 0), -EACCES, "writing");
 	expect_is(ask(w, W_TAKE, 0, 0, 0), -EACCES, "reading");
-	COUNTS_OF(&nic, 0, 0, .denied = 3);
+	COUNTS_OF(card, 0, 0, .denied = 3);
 	/* And back. */
 	expect_is(evade_text(w, E_EXEC, 0, 0, 0, BLUE), 0, "execve");
 	expect_is(ask(w, W_TAKE, 0, 0, 0), 1, "reading as blue again");
@@ -566,12 +592,12 @@ static void evade_setuid(void)
 	struct worker *w;
 
 	loader_with(ENFORCE "contexts:\n  - { name: blue, match: { uid: 12345 } }\n"
-			     "devices:\n" ROW,
-		     nic.handle, "blue", "all", "deny");
-	w = vmm(NOBODY, &nic);
+			    "devices:\n" ROW,
+		    card->handle, "blue", "all", "deny");
+	w = vmm(NOBODY, card);
 	tried(w, E_SETUID, 12345, 0, 0);
-	expect_is(bind_all(w, &nic, IRQFD_FIRST), -EACCES, "binding after setuid");
-	must(w, W_ABSENT, 0, nic.vectors, 1);
+	expect_is(bind_all(w, card, IRQFD_FIRST), -EACCES, "binding after setuid");
+	must(w, W_ABSENT, 0, card->vectors, 1);
 }
 
 /* The process the operator meant is gone, its number is not. */
@@ -581,15 +607,15 @@ static void evade_pid(void)
 	char to[32];
 	pid_t pid;
 
-	enforce(&nic, "all", "deny");
-	w = vmm(NOBODY, &nic);
+	enforce(card, "all", "deny");
+	w = vmm(NOBODY, card);
 	pid = w->pid;
 	snprintf(to, sizeof(to), "pid:%d", pid);
-	verb(0, "allow", nic.handle, "all", "--to", to, NULL);
-	expect_is(bind_all(w, &nic, IRQFD_FIRST), 0, "binding");
-	must(w, W_ARRIVES, 0, nic.vectors, 1);
+	verb(0, "allow", card->handle, "all", "--to", to, NULL);
+	expect_is(bind_all(w, card, IRQFD_FIRST), 0, "binding");
+	must(w, W_ARRIVES, 0, card->vectors, 1);
 	worker_end(w, true);
-	expect_member(worker_with_pid(pid), &nic, false, "a process that got the same pid");
+	expect_member(worker_with_pid(pid), card, false, "a process that got the same pid");
 }
 
 /* What descends from a process a pid row named is not of who gets the pid next. */
@@ -599,9 +625,9 @@ static void evade_pid_heirs(void)
 	pid_t pid;
 
 #define POLICY(pid)                                                                                \
-	ENFORCE "contexts:\n  - { name: blue, match: { pid: %d } }\ndevices:\n" ROW, pid, nic.handle, \
-		"blue", "all", "deny"
-	w = driver(NOBODY, &nic);
+	ENFORCE "contexts:\n  - { name: blue, match: { pid: %d } }\ndevices:\n" ROW, pid,          \
+		card->handle, "blue", "all", "deny"
+	w = driver(NOBODY, card);
 	pid = w->pid;
 	loader_with(POLICY(pid));
 	heir = heir_of(w, NOBODY, 0);
@@ -610,7 +636,7 @@ static void evade_pid_heirs(void)
 	/* Other credentials: it no longer dies with its parent. */
 	tried(heir, E_SETUID, 12345, 0, 0);
 	worker_end(w, true);
-	loader_with(ENFORCE CONTEXTS "devices:\n" ROW, nic.handle, "blue", "all", "deny");
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW, card->handle, "blue", "all", "deny");
 	worker_with_pid(pid);
 	loader_with(POLICY(pid));
 #undef POLICY
@@ -623,8 +649,8 @@ static void evade_routing(void)
 {
 	struct worker *w, *red;
 
-	enforce(&nic, "[0-2]", "drop");
-	w = bound_vmm(BLUE, &nic);
+	enforce(card, "[0-2]", "drop");
+	w = bound_vmm(BLUE, card);
 	red = emulator(RED);
 	mark();
 	tried(w, E_ROUTE, 0, 40, 0);
@@ -639,8 +665,8 @@ static void evade_routing(void)
 	must(w, W_RAISE, 1, 1, 1);
 	must(w, W_WAIT, 3, 0, 0);
 	expect_is(ask(red, W_PENDING, 0, 0, 0), 0, "pending at the other's VM");
-	COUNTS_OF(&nic, 0, 1, .passed = 1);
-	COUNTS_OF(&nic, 3, 4, .dropped = 2);
+	COUNTS_OF(card, 0, 1, .passed = 1);
+	COUNTS_OF(card, 3, 4, .dropped = 2);
 }
 
 static void evade_ranges(void)
@@ -648,10 +674,22 @@ static void evade_ranges(void)
 	static const struct {
 		uint32_t start, count;
 	} bad[] = {
-		{ 0, 2 },	    { 2, 2 },		 { 0, 5 },	      { 1, 2048 },
-		{ 1, 2049 },	    { 1, 0x7fffffff },	 { 1, 0xffffffff },   { 3, 0xffffffff },
-		{ 0xffffffff, 1 },  { 0xffffffff, 2 },	 { 0xffffffff, 3 },   { 0x80000000, 1 },
-		{ 0xfffff801, 2049 }, { 0x10001, 1 },	 { 0xffff, 1 },	      { 2048, 1 },
+		{ 0, 2 },
+		{ 2, 2 },
+		{ 0, 5 },
+		{ 1, 2048 },
+		{ 1, 2049 },
+		{ 1, 0x7fffffff },
+		{ 1, 0xffffffff },
+		{ 3, 0xffffffff },
+		{ 0xffffffff, 1 },
+		{ 0xffffffff, 2 },
+		{ 0xffffffff, 3 },
+		{ 0x80000000, 1 },
+		{ 0xfffff801, 2049 },
+		{ 0x10001, 1 },
+		{ 0xffff, 1 },
+		{ 2048, 1 },
 	};
 	const uint32_t bind = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
 	const uint32_t inject = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
@@ -659,21 +697,22 @@ static void evade_ranges(void)
 	long ret, rows;
 	size_t i;
 
-	enforce(&nic, "[1-2]", "deny");
-	w = vmm(BLUE, &nic);
+	enforce(card, "[1-2]", "deny");
+	w = vmm(BLUE, card);
 	rows = map_count("stats");
-	must(w, W_IRQFD, 0, nic.vectors, 0);
+	must(w, W_IRQFD, 0, card->vectors, 0);
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		ret = evade(w, E_SET_IRQS, bad[i].start, bad[i].count, bind);
-		expect(ret == -EACCES || ret == -EINVAL || ret == -EFAULT, "start %u count %u: %s", bad[i].start,
-		       bad[i].count, rig_errname((int)ret));
+		expect(ret == -EACCES || ret == -EINVAL || ret == -EFAULT, "start %u count %u: %s",
+		       bad[i].start, bad[i].count, rig_errname((int)ret));
 	}
 	expect_is(vfio_bindings(), 0, "bindings");
 	/* A caller must not fill the map with what no device has: all five and the function. */
 	rows = map_count("stats") - rows;
-	expect(rows <= nic.vectors + 1, "%ld vectors are counted that do not exist", rows);
-	must(w, W_ABSENT, 0, nic.vectors, 1);
+	expect(rows <= card->vectors + 1, "%ld vectors are counted that do not exist", rows);
+	must(w, W_ABSENT, 0, card->vectors, 1);
 	must(w, W_VFIO, 1, 2, 0);
+	must(w, W_PENDING, 0, 0, 0); /* what the device kept from before */
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		ret = evade(w, E_SET_IRQS, bad[i].start, bad[i].count, inject);
 		expect(ret == -EACCES || ret == -EINVAL, "DATA_NONE start %u count %u: %s",
@@ -682,22 +721,29 @@ static void evade_ranges(void)
 	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending");
 	must(w, W_ARRIVES, 1, 2, 2);
 	/* The unauthorized end of a range, without an eventfd, is no violation. */
-	enforce(&nic, "[0-1]", "deny");
+	enforce(card, "[0-1]", "deny");
 	must(w, W_VFIO_OFF, 0, 0, 0);
 	mark();
 	expect_is(evade(w, E_SPARSE, 2, 5, 0), 0, "binding 0-1, unbinding 2-4");
 	must(w, W_ARRIVES, 0, 2, 2);
 	must(w, W_ABSENT, 2, 3, 1);
-	COUNTS_OF(&nic, 0, 1, .passed = 2);
-	COUNTS_OF(&nic, 2, 4, .denied = 0);
+	COUNTS_OF(card, 0, 1, .passed = 2);
+	COUNTS_OF(card, 2, 4, .denied = 0);
 	expect_is(evade(w, E_SPARSE, 0, 5, 0), 0, "unbinding all");
 }
 
 /* ---- evade.*: hooks that are taken away ----------------------------------------------- */
 
-static void ftrace(const char *value)
+static void ftrace(char value)
 {
-	write_text("/proc/sys/kernel/ftrace_enabled", value);
+	int fd = open("/proc/sys/kernel/ftrace_enabled", O_WRONLY | O_CLOEXEC);
+	bool done = fd >= 0 && write(fd, &value, 1) == 1;
+	int error = errno;
+
+	if (fd >= 0)
+		close(fd);
+	if (!done)
+		test_skip("kernel.ftrace_enabled cannot be changed: %s", rig_errname(error));
 }
 
 /* Nothing can be stopped meanwhile, but it is told, and found when it is over. */
@@ -706,20 +752,21 @@ static void evade_ftrace(void)
 	struct worker *w, *out;
 	struct json_object *ev;
 
-	enforce(&nic, "all", "drop");
+	enforce(card, "all", "drop");
 	w = vmm(BLUE, &edu);
-	out = vmm(NOBODY, &nic);
+	out = vmm(NOBODY, card);
 	expect_is(bind_all(w, &edu, IRQFD_FIRST), 0, "binding");
 	verb(0, "status", NULL);
 	mark();
-	ftrace("0");
+	ftrace('0');
 	ev = wait_for(10000, (ev = event_wait("alarm", "silent", NULL, NULL, 0))) ? ev : NULL;
 	if (ev)
 		expect_is(irqgate("status", NULL)->status, 1, "irqgate status, silent");
 	if (ev)
-		expect_is(bind_all(out, &nic, IRQFD_FIRST), 0, "binding while the hooks are silent");
+		expect_is(bind_all(out, card, IRQFD_FIRST), 0,
+			  "binding while the hooks are silent");
 	mark();
-	ftrace("1");
+	ftrace('1');
 	expect(ev, "no alarm within 10 s");
 	json_object_put(ev);
 	expect(wait_for(10000, !irqgate("status", NULL)->status), "status does not recover");
@@ -728,14 +775,14 @@ static void evade_ftrace(void)
 	json_object_put(ev);
 	expect_running(out);
 	must(w, W_ARRIVES, 0, 1, 2);
-	expect_state(nic.handle, 0, nic.vectors - 1, "quarantined");
-	must(out, W_ABSENT, 0, nic.vectors, 2);
+	expect_state(card->handle, 0, card->vectors - 1, "quarantined");
+	must(out, W_ABSENT, 0, card->vectors, 2);
 }
 
 /* ---- churn.* --------------------------------------------------------------------------- */
 
 static const char *const object_maps[] = { "bindings", "bound", "eventfds", "irqfds",
-					   "vms",      "held",	"agents",   "stats" };
+					   "vms",      "held",  "agents",   "stats" };
 #define OBJECT_MAPS (sizeof(object_maps) / sizeof(object_maps[0]))
 
 static void count_maps(long counts[OBJECT_MAPS])
@@ -752,8 +799,8 @@ static void expect_maps(const long before[OBJECT_MAPS])
 
 	for (i = 0; i < OBJECT_MAPS; i++)
 		expect(wait_for(3000, map_count(object_maps[i]) == before[i]),
-		       "%s has %ld elements, %ld before", object_maps[i],
-		       map_count(object_maps[i]), before[i]);
+		       "%s has %ld elements, %ld before", object_maps[i], map_count(object_maps[i]),
+		       before[i]);
 }
 
 #define ORDERS 48 /* 4! of ending, times 2 of beginning */
@@ -780,13 +827,13 @@ static void churn_of(const char *cgroup, const struct device *d, long rounds)
 
 static void churn_rounds(void)
 {
-	long rounds = from_environment("CHURN_ROUNDS", 192), before[OBJECT_MAPS], lost, unknown, i;
+	long rounds = from_environment("CHURN_ROUNDS", 96), before[OBJECT_MAPS], lost, unknown, i;
 	const long turn = 480;
 	struct counts good, bad;
 
-	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW, nic.handle, "blue", "all", "drop",
-		     edu.handle, "blue", "all", "drop");
-	churn_of(BLUE, &nic, 1);
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW, card->handle, "blue", "all", "drop",
+		    edu.handle, "blue", "all", "drop");
+	churn_of(BLUE, card, 1);
 	churn_of(NOBODY, &edu, 1);
 	expect_forgotten("before");
 	count_maps(before);
@@ -796,14 +843,14 @@ static void churn_rounds(void)
 	for (i = 0; i < rounds; i += turn) {
 		long n = rounds - i < turn ? rounds - i : turn;
 
-		churn_of(BLUE, &nic, n - n / 4);
+		churn_of(BLUE, card, n - n / 4);
 		churn_of(NOBODY, &edu, n / 4);
 	}
 	expect_forgotten("after the churn");
 	expect_maps(before);
 	expect_is(status_of("lost_bindings"), lost, "lost bindings");
 	expect_is(status_of("unknown_msis"), unknown, "MSIs of no binding");
-	good = counted(nic.handle, 0);
+	good = counted(card->handle, 0);
 	bad = counted(edu.handle, 0);
 	expect(good.passed >= rounds - rounds / 4 && !good.dropped && !good.leaked,
 	       "authorized: passed %ld, dropped %ld, leaked %ld", good.passed, good.dropped,
@@ -893,8 +940,8 @@ static void churn_reused_vm(void)
 	char old[64], now[64];
 	int i, reused = 0;
 
-	enforce(&nic, "all", "deny");
-	w = driver(BLUE, &nic);
+	enforce(card, "all", "deny");
+	w = driver(BLUE, card);
 	red = heir_of(w, RED, 0);
 	must(w, W_VFIO, 0, 1, 0);
 	for (i = 0; i < 4; i++) {
@@ -914,17 +961,18 @@ static void churn_reused_vm(void)
 		must(w, W_RAISE, 0, 1, 1);
 		expect_is(ask(red, W_PENDING, 0, 0, 0), 0, "pending at the other's VM");
 		expect_is(ask(w, W_TAKE, 0, 0, 0), 1, "count at the owner");
-		COUNTS_OF(&nic, 0, 0, .passed = 1, .denied = 1);
+		COUNTS_OF(card, 0, 0, .passed = 1, .denied = 1);
 		tried(red, E_VM_END, 0, 0, 0);
 	}
-	expect(reused, "no address was used again in %d rounds: nothing was tested", i);
+	expect(reused, "no address was used again in %d rounds: nothing was tested (%s, %s)", i,
+	       old, now);
 }
 
 /* ---- race.* ------------------------------------------------------------------------------ */
 
 #define RACE_POLICY(action)                                                                        \
-	ENFORCE CONTEXTS "devices:\n" ROW ROW, nic.handle, "blue", "[0,2-4]", action, edu.handle,  \
-		"blue", "all", "drop"
+	ENFORCE CONTEXTS "devices:\n" ROW ROW, card->handle, "blue", "[0,2-4]", action,            \
+		edu.handle, "blue", "all", "drop"
 
 /*
  * Everything at once, under streams of interrupts: vector 1 is allowed and revoked by
@@ -939,9 +987,9 @@ static void race(const char *action, bool rebind)
 	struct counts c;
 
 	loader_with(RACE_POLICY(action));
-	w = driver(BLUE, &nic);
-	verb(0, "allow", nic.handle, "1", "--to", "blue", NULL);
-	must(w, W_VFIO, 0, nic.vectors, 0);
+	w = driver(BLUE, card);
+	verb(0, "allow", card->handle, "1", "--to", "blue", NULL);
+	must(w, W_VFIO, 0, 5, 0);
 	binder = heir_of(w, BLUE, 1);
 	/* Whoever bound it last may read what is revoked. */
 	reader = rebind ? binder : w;
@@ -953,22 +1001,21 @@ static void race(const char *action, bool rebind)
 	must(w, W_STREAM, 1, 2000, 0);
 	must(calm, W_STREAM, 0, 3000, 0);
 	tried(reloader, E_LOOP, LOOP_HANGUP, (uint32_t)loader_pid(), 20000);
-	evade_text(flapper, E_LOOP, LOOP_FLAP, 4, 0, nic.handle);
+	evade_text(flapper, E_LOOP, LOOP_FLAP, 4, 0, card->handle);
 	if (rebind)
 		tried(binder, E_LOOP, LOOP_BIND, 1, 0);
-	for (i = 0; i < 5; i++) {
-		verb(0, "allow", nic.handle, "1", "--to", "blue", NULL);
+	for (i = 0; i < 3; i++) {
+		verb(0, "allow", card->handle, "1", "--to", "blue", NULL);
 		nap(20);
-		verb(0, "revoke", nic.handle, "1", NULL);
-		before = counted(nic.handle, 1).leaked;
+		before = counted(card->handle, 1).leaked;
+		verb(0, "revoke", card->handle, "1", NULL);
 		must(reader, W_TAKE, 1, 0, 0);
 		nap(200);
 		arrived = must(reader, W_TAKE, 1, 0, 0);
-		c = counted(nic.handle, 1);
-		/* Where a new bind is not refused it connects for a moment: a leak, and told. */
+		c = counted(card->handle, 1);
+		/* Where it is bound anew it may be connected for a moment: a leak, and told. */
 		expect(rebind ? arrived <= c.leaked - before : !arrived,
-		       "%ld arrived after revoke returned, %ld leaked", arrived,
-		       c.leaked - before);
+		       "%ld arrived after revoke returned, %ld leaked", arrived, c.leaked - before);
 	}
 	if (rebind)
 		tried(binder, E_LOOP_END, 0, 0, 0);
@@ -981,15 +1028,15 @@ static void race(const char *action, bool rebind)
 	expect_is(ask(calm, W_TAKE, 0, 0, 0), raised, "count of the other device");
 	COUNTS(&edu, .passed = raised);
 	/* It ends in order: what is authorized arrives, what is not does not. */
-	verb(0, "allow", nic.handle, "4", "--to", "blue", NULL);
-	verb(0, "revoke", nic.handle, "1", NULL);
-	must(w, W_EVENTFDS, nic.vectors, 0, 0);
+	verb(0, "allow", card->handle, "4", "--to", "blue", NULL);
+	verb(0, "revoke", card->handle, "1", NULL);
+	must(w, W_EVENTFDS, card->vectors, 0, 0);
 	must(w, W_VFIO_OFF, 0, 0, 0);
 	must(w, W_VFIO, 2, 3, 0);
 	mark();
 	must(w, W_RAISE, 1, 4, 2);
-	COUNTS_OF(&nic, 2, 4, .passed = 2);
-	COUNTS_OF(&nic, 1, 1, .passed = 0);
+	COUNTS_OF(card, 2, 4, .passed = 2);
+	COUNTS_OF(card, 1, 1, .passed = 0);
 	loader_stop(); /* it has said too much to be reloaded by the next test */
 }
 
@@ -1000,7 +1047,7 @@ static void race_revoke(void)
 
 static void race_rebind_deny(void)
 {
-	race("deny", false);
+	race("deny", true);
 }
 
 static void race_rebind_drop(void)
@@ -1041,11 +1088,11 @@ static void race_stream(void)
 static void loss_events(void)
 {
 	const long rounds = 100, each = 4 * 8;
-	long lost, reported, i;
+	long lost, reported = 0, i;
 	struct worker *w;
 
-	loader_with(AUDIT CONTEXTS "devices:\n" ROW, nic.handle, "blue", "[0]", "deny");
-	w = driver(BLUE, &nic);
+	loader_with(AUDIT CONTEXTS "devices:\n" ROW, card->handle, "blue", "[0]", "deny");
+	w = driver(BLUE, card);
 	mark();
 	lost = status_of("lost_events");
 	kill(loader_pid(), SIGSTOP);
@@ -1056,19 +1103,25 @@ static void loss_events(void)
 	}
 	for (i = 1; i <= 4; i++)
 		expect_is(ask(w, W_TAKE, (uint32_t)i, 0, 0), 8 * rounds, "count of vector %ld", i);
-	COUNTS_OF(&nic, 1, 4, .would_drop = 8 * rounds);
+	COUNTS_OF(card, 1, 4, .would_drop = 8 * rounds);
 	lost = status_of("lost_events") - lost;
 	kill(loader_pid(), SIGCONT);
 	expect(lost > 0, "%ld events fit into the ring buffer: nothing was tested", rounds * each);
-	wait_for(10000, (reported = events_of("audit", nic.handle)) + lost >= rounds * each);
+	/* Printing thousands takes its time: look now and then. */
+	for (i = 0; i < 30; i++) {
+		nap(1000);
+		reported = events_of("audit", card->handle);
+		if (reported + lost >= rounds * each)
+			break;
+	}
 	expect(reported + lost == rounds * each, "%ld reported and %ld lost of %ld", reported, lost,
 	       rounds * each);
 	/* And it goes on. */
 	mark();
 	tried(w, E_SWAP_VFIO, 0, 1, SWAP_VECTOR | SWAP_COUNT(4));
 	tried(w, E_BURST, 1, 4, 1);
-	expect(wait_for(5000, events_of("audit", nic.handle) == 4), "%ld events of 4 afterwards",
-	       events_of("audit", nic.handle));
+	expect(wait_for(5000, events_of("audit", card->handle) == 4), "%ld events of 4 afterwards",
+	       events_of("audit", card->handle));
 }
 
 /* A storm is told by its first events and its growth, and counted one by one. */
@@ -1104,6 +1157,7 @@ static const struct test tests[] = {
 	{ "evade.swap_irqfd", evade_swap_irqfd },
 	{ "evade.stalled", evade_stalled },
 	{ "evade.race", evade_race },
+	{ "evade.dash", evade_dash },
 	{ "evade.continued", evade_continued },
 	{ "evade.shared_vectors", evade_shared_vectors },
 	{ "evade.shared_devices", evade_shared_devices },
@@ -1134,5 +1188,6 @@ static const struct test tests[] = {
 
 struct test_set evade_tests(void)
 {
+	card = igb.vectors ? &igb : &nic;
 	return TEST_SET(tests, .loader_stays = true);
 }

@@ -86,7 +86,8 @@ static const char *hook_missing(void)
 	for (i = 0; i < n && !*name; i++) {
 		const char *hook = field(json_object_array_get_idx(all, i), "hook");
 
-		if (strncmp(hook, "irqfd_queued", 12) && strncmp(hook, "irqfd_registered", 16) &&
+		if (strncmp(hook, "inline_", 7) && strcmp(hook, "vector_changing") &&
+		    strncmp(hook, "irqfd_queued", 12) && strncmp(hook, "irqfd_registered", 16) &&
 		    !hook_live(all, hook))
 			snprintf(name, sizeof(name), "%s", hook);
 	}
@@ -967,144 +968,6 @@ static void context_later(void)
 	bound_vmm("t/later", &edu);
 }
 
-/* ---- host.* ----------------------------------------------------------------- */
-
-static void interface_of(const struct device *d, char name[IFNAMSIZ])
-{
-	char path[64];
-	struct dirent *e;
-	DIR *dir;
-
-	*name = '\0';
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/net", d->bdf);
-	dir = opendir(path);
-	while (dir && (e = readdir(dir)))
-		if (e->d_name[0] != '.')
-			snprintf(name, IFNAMSIZ, "%.*s", IFNAMSIZ - 1, e->d_name);
-	if (dir)
-		closedir(dir);
-}
-
-static void interface_up(const char *name, bool up)
-{
-	struct ifreq ifr = {};
-	struct sockaddr_in *addr = (void *)&ifr.ifr_addr;
-	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool ok;
-
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
-	addr->sin_family = AF_INET;
-	addr->sin_addr.s_addr = inet_addr("10.0.2.15");
-	ok = !up || !ioctl(sock, SIOCSIFADDR, &ifr);
-	ok = ok && !ioctl(sock, SIOCGIFFLAGS, &ifr);
-	ifr.ifr_flags = up ? ifr.ifr_flags | IFF_UP : ifr.ifr_flags & ~IFF_UP;
-	ok = ok && !ioctl(sock, SIOCSIFFLAGS, &ifr);
-	close(sock);
-	expect(ok, "cannot set up %s: %s", name, rig_errname(errno));
-}
-
-static void send_packets(void)
-{
-	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9) };
-	int i;
-
-	to.sin_addr.s_addr = inet_addr("10.0.2.2");
-	for (i = 0; i < 10; i++) {
-		sendto(sock, "x", 1, 0, (void *)&to, sizeof(to));
-		nap(30);
-	}
-	close(sock);
-}
-
-/* What the kernel itself counted for a device's MSIs. */
-static long kernel_count(const struct device *d)
-{
-	char path[300], text[256];
-	struct dirent *e;
-	long sum = 0;
-	FILE *f;
-	DIR *dir;
-	char *p;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/msi_irqs", d->bdf);
-	dir = opendir(path);
-	while (dir && (e = readdir(dir))) {
-		snprintf(path, sizeof(path), "/sys/kernel/irq/%s/per_cpu_count", e->d_name);
-		f = e->d_name[0] == '.' ? NULL : fopen(path, "re");
-		if (!f)
-			continue;
-		if (fgets(text, sizeof(text), f))
-			for (p = text; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
-				sum += atol(p);
-		fclose(f);
-	}
-	if (dir)
-		closedir(dir);
-	return sum;
-}
-
-/* The card sends now and then by itself: compare in a quiet moment. */
-static void expect_host_counts(const struct device *d, long base, bool leak)
-{
-	struct counts c;
-	long before, after, got;
-	int i;
-
-	for (i = 0; i < 10; i++) {
-		before = kernel_count(d);
-		c = counted_all(d->handle);
-		after = kernel_count(d);
-		if (before == after)
-			break;
-	}
-	expect(before == after, "the card does not get quiet");
-	after -= base;
-	got = leak ? c.leaked : c.passed;
-	expect(after > 3, "the card sent only %ld interrupts", after);
-	expect(got == after && !(leak ? c.passed : c.leaked) && !c.dropped,
-	       "passed %ld, leaked %ld, dropped %ld; the kernel counted %ld", c.passed, c.leaked,
-	       c.dropped, after);
-}
-
-static void host(const char *context, bool leak)
-{
-	char name[IFNAMSIZ];
-	long base;
-
-	if (rig_pci_release(nic.bdf))
-		test_skip("e1000e has no driver here");
-	expect(wait_for(5000, (interface_of(&nic, name), *name)), "no network interface");
-	nap(1000); /* udev may rename it */
-	interface_of(&nic, name);
-	interface_up(name, false);
-	loader_start(ENFORCE CONTEXTS "devices:\n" ROW, nic.handle, context, "all", "drop");
-	mark();
-	base = kernel_count(&nic);
-	interface_up(name, true);
-	nap(300);
-	send_packets();
-	nap(300);
-	expect_host_counts(&nic, base, leak);
-	interface_up(name, false);
-}
-
-static void host_registered(void)
-{
-	host("host", false);
-}
-
-/* It cannot be stopped, but neither is it called dropped. */
-static void host_foreign(void)
-{
-	struct json_object *ev;
-
-	host("blue", true);
-	ev = event_wait("leak", "context", "none", nic.handle, 0);
-	expect(ev, "no event of the leak");
-	json_object_put(ev);
-}
-
 /* ---- lifecycle.* ------------------------------------------------------------ */
 
 static void lifecycle(bool kill)
@@ -1523,8 +1386,6 @@ static const struct test tests[] = {
 	{ "context.uid", context_uid },
 	{ "context.pid", context_pid },
 	{ "context.later", context_later },
-	{ "host.registered", host_registered },
-	{ "host.foreign", host_foreign },
 	{ "lifecycle.exit", lifecycle_exit },
 	{ "lifecycle.kill", lifecycle_kill },
 	{ "lifecycle.unbind", lifecycle_unbind },
@@ -1547,7 +1408,7 @@ static const struct test last_tests[] = {
 
 int main(int argc, char **argv)
 {
-	struct test_set sets[8];
+	struct test_set sets[10];
 
 	if (argc > 2 && !strcmp(argv[1], "-w"))
 		return worker_main(argc - 2, argv + 2);
@@ -1560,10 +1421,12 @@ int main(int argc, char **argv)
 	sets[0] = TEST_SET(tests);
 	sets[1] = evade_tests();
 	sets[2] = matrix_tests();
-	sets[3] = adopt_tests();
-	sets[4] = upgrade_tests();
-	sets[5] = policy_tests();
-	sets[6] = ops_tests();
-	sets[7] = TEST_SET(last_tests);
-	return tests_run(sets, 8, argv + 1);
+	sets[3] = host_tests();
+	sets[4] = adopt_tests();
+	sets[5] = upgrade_tests();
+	sets[6] = policy_tests();
+	sets[7] = ops_tests();
+	sets[8] = inline_tests();
+	sets[9] = TEST_SET(last_tests);
+	return tests_run(sets, 10, argv + 1);
 }

@@ -132,7 +132,7 @@ void expect_counts(const char *handle, unsigned int first, unsigned int last, st
 
 struct counts_step {
 	struct counts now; /* of the vector, from the start */
-	struct counts row, all; /* of the vector, of all: since mark() */
+	struct counts row, all; /* of the vector, of all but the host's: since mark() */
 };
 
 /* What was counted since mark() or the last step, from which the next counts. */

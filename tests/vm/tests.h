@@ -27,8 +27,9 @@ struct test_set adopt_tests(void);
 /* upgrade.c: another irqgate takes over. */
 struct test_set upgrade_tests(void);
 
-/* matrix.c: paths x states x modes. */
+/* matrix.c, host.c: paths x states x modes. */
 struct test_set matrix_tests(void);
+struct test_set host_tests(void);
 
 /* policy.c: applying, reloading, learning and explaining policies, and telling. */
 struct test_set policy_tests(void);
@@ -39,5 +40,11 @@ void expect_privileges(bool unhooked); /* unhooked: a module is missing yet */
 
 /* evade.c: ways around irqgate, churn, races, loss. */
 struct test_set evade_tests(void);
+
+/* inline.c: the kernel module. */
+struct test_set inline_tests(void);
+
+/* Loads irqgate_hook or has irqgate let go of it; skips the test if there is none. */
+void hook_module(bool load);
 
 #endif

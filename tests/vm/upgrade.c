@@ -25,13 +25,14 @@ static void take_over(const char *build)
 	moved = worker_new(BLUE);
 	must(moved, W_EVENTFDS, 1, 0, 0); /* it runs */
 	expect_is(ask_text(moved, W_CGROUP, NOBODY), 0, "moving out");
+	mark();
 	must(w, W_ARRIVES, 0, 3, 2);
 	must(w, W_ABSENT, 3, 2, 2);
 	before = counted_all(nic.handle);
 	loader_stop();
 	mark();
 
-	must(w, W_STREAM, 3, 1000, 0);
+	must(w, W_STREAM, 3, 5000, 0);
 	must(foreign, (enum worker_op)E_LOOP, LOOP_WRITE, 0, 0);
 	irqgate_build(build);
 	loader_start(POLICY);
@@ -58,6 +59,7 @@ static void take_over(const char *build)
 	/* To the eventfd it came from, under the old build. */
 	verb(0, "allow", nic.handle, "3-4", "--to", "blue", NULL);
 	must(w, W_ARRIVES, 0, nic.vectors, 2);
+	worker_end(foreign, true);
 	worker_end(w, false);
 
 	/* Who a process is has not changed. */

@@ -360,6 +360,18 @@ static long race(const struct call *c)
 	return ret ? ret : arrived;
 }
 
+static long dash(const struct call *c)
+{
+	long ret = rig_irq_eventfds(worker_dev.fd, worker_dev.index, c->a, 1,
+				    &worker_eventfds[c->a]);
+
+	if (!ret)
+		ret = rig_dev_raise(&worker_dev, c->a);
+	if (!ret)
+		usleep(10000);
+	return ret ? ret : rig_eventfd_take(worker_eventfds[c->a]);
+}
+
 /* ---- odd arguments ------------------------------------------------------------ */
 
 static long compat_msi(const struct call *c)
@@ -701,8 +713,8 @@ static bool loop_stop;
 
 static long run_irqgate(const char *verb)
 {
-	char vector[12], *argv[] = { irqgate_path(), (char *)verb, loop_text, vector, NULL, NULL,
-				     NULL };
+	char vector[12],
+		*argv[] = { irqgate_path(), (char *)verb, loop_text, vector, NULL, NULL, NULL };
 	pid_t pid;
 	int status;
 
@@ -722,9 +734,11 @@ static long loop_round(const struct call *c)
 
 	switch ((enum loop)c->a) {
 	case LOOP_BIND:
-		ret = rig_irq_eventfds(worker_dev.fd, worker_dev.index, c->b, 1, &worker_eventfds[c->b]);
+		ret = rig_irq_eventfds(worker_dev.fd, worker_dev.index, c->b, 1,
+				       &worker_eventfds[c->b]);
 		return ret == -EACCES ? 0 : ret;
 	case LOOP_WRITE:
+		usleep(2000);
 		ret = rig_eventfd_signal(worker_eventfds[c->b]);
 		return ret == -EACCES ? 0 : -EEXIST;
 	case LOOP_HANGUP:
@@ -780,6 +794,8 @@ long serve_evade(const struct call *c)
 		return stall_end();
 	case E_RACE:
 		return race(c);
+	case E_DASH:
+		return dash(c);
 	case E_COMPAT_MSI:
 		return compat_msi(c);
 	case E_VHOST:

@@ -25,6 +25,7 @@ enum evade_op {
 	 * back; b is raised after each. Result: how often that arrived.
 	 */
 	E_RACE,
+	E_DASH, /* binds vector a and raises it at once. Result: how often that arrived */
 	E_COMPAT_MSI, /* KVM_SIGNAL_MSI as vector a, by the 32-bit system call */
 	/* VHOST_SET_VRING_CALL with the eventfd of vector a; b: by the 32-bit system call */
 	E_VHOST,

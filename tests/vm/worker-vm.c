@@ -15,7 +15,7 @@
 #define PORT(vector) (0x500 + (vector))
 #define PINS 24
 #define RESAMPLE_PIN(vector) (16 + (vector) % 8) /* from 16 on only the IOAPIC has them */
-#define RESAMPLE_LAPIC 0xe0
+#define RESAMPLE_LAPIC(pin) ((uint8_t)(0xe0 + (pin))) /* one that shared it would end too */
 
 static int level_trigger[PINS]; /* raises a level-triggered interrupt of the guest */
 
@@ -34,7 +34,7 @@ static long ioeventfd(uint32_t vector)
 static long resample(uint32_t vector)
 {
 	uint32_t pin = RESAMPLE_PIN(vector);
-	int ret = rig_vm_ioapic(&worker_vm, pin, RESAMPLE_LAPIC, true);
+	int ret = rig_vm_ioapic(&worker_vm, pin, RESAMPLE_LAPIC(pin), true);
 
 	if (ret)
 		return ret;
@@ -62,7 +62,7 @@ static long intx_taken(uint32_t vector, uint32_t ms)
 
 /* ---- the VMM itself ------------------------------------------------------- */
 
-#define PIT_PIN 2 /* where the usual routing has GSI 0 */
+#define PIT_PIN 0 /* where the usual routing has GSI 0 */
 #define CHIP_PIN 5
 #define LINE_PIN 6 /* and the next, for one that stays high raises no other */
 #define X2APIC_SELF_IPI 0x83f
@@ -73,7 +73,7 @@ static long intx_taken(uint32_t vector, uint32_t ms)
 #define CPUID_X2APIC (1U << 21)
 #define CR4_MCE (1U << 6)
 #define MC_VECTOR 18
-#define MCI_UNCORRECTED 0xb000000000000000ULL /* valid, uncorrected, enabled */
+#define MCI_FATAL 0xb200000000000000ULL /* valid, uncorrected, enabled, state lost */
 #define MC_BANKS 10
 #define PIT_ONE_SHOT 0
 #define PIT_COUNT 1193 /* 1 ms */
@@ -203,7 +203,7 @@ static int set_pit2(void)
 static int set_mce(void)
 {
 	static uint8_t bank; /* one that holds an error takes no other */
-	struct kvm_x86_mce mce = { .status = MCI_UNCORRECTED, .bank = bank++ % MC_BANKS };
+	struct kvm_x86_mce mce = { .status = MCI_FATAL, .bank = bank++ % MC_BANKS };
 
 	return vcpu_ioctl(KVM_X86_SET_MCE, &mce);
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Members move, and one becomes wider.
+# Members move, and one becomes wider. The layout itself is where it always is.
 /^_Static_assert/d
-s/^struct irqgate_\(binding\|eventfd\|irqfd\|vm\|counters\|ident\|state\) {$/&\n\t__u64 added;/
-s/^\t__u32 uid;$/\t__u64 uid;/
+s/^struct irqgate_\(binding\|eventfd\|irqfd\|vm\|counters\|ident\) {$/&\n\t__u64 added;/
+s/^\t__u64 layout;.*/&\n\t__u64 added;/
+s/^\t__u32 line;.*/\t__u64 line;/

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The inline gate: answers the module's writable tracepoints (hook/), with
+ * interrupts off, before the call that delivers an interrupt. The rules are those
+ * of every other hook; only what is done about them differs, for here an
+ * interrupt can be stopped.
+ *
+ * A drop happens before the hooks that observe the same function run; these are
+ * told what was counted already. What this cannot judge stays undecided, which the
+ * module takes as a drop where the eventfd is known to be protected.
+ */
+#include "hook.bpf.h"
+#include "msi.bpf.h"
+#include <irqgate/hook.h>
+
+/* Text of the modules whose signals were judged when VFIO was told to make them. */
+const volatile __u64 vfio_text[3][2] = {};
+
+static __always_inline bool from_vfio(__u64 caller)
+{
+	return (caller >= vfio_text[0][0] && caller < vfio_text[0][1]) ||
+	       (caller >= vfio_text[1][0] && caller < vfio_text[1][1]) ||
+	       (caller >= vfio_text[2][0] && caller < vfio_text[2][1]);
+}
+
+/* An MSI of a known binding. */
+static __always_inline __u32 gate_bound(struct irqgate_binding *b, struct irqgate_state *st)
+{
+	judge_fresh(b, st);
+	if (b->verdict == IRQGATE_VERDICT_NONE)
+		return IRQGATE_HOOK_UNDECIDED;
+	if (b->verdict >= IRQGATE_VERDICT_DROP && b->state == IRQGATE_BINDING_BOUND) {
+		account_dropped(b, 1);
+		return IRQGATE_HOOK_DROP;
+	}
+	account(b, 1);
+	return IRQGATE_HOOK_ALLOW;
+}
+
+/*
+ * An MSI that comes between request_irq and the hook that learns what was
+ * requested: its descriptor names the vector, and who is binding it is known. A
+ * vector nobody is seen to bind has no known context.
+ */
+static __always_inline __u32 gate_early(__u32 irq, __u64 trigger, struct irqgate_cpu *cpu)
+{
+	struct msi_desc *msi = (void *)cpu->msi_desc;
+	struct irqgate_device_key key = {};
+	struct listening who = {};
+	union decision r, seen;
+	__u64 *pending;
+	__u32 vector;
+
+	if (!msi || cpu->irq != irq)
+		return IRQGATE_HOOK_UNDECIDED; /* handled in a thread */
+	key.handle = device_handle(BPF_CORE_READ(msi, dev));
+	vector = BPF_CORE_READ(msi, msi_index);
+	r.raw = decide_vector(key.handle, vector, ident_gd(bpf_map_lookup_elem(&binders, &key)));
+	seen.raw = decide_listeners(key.handle, vector, trigger, &who);
+	if (seen.d.verdict > r.d.verdict)
+		r = seen;
+	if (r.d.verdict == IRQGATE_VERDICT_NONE)
+		return IRQGATE_HOOK_UNDECIDED;
+	pending = bpf_map_lookup_elem(&early_dropped, &irq);
+	if (r.d.verdict < IRQGATE_VERDICT_DROP)
+		pending = bpf_map_lookup_elem(&early, &irq);
+	if (pending)
+		__sync_fetch_and_add(pending, 1);
+	return r.d.verdict < IRQGATE_VERDICT_DROP ? IRQGATE_HOOK_ALLOW : IRQGATE_HOOK_DROP;
+}
+
+/*
+ * Read from the context at each use: up to 7.3 the verifier does not know such a
+ * pointer again that was kept on the stack.
+ */
+static __always_inline struct irqgate_hook_call *the_call(struct bpf_raw_tracepoint_args *ctx)
+{
+	return (void *)*(volatile __u64 *)&ctx->args[0];
+}
+
+static __always_inline __u32 gate_msi(__u32 irq, __u64 trigger)
+{
+	struct irqgate_irq_key key = { .irq = irq };
+	struct irqgate_state *st = the_state();
+	struct irqgate_cpu *cpu = this_cpu();
+	struct irqgate_binding *b;
+	__u32 verdict;
+
+	if (!st || !cpu)
+		return IRQGATE_HOOK_UNDECIDED;
+	if (!st->inline_gate)
+		return IRQGATE_HOOK_PASS;
+	b = bpf_map_lookup_elem(&bindings, &key);
+	if (b && b->trigger == trigger)
+		verdict = gate_bound(b, st);
+	else
+		verdict = gate_early(irq, trigger, cpu);
+	cpu->counted = trigger;
+	if (verdict == IRQGATE_HOOK_ALLOW) {
+		cpu->gated = trigger;
+		cpu->msi = trigger;
+	}
+	return verdict;
+}
+
+SEC("raw_tracepoint.w/irqgate_msi_tp")
+int inline_msi(struct bpf_raw_tracepoint_args *ctx)
+{
+	__u64 trigger = the_call(ctx)->eventfd;
+	__u32 irq = the_call(ctx)->irq;
+	__u32 verdict;
+
+	if (the_call(ctx)->verdict) /* by the program that this one is about to replace */
+		return 0;
+	verdict = gate_msi(irq, trigger);
+	the_call(ctx)->verdict = verdict;
+	return 0;
+}
+
+/*
+ * What VFIO itself signals beside MSIs was judged when it was told to, but for INTx,
+ * which may have turned unauthorized since. Everything else is whoever's who made
+ * the kernel hold the eventfd.
+ */
+static __always_inline __u32 gate_signal(__u64 efd, __u64 caller)
+{
+	struct irqgate_ident *signaller = NULL;
+	struct irqgate_state *st = the_state();
+	struct irqgate_cpu *cpu = this_cpu();
+	struct irqgate_binding *b;
+	struct irqgate_eventfd *e;
+	struct attempt a = {};
+	union decision r;
+
+	if (!st || !cpu)
+		return IRQGATE_HOOK_UNDECIDED;
+	if (cpu->gated == efd) {
+		cpu->gated = 0;
+		return IRQGATE_HOOK_ALLOW;
+	}
+	e = st->inline_gate ? eventfd_entry(efd) : NULL;
+	if (!e)
+		return IRQGATE_HOOK_PASS;
+	if (from_vfio(caller)) {
+		b = intx_of(e);
+		return b ? gate_bound(b, st) : IRQGATE_HOOK_ALLOW;
+	}
+	if (e->signaller.tgid)
+		signaller = &e->signaller;
+	r.raw = judge_signaller(as_number((void *)efd), signaller, &a);
+	if (r.d.verdict > IRQGATE_VERDICT_ALLOW && account_signal(&a, r, signaller, true))
+		return IRQGATE_HOOK_DROP;
+	return IRQGATE_HOOK_ALLOW;
+}
+
+SEC("raw_tracepoint.w/irqgate_signal_tp")
+int inline_signal(struct bpf_raw_tracepoint_args *ctx)
+{
+	__u64 caller = the_call(ctx)->caller;
+	__u64 efd = the_call(ctx)->eventfd;
+	__u32 verdict;
+
+	if (the_call(ctx)->verdict)
+		return 0;
+	verdict = gate_signal(efd, caller);
+	the_call(ctx)->verdict = verdict;
+	return 0;
+}
+
+/* Who is about to change a vector; a quarantine's change is not the agent's own. */
+HOOK2(vector_changing, "vfio_msi_set_vector_signal", __u64, vdev, __u64, vector)
+{
+	struct vfio_pci_core_device *dev = (void *)vdev;
+	struct irqgate_device_key key = { .handle = pci_handle(BPF_CORE_READ(dev, pdev)) };
+	struct irqgate_vector_key vkey = { .handle = key.handle, .vector = vector };
+	struct irqgate_ident *binder = ident_current();
+	struct irqgate_binding *b = NULL;
+	struct irqgate_irq_key *irq;
+
+	if (current_is_agent()) {
+		irq = bpf_map_lookup_elem(&bound, &vkey);
+		if (irq)
+			b = bpf_map_lookup_elem(&bindings, irq);
+		if (b)
+			bpf_map_update_elem(&binders, &key, &b->binder, BPF_ANY);
+	} else if (binder) {
+		bpf_map_update_elem(&binders, &key, binder, BPF_ANY);
+	}
+	return 0;
+}
+
+char _license[] SEC("license") = "GPL";

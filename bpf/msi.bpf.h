@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the hooks that observe interrupts and the inline gate have in common. */
+#ifndef IRQGATE_MSI_BPF_H
+#define IRQGATE_MSI_BPF_H
+
+#include "gate.bpf.h"
+
+static __always_inline struct irqgate_cpu *this_cpu(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&cpus, &zero);
+}
+
+/* Judge anew if something moved since. */
+static __always_inline void judge_fresh(struct irqgate_binding *b, struct irqgate_state *st)
+{
+	if (b->epoch != st->epoch || !b->verdict)
+		decide_binding(b);
+}
+
+/* An MSI of a binding arrived, by way of its handler. */
+static __always_inline void msi_seen(struct irqgate_binding *b)
+{
+	struct irqgate_state *st = the_state();
+
+	if (!st)
+		return;
+	judge_fresh(b, st);
+	account(b, 1);
+}
+
+/* An eventfd that carries INTx: VFIO signals it from its handler and when it unmasks. */
+static __always_inline struct irqgate_binding *intx_of(struct irqgate_eventfd *e)
+{
+	struct irqgate_irq_key key;
+	__u32 i;
+
+	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++) {
+		key.irq = e->source[i];
+		if (key.irq & IRQGATE_IRQ_INTX)
+			return bpf_map_lookup_elem(&bindings, &key);
+	}
+	return NULL;
+}
+
+/*
+ * Count and report a kernel-side signal that is not in order.
+ * @stopped: the inline gate can and will, unless it is only audited
+ * Return: it is to be stopped.
+ */
+static __always_inline bool account_signal(struct attempt *a, union decision r,
+					   struct irqgate_ident *signaller, bool stopped)
+{
+	struct irqgate_vector_key key = { .handle = a->handle, .vector = a->vector };
+	struct irqgate_vector_key nobody = {};
+	struct irqgate_counters *c;
+	struct irqgate_event *ev;
+	__u64 n;
+
+	if (r.d.verdict == IRQGATE_VERDICT_AUDIT)
+		stopped = false;
+	c = bpf_map_lookup_elem(&stats, &key);
+	if (!c) { /* none may be made here */
+		c = bpf_map_lookup_elem(&stats, &nobody);
+		if (!c)
+			return stopped;
+	}
+	if (r.d.verdict == IRQGATE_VERDICT_AUDIT) {
+		n = counted_why(c, &c->would_drop, r.d.reason, 1);
+	} else if (stopped) {
+		r.d.verdict = IRQGATE_VERDICT_DROP;
+		n = counted_why(c, &c->dropped, r.d.reason, 1);
+	} else {
+		r.d.verdict = IRQGATE_VERDICT_LEAK;
+		n = counted_why(c, &c->leaked, r.d.reason, 1);
+	}
+	ev = report_due(c, n) ? event_new(IRQGATE_EVENT_VERDICT) : NULL;
+	if (!ev)
+		return stopped;
+	ev->handle = a->handle;
+	ev->vector = a->vector;
+	ev->eventfd = a->eventfd;
+	ev->vm = a->vm;
+	ev->pid = signaller ? signaller->tgid : 0;
+	ev->verdict = r.d.verdict;
+	ev->reason = r.d.reason;
+	ev->level = stopped ? IRQGATE_LEVEL_INLINE : IRQGATE_LEVEL_NONE;
+	ev->gd_expected = r.d.gd;
+	ev->gd_actual = a->gd;
+	ev->count = n;
+	bpf_ringbuf_submit(ev, 0);
+	return stopped;
+}
+
+#endif

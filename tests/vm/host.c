@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * matrix.host.*: a card in the hands of its own driver. No hook stops its interrupts,
+ * but a device can be taken off the bus. What arrived is what the kernel counted.
+ */
+#include "matrix.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/pci_regs.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static void find_interface(char name[IFNAMSIZ])
+{
+	char path[64];
+	struct dirent *e;
+	DIR *dir;
+
+	*name = '\0';
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/net", nic.bdf);
+	dir = opendir(path);
+	while (dir && (e = readdir(dir)))
+		if (e->d_name[0] != '.')
+			snprintf(name, IFNAMSIZ, "%.*s", IFNAMSIZ - 1, e->d_name);
+	if (dir)
+		closedir(dir);
+}
+
+static void interface_up(const char *name, bool up)
+{
+	struct ifreq ifr = {};
+	struct sockaddr_in *addr = (void *)&ifr.ifr_addr;
+	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool ok;
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	addr->sin_family = AF_INET;
+	addr->sin_addr.s_addr = inet_addr("10.0.2.15");
+	ok = !up || !ioctl(sock, SIOCSIFADDR, &ifr);
+	ok = ok && !ioctl(sock, SIOCGIFFLAGS, &ifr);
+	ifr.ifr_flags = up ? ifr.ifr_flags | IFF_UP : ifr.ifr_flags & ~IFF_UP;
+	ok = ok && !ioctl(sock, SIOCSIFFLAGS, &ifr);
+	close(sock);
+	expect(ok, "cannot set up %s: %s", name, rig_errname(errno));
+}
+
+static void send_packets(void)
+{
+	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9) };
+	int i;
+
+	to.sin_addr.s_addr = inet_addr("10.0.2.2");
+	for (i = 0; i < 10; i++) {
+		sendto(sock, "x", 1, 0, (void *)&to, sizeof(to));
+		nap(20);
+	}
+	close(sock);
+}
+
+/* What the kernel itself counted for the card's MSIs. */
+static long kernel_count(void)
+{
+	char path[300], text[256];
+	struct dirent *e;
+	long sum = 0;
+	FILE *f;
+	DIR *dir;
+	char *p;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/msi_irqs", nic.bdf);
+	dir = opendir(path);
+	while (dir && (e = readdir(dir))) {
+		snprintf(path, sizeof(path), "/sys/kernel/irq/%s/per_cpu_count", e->d_name);
+		f = e->d_name[0] == '.' ? NULL : fopen(path, "re");
+		if (!f)
+			continue;
+		if (fgets(text, sizeof(text), f))
+			for (p = text; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
+				sum += atol(p);
+		fclose(f);
+	}
+	if (dir)
+		closedir(dir);
+	return sum;
+}
+
+
+static void traffic(void)
+{
+	send_packets();
+	nap(100);
+}
+
+/* The card's interface, with its address; the driver may have been away. */
+static void bring_up(void)
+{
+	char name[IFNAMSIZ];
+
+	if (rig_pci_release(nic.bdf))
+		test_skip("e1000e has no driver here");
+	expect(wait_for(5000, (find_interface(name), *name)), "no network interface");
+	interface_up(name, false);
+	interface_up(name, true);
+	traffic();
+}
+
+/* No driver, or not bus master. */
+static bool is_isolated(void)
+{
+	char path[64], name[IFNAMSIZ];
+	uint16_t command = PCI_COMMAND_MASTER;
+	int fd;
+
+	find_interface(name);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", nic.bdf);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	expect(fd >= 0 && pread(fd, &command, sizeof(command), PCI_COMMAND) == sizeof(command),
+	       "%s: %s", path, rig_errname(errno));
+	close(fd);
+	return !*name || !(command & PCI_COMMAND_MASTER);
+}
+
+/* ---- cells ------------------------------------------------------------------ */
+
+static const struct {
+	const char *name, *what, *action, *why;
+} paths[] = {
+	{ "host.deny", "device MSI -> host driver", "deny",
+	  "a host driver's interrupt passes no hook that could stop it; on_violation: isolate "
+	  "takes the device off the bus" },
+	{ "host.isolate", "the same with on_violation: isolate", "isolate", NULL },
+};
+
+#define PATHS (sizeof(paths) / sizeof(paths[0]))
+/* In audit mode nothing is isolated. */
+#define CELLS (PATHS * STATES + STATES)
+
+static struct cell {
+	size_t path;
+	enum mode mode;
+	enum state state;
+} cells[CELLS];
+static struct test tests[CELLS];
+
+/* What the table says of the card; unlisted devices are to be denied. */
+static void load(const struct cell *c)
+{
+	const char *mode = c->mode == ENFORCED ? ENFORCE : AUDIT;
+	const char *action = paths[c->path].action;
+	char rows[4096];
+
+	host_rows(rows, sizeof(rows));
+	if (c->state == UNAUTHORIZED && c->path == 0)
+		loader_with("%s" MATRIX_CONTEXTS MATRIX_DEFAULTS "devices:\n%s", mode, rows);
+	else
+		loader_with("%s" MATRIX_CONTEXTS MATRIX_DEFAULTS "devices:\n%s" ROW, mode, rows,
+			    nic.handle, c->state == WRONG ? "blue" : "host",
+			    c->state == UNAUTHORIZED ? "[4]" : "all", action);
+}
+
+/* The card sends now and then by itself: compare in a quiet moment. */
+static void expect_counted(long base, bool bad, enum mode mode)
+{
+	long before, after, got;
+	struct counts c;
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		before = kernel_count();
+		c = counted_all(nic.handle);
+		after = kernel_count();
+		if (before == after)
+			break;
+	}
+	expect(before == after, "the card does not get quiet");
+	after -= base;
+	expect(after > 3, "the card sent only %ld interrupts", after);
+	got = !bad ? c.passed : mode == ENFORCED ? c.leaked : c.would_drop;
+	expect(got == after && c.passed + c.leaked + c.would_drop == got && !c.dropped,
+	       "passed %ld, leaked %ld, would_drop %ld, dropped %ld; the kernel counted %ld",
+	       c.passed, c.leaked, c.would_drop, c.dropped, after);
+}
+
+static void expect_isolated(void)
+{
+	long base;
+
+	expect(wait_for(3000, is_isolated()), "not isolated");
+	nap(100);
+	base = kernel_count();
+	traffic();
+	expect(kernel_count() <= base, "%ld arrived of an isolated card",
+	       kernel_count() - base);
+}
+
+static void run_cell(void)
+{
+	const struct cell *c = &cells[test_current - tests];
+	bool bad = c->state != AUTHORIZED;
+	/* An operator's order holds in audit mode, too. */
+	enum mode mode = c->state == REVOKED ? ENFORCED : c->mode;
+	struct cell authorized = *c;
+	const char *level = "leak";
+	long base;
+
+	authorized.state = AUTHORIZED;
+	load(c->state == REVOKED ? c : &authorized);
+	bring_up();
+	if (c->state == REVOKED)
+		verb(0, "revoke", nic.handle, "all", NULL);
+	else
+		load(c);
+	mark();
+	base = kernel_count();
+	traffic();
+	if (bad && mode == ENFORCED && !paths[c->path].why) {
+		expect_isolated();
+		level = "isolate";
+		load(&authorized);
+	} else {
+		expect_counted(base, bad, mode);
+	}
+	if (bad && c->mode == ENFORCED)
+		printf("matrix\t%s\t%s\t%s\t%s\t%s\n", paths[c->path].name, paths[c->path].what,
+		       state_names[c->state], level, paths[c->path].why ?: "");
+}
+
+struct test_set host_tests(void)
+{
+	static char names[CELLS][64];
+	size_t n = 0, path;
+	int mode, state;
+
+	for (path = 0; path < PATHS; path++) {
+		for (mode = 0; mode < MODES; mode++) {
+			if (mode == AUDITED && !paths[path].why)
+				continue;
+			for (state = 0; state < STATES; state++) {
+				cells[n] = (struct cell){ path, mode, state };
+				snprintf(names[n], sizeof(names[n]), "matrix.%s.%s.%s",
+					 paths[path].name, mode_names[mode], state_names[state]);
+				tests[n] = (struct test){ names[n], run_cell };
+				n++;
+			}
+		}
+	}
+	return (struct test_set){ .tests = tests, .count = n, .loader_stays = true };
+}

@@ -1,0 +1,544 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * inline.*: the kernel module of hook/ and the gate irqgate makes of it. The paths
+ * it stops are in matrix.c; this is about coming and going, and what is between.
+ */
+#include "tests.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define SYSFS "/sys/module/irqgate_hook"
+#define TRACEFS "/sys/kernel/tracing"
+#define CONTEXTS                                                                                   \
+	"contexts:\n"                                                                              \
+	"  - { name: blue, match: { cgroup: /t/blue } }\n"
+
+static bool text_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	close(fd);
+	return ok;
+}
+
+static void parameter(const char *name, char value[32])
+{
+	char path[128];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), SYSFS "/parameters/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = read(fd, value, 31);
+	close(fd);
+	expect(n > 0, "%s: %s", path, rig_errname(errno));
+	value[n] = '\0';
+}
+
+static long number_of(const char *name)
+{
+	char value[32];
+
+	parameter(name, value);
+	return atol(value);
+}
+
+static bool armed(void)
+{
+	char value[32];
+
+	parameter("armed", value);
+	return *value == 'Y';
+}
+
+static int insmod(void)
+{
+	static char path[512];
+	char *argv[] = { "/sbin/insmod", path, NULL };
+	struct utsname uts;
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 128);
+	char *slash;
+
+	uname(&uts);
+	path[n > 0 ? n : 0] = '\0';
+	slash = strstr(path, "/tests/vmtest");
+	snprintf(slash ? slash : path, 128, "/hook/%.64s/irqgate_hook.ko", uts.release);
+	if (access(path, R_OK))
+		test_skip("no irqgate_hook.ko was built for this kernel");
+	return run(argv)->status;
+}
+
+static bool rmmod(void)
+{
+	char *argv[] = { "/sbin/rmmod", "irqgate_hook", NULL };
+
+	return !run(argv)->status;
+}
+
+static bool hooked(void)
+{
+	return !access(SYSFS, F_OK);
+}
+
+void hook_module(bool load)
+{
+	if (load == hooked())
+		return;
+	if (load) {
+		expect(!insmod(), "insmod irqgate_hook.ko failed");
+		return;
+	}
+	if (armed() && !loader_pid())
+		unload(); /* nobody lives to let go of it */
+	text_write(SYSFS "/parameters/armed", "0");
+	expect(wait_for(10000, rmmod()), "irqgate_hook cannot be unloaded");
+}
+
+/* As after depmod: a loader keeps the capabilities to attach when it is loaded later. */
+static void install(void)
+{
+	static const char copy[] = "/run/irqgate-modules.dep";
+	static bool done;
+	char path[256];
+	struct utsname uts;
+	FILE *f;
+
+	if (done)
+		return;
+	uname(&uts);
+	snprintf(path, sizeof(path), "/lib/modules/%s/modules.dep", uts.release);
+	run((char *[]){ "/bin/cp", path, (char *)copy, NULL });
+	f = fopen(copy, "ae");
+	expect(f, "%s: %s", copy, rig_errname(errno));
+	fputs("updates/dkms/irqgate_hook.ko:\n", f);
+	fclose(f);
+	expect(!mount(copy, path, NULL, MS_BIND, NULL), "%s: %s", path, rig_errname(errno));
+	done = true;
+}
+
+/* What the kernel complained about since kernel_log_mark(). */
+static int kernel_log = -1;
+
+static void kernel_log_mark(void)
+{
+	if (kernel_log >= 0)
+		close(kernel_log);
+	kernel_log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	lseek(kernel_log, 0, SEEK_END);
+}
+
+static void expect_clean_log(void)
+{
+	static const char *const bad[] = { "WARNING",         "BUG",    "Oops",
+					   "INFO: rcu",       "lockup", "ftrace faults",
+					   "failed to modify" };
+	char line[2048];
+	size_t i;
+	ssize_t n;
+
+	while ((n = read(kernel_log, line, sizeof(line) - 1)) > 0 || (n < 0 && errno == EPIPE)) {
+		line[n > 0 ? n : 0] = '\0';
+		for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+			expect(!strstr(line, bad[i]), "the kernel says: %s", line);
+	}
+}
+
+/*
+ * VECTORS of the card are blue's, and the edu: that sends nothing but what it is told
+ * to, where every interrupt is to be accounted for.
+ */
+static void start(const char *vectors)
+{
+	loader_start(ENFORCE CONTEXTS "devices:\n" ROW ROW, nic.handle, "blue", vectors, "drop",
+		     edu.handle, "blue", "all", "drop");
+}
+
+static void expect_gate(bool on)
+{
+	const char *reason = on ? "gate-on" : "gate-off";
+	struct json_object *ev = NULL;
+
+	/* Loading programs takes long under emulation. */
+	wait_for(60000, (ev = event_find("none", reason, "inline", NULL, 0)));
+	expect(ev, "no event that the inline gate %s", on ? "is in force" : "went");
+	json_object_put(ev);
+	expect(on == (hooked() && armed()), "the module is %sarmed", on ? "not " : "");
+}
+
+/* Binds all vectors of a function: a VMM, or a user-space driver. */
+static struct worker *binder(const char *cgroup, const struct device *d, bool vm)
+{
+	struct worker *w = worker_new(cgroup);
+
+	expect(ask_text(w, W_OPEN, d->bdf) >= d->vectors, "cannot open %s", d->bdf);
+	must(w, W_EVENTFDS, nic.vectors, 0, 0);
+	if (vm) {
+		must(w, W_VM, d->vectors, 0, 0);
+		must(w, W_IRQFD, 0, d->vectors, 0);
+	}
+	must(w, W_VFIO, 0, d->vectors, 0);
+	return w;
+}
+
+static struct worker *card(const char *cgroup, bool vm)
+{
+	return binder(cgroup, &nic, vm);
+}
+
+#define COUNTS(first, last, ...)                                                                   \
+	expect_counts(nic.handle, first, last, (struct counts){ __VA_ARGS__ })
+
+/* The module comes and goes while an unauthorized vector is bound and sends. */
+static void inline_comes_and_goes(void)
+{
+	const struct output *o;
+	struct worker *w;
+	struct counts c;
+
+	install();
+	hook_module(false);
+	kernel_log_mark();
+	start("[0-2]");
+	o = irqgate("probe", NULL);
+	expect(strstr(o->out, "irqgate_hook is not loaded"), "probe says %s", o->out);
+	mark();
+	hook_module(true);
+	expect_gate(true);
+	o = irqgate("probe", NULL);
+	expect(!strstr(o->out, "irqgate_hook is not loaded"), "probe says %s", o->out);
+	expect(!rmmod(), "the module can be unloaded while the gate is in force");
+	expect(!text_write("/proc/sys/kernel/ftrace_enabled", "0"), "ftrace can be switched off");
+
+	w = card("t/blue", true);
+	mark();
+	must(w, W_STREAM, 3, 3000, 0);
+	nap(200);
+	expect_state(nic.handle, 3, 3, "bound");
+	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending under the gate");
+	hook_module(false);
+	expect_gate(false);
+	expect_state(nic.handle, 3, 3, "quarantined");
+	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending without the gate");
+	must(w, W_STREAM_STOP, 0, 0, 0);
+	nap(50);
+	c = counted(nic.handle, 3);
+	expect(!c.leaked && !c.passed && c.dropped, "leaked %ld, passed %ld, dropped %ld", c.leaked,
+	       c.passed, c.dropped);
+	must(w, W_ARRIVES, 0, 3, 2);
+	expect_clean_log();
+}
+
+/* A module of another version is left alone. */
+static void inline_version(void)
+{
+	struct json_object *ev;
+
+	hook_module(true);
+	expect(!close(creat("/run/irqgate-version", 0644)) &&
+		       text_write("/run/irqgate-version", "999\n"),
+	       "/run/irqgate-version: %s", rig_errname(errno));
+	expect(!mount("/run/irqgate-version", SYSFS "/version", NULL, MS_BIND, NULL), "mount: %s",
+	       rig_errname(errno));
+	start("all");
+	ev = event_find("none", "gate-on", NULL, NULL, 0);
+	umount(SYSFS "/version");
+	expect(!ev, "a module of another version was taken");
+	expect(!armed(), "the module is armed");
+	expect(strstr(irqgate("show", "hooks", NULL)->out, "inline_msi"), "no row inline_msi");
+}
+
+/*
+ * Without a loader: the bind need not be refused, not one MSI gets through, and
+ * who is authorized again gets the next.
+ */
+static void inline_without_loader(void)
+{
+	struct worker *w;
+	int i;
+
+	hook_module(true);
+	kernel_log_mark();
+	start("all");
+	expect(armed(), "the gate is not in force when the loader is ready");
+	loader_kill();
+	w = card("t/nobody", true);
+	mark();
+	must(w, W_ABSENT, 0, nic.vectors, 3);
+	COUNTS(0, nic.vectors - 1, .dropped = 3);
+	expect_state(nic.handle, 0, nic.vectors - 1, "bound");
+	worker_end(w, false);
+
+	w = card("t/blue", true);
+	must(w, W_ARRIVES, 0, nic.vectors, 1);
+	mark();
+	for (i = 0; i < 5; i++) {
+		verb(0, "revoke", nic.handle, "1", NULL);
+		must(w, W_ABSENT, 1, 1, 1);
+		verb(0, "allow", nic.handle, "1", "--to", "blue", NULL);
+		must(w, W_ARRIVES, 1, 1, 1);
+	}
+	COUNTS(1, 1, .passed = 5, .dropped = 5);
+	worker_end(w, false);
+
+	/* The same at a reader, whose eventfd must not have counted. */
+	w = card("t/blue", false);
+	mark();
+	for (i = 0; i < 3; i++) {
+		verb(0, "revoke", nic.handle, "2", NULL);
+		must(w, W_RAISE, 2, 1, 2);
+		verb(0, "allow", nic.handle, "2", "--to", "blue", NULL);
+		expect_is(ask(w, W_TAKE, 2, 0, 0), 0, "count after drops");
+		must(w, W_RAISE, 2, 1, 1);
+		nap(20);
+		expect_is(ask(w, W_TAKE, 2, 0, 0), 1, "count after one");
+	}
+	COUNTS(2, 2, .passed = 3, .dropped = 6);
+	expect_clean_log();
+}
+
+/* MSIs that come in the middle of binding, before anything can be learned of it. */
+static void inline_early(void)
+{
+	struct worker *w;
+	struct counts c;
+	int i;
+
+	hook_module(true);
+	start("all");
+	w = card("t/nobody", true);
+	mark();
+	must(w, W_STREAM, 1, 100, 0);
+	for (i = 0; i < 30; i++)
+		must(w, W_VFIO, 0, nic.vectors, 0);
+	must(w, W_STREAM_STOP, 0, 0, 0);
+	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending");
+	c = counted(nic.handle, 1);
+	expect(c.dropped && !c.leaked && !c.passed, "dropped %ld, leaked %ld, passed %ld",
+	       c.dropped, c.leaked, c.passed);
+	worker_end(w, false);
+
+	w = card("t/blue", false);
+	mark();
+	must(w, W_STREAM, 1, 100, 0);
+	for (i = 0; i < 30; i++)
+		must(w, W_VFIO, 0, nic.vectors, 0);
+	must(w, W_STREAM_STOP, 0, 0, 0);
+	c = counted(nic.handle, 1);
+	expect(!c.dropped && !c.leaked && c.passed,
+	       "of an authorized vector dropped %ld, leaked %ld", c.dropped, c.leaked);
+	expect_is(ask(w, W_TAKE, 1, 0, 0), c.passed, "count at the owner");
+}
+
+/* A program that decides nothing, at a tracepoint of the module. */
+static int observe(const char *tracepoint)
+{
+	struct bpf_insn insns[] = { { .code = 0xb7 }, { .code = 0x95 } }; /* r0 = 0; exit */
+	union bpf_attr attr = {
+		.prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT,
+		.insn_cnt = 2,
+		.insns = (uint64_t)(uintptr_t)insns,
+		.license = (uint64_t)(uintptr_t) "GPL",
+	};
+	int prog = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr)), link;
+
+	expect(prog >= 0, "BPF_PROG_LOAD: %s", rig_errname(errno));
+	attr = (union bpf_attr){ .raw_tracepoint = { .name = (uint64_t)(uintptr_t)tracepoint,
+						     .prog_fd = (uint32_t)prog } };
+	link = (int)syscall(SYS_bpf, BPF_RAW_TRACEPOINT_OPEN, &attr, sizeof(attr));
+	expect(link >= 0, "attaching to %s: %s", tracepoint, rig_errname(errno));
+	close(prog);
+	return link;
+}
+
+static void expect_count(struct worker *w, long count, const char *when)
+{
+	must(w, W_RAISE, 0, 1, 3);
+	nap(50);
+	expect_is(ask(w, W_TAKE, 0, 0, 0), count, "count %s", when);
+}
+
+/* Without a decision: nothing changes for observers, a drop when one was promised. */
+static void inline_undecided(void)
+{
+	struct worker *w;
+	int msi, sig;
+
+	unload();
+	hook_module(false);
+	hook_module(true);
+	w = card(NULL, false);
+	must(w, W_GIVE, 4, TAKER_AIO, 0);
+	expect_count(w, 3, "without a program");
+	msi = observe("irqgate_msi_tp");
+	sig = observe("irqgate_signal_tp");
+	expect_count(w, 3, "with observers");
+	expect(text_write(SYSFS "/parameters/armed", "1"), "armed: %s", rig_errname(errno));
+	expect_count(w, 0, "undecided");
+	expect_is(number_of("undecided_dropped"), 3, "undecided_dropped");
+	must(w, W_HAVE_SIGNALLED, 4, TAKER_AIO, 0);
+	expect_is(ask(w, W_COUNT, 4, 2000, 0), 1, "a signal of an unrelated eventfd");
+	expect(number_of("undecided_passed") >= 1, "undecided_passed is 0");
+	close(msi);
+	close(sig);
+	/* The last reference goes with the grace period. */
+	expect(wait_for(5000, (must(w, W_RAISE, 0, 1, 1), nap(20), ask(w, W_TAKE, 0, 0, 0) == 1)),
+	       "nothing arrives after the programs went");
+	expect(!armed(), "still armed without a program");
+	worker_end(w, false);
+
+	/* What a program called protected stays so when it is skipped. */
+	start("all");
+	w = card("t/blue", false);
+	must(w, W_GIVE, 0, TAKER_AIO, 0);
+	expect_count(w, 3, "under the gate");
+	sig = observe("irqgate_signal_tp");
+	msi = observe("irqgate_msi_tp");
+	loader_kill();
+	run((char *[]){ "/bin/rm", "-r", "/sys/fs/bpf/irqgate", NULL });
+	nap(1500);
+	expect(armed(), "not armed any more");
+	must(w, W_HAVE_SIGNALLED, 0, TAKER_AIO, 0);
+	expect_is(ask(w, W_COUNT, 0, 200, 0), 0, "an undecided signal to a protected eventfd");
+	close(msi);
+	close(sig);
+	hook_module(false);
+}
+
+static void tracer(bool on)
+{
+	if (on) {
+		text_write(TRACEFS "/set_ftrace_filter", "vfio_msihandler\n");
+		text_write(TRACEFS "/set_ftrace_filter", "eventfd_signal_mask\n");
+		expect(text_write(TRACEFS "/current_tracer", "function"), "current_tracer: %s",
+		       rig_errname(errno));
+	} else {
+		text_write(TRACEFS "/current_tracer", "nop");
+	}
+}
+
+static unsigned int rounds(unsigned int usual)
+{
+	const char *factor = getenv("IRQGATE_LONG");
+
+	return usual * (factor ? (unsigned int)atoi(factor) : 1);
+}
+
+/*
+ * Under a stream of interrupts, with irqgate's trampolines and the function tracer
+ * on the same functions.
+ */
+static void inline_churn(void)
+{
+	struct worker *w, *bad;
+	unsigned int i;
+	long raised;
+
+	install();
+	hook_module(false);
+	kernel_log_mark();
+	mount("tracefs", TRACEFS, "tracefs", 0, NULL);
+	start("all");
+	loader_stop(); /* or it would attach each time */
+	w = binder("t/blue", &edu, false);
+	mark();
+	must(w, W_STREAM, 0, 300, 0);
+	for (i = 0; i < rounds(25); i++) {
+		if (i % 8 == 2)
+			tracer(true);
+		hook_module(true);
+		if (i % 8 == 4)
+			tracer(false);
+		hook_module(false);
+	}
+	tracer(false);
+	raised = must(w, W_STREAM_STOP, 0, 0, 0);
+	nap(50);
+	expect(raised > 1000, "only %ld raised", raised);
+	expect_is(ask(w, W_TAKE, 0, 0, 0), raised, "count at the owner");
+	expect_counts(edu.handle, 0, 0, (struct counts){ .passed = raised });
+
+	/* With its programs coming and going too, and a vector that is dropped. */
+	worker_end(w, false);
+	start("all");
+	w = binder("t/blue", &edu, false);
+	bad = card("t/nobody", false);
+	mark();
+	must(w, W_STREAM, 0, 1000, 0);
+	for (i = 0; i < rounds(2); i++) {
+		hook_module(true);
+		expect(wait_for(60000, armed()), "the gate does not come");
+		must(bad, W_RAISE, 1, 1, 2);
+		hook_module(false);
+		must(bad, W_RAISE, 1, 1, 2);
+	}
+	raised = must(w, W_STREAM_STOP, 0, 0, 0);
+	nap(50);
+	expect_is(ask(w, W_TAKE, 0, 0, 0), raised, "count at the owner");
+	expect_is(ask(bad, W_TAKE, 1, 0, 0), 0, "count of the vector that is not authorized");
+	expect_counts(edu.handle, 0, 0, (struct counts){ .passed = raised });
+	COUNTS(1, 1, .dropped = 4 * (long)rounds(2));
+	expect_clean_log();
+}
+
+/* Not one authorized interrupt is lost, not one other gets through. */
+static void inline_lossless(void)
+{
+	const long wanted = (long)rounds(20000);
+	struct worker *w, *bad;
+	long raised, stopped = 0;
+
+	hook_module(true);
+	kernel_log_mark();
+	start("all");
+	w = binder("t/blue", &edu, false);
+	bad = card("t/nobody", false);
+	mark();
+	must(w, W_STREAM, 0, 0, 0);
+	while (counted(edu.handle, 0).passed < wanted) {
+		must(bad, W_RAISE, 1, 1, 1);
+		stopped++;
+		nap(500);
+	}
+	raised = must(w, W_STREAM_STOP, 0, 0, 0);
+	nap(50);
+	expect_is(ask(w, W_TAKE, 0, 0, 0), raised, "count at the owner");
+	expect_is(ask(bad, W_TAKE, 1, 0, 0), 0, "count of the vector that is not authorized");
+	expect_counts(edu.handle, 0, 0, (struct counts){ .passed = raised });
+	COUNTS(1, 1, .dropped = stopped);
+	expect(!number_of("undecided_dropped") && !number_of("undecided_passed"),
+	       "calls were left undecided");
+	expect_clean_log();
+}
+
+/* The others run without the module. */
+static void inline_gone(void)
+{
+	hook_module(false);
+}
+
+static const struct test tests[] = {
+	{ "inline.comes_and_goes", inline_comes_and_goes },
+	{ "inline.version", inline_version },
+	{ "inline.without_loader", inline_without_loader },
+	{ "inline.early", inline_early },
+	{ "inline.lossless", inline_lossless },
+	{ "inline.undecided", inline_undecided },
+	{ "inline.churn", inline_churn },
+	{ "inline.gone", inline_gone },
+};
+
+struct test_set inline_tests(void)
+{
+	return TEST_SET(tests);
+}
