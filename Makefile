@@ -135,7 +135,6 @@ docs-paths:
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 SBINDIR := $(PREFIX)/sbin
-LIBEXECDIR := $(PREFIX)/libexec
 MANDIR := $(PREFIX)/share/man
 DOCDIR := $(PREFIX)/share/doc/irqgate
 UNITDIR ?= $(PREFIX)/lib/systemd/system
@@ -143,11 +142,16 @@ TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 INSTALL ?= install
 
-$(OUT)/irqgate.service: packaging/systemd/irqgate.service.in Makefile
-	$(call say,GEN,$@)
-	$(Q)sed 's|@sbindir@|$(SBINDIR)|; s|@sysconfdir@|$(SYSCONFDIR)|' $< > $@
+substitute = sed 's|@sbindir@|$(SBINDIR)|; s|@sysconfdir@|$(SYSCONFDIR)|' $< > $@
 
-install: all $(OUT)/irqgate.service
+# Always anew: they depend on what PREFIX is now.
+$(OUT)/irqgate.service: packaging/systemd/irqgate.service.in FORCE
+	$(Q)$(substitute)
+
+$(OUT)/qemu: libvirt/qemu.in FORCE
+	$(Q)$(substitute)
+
+install: all $(OUT)/irqgate.service $(OUT)/qemu
 	$(INSTALL) -D -m 755 $(OUT)/irqgate $(DESTDIR)$(SBINDIR)/irqgate
 	$(INSTALL) -D -m 644 $(OUT)/irqgate.service $(DESTDIR)$(UNITDIR)/irqgate.service
 	$(INSTALL) -D -m 644 packaging/systemd/irqgate.tmpfiles $(DESTDIR)$(TMPFILESDIR)/irqgate.conf
@@ -158,9 +162,8 @@ install: all $(OUT)/irqgate.service
 	$(INSTALL) -m 644 README.md docs/*.md docs/policy.schema.json $(DESTDIR)$(DOCDIR)
 	$(INSTALL) -m 644 packaging/policy.example.yaml $(DESTDIR)$(DOCDIR)/examples/policy.yaml
 	$(INSTALL) -m 644 packaging/kubernetes/irqgate.yaml $(DESTDIR)$(DOCDIR)/examples/kubernetes.yaml
-	$(INSTALL) -D -m 755 $(OUT)/libvirt-hook $(DESTDIR)$(LIBEXECDIR)/irqgate/libvirt-hook
-	$(INSTALL) -d -m 755 $(DESTDIR)$(SYSCONFDIR)/libvirt/hooks/qemu.d
-	ln -sfn $(LIBEXECDIR)/irqgate/libvirt-hook $(DESTDIR)$(SYSCONFDIR)/libvirt/hooks/qemu.d/irqgate
+	$(INSTALL) -D -m 755 $(OUT)/libvirt-hook $(DESTDIR)$(SBINDIR)/irqgate-libvirt-hook
+	$(INSTALL) -D -m 755 $(OUT)/qemu $(DESTDIR)$(SYSCONFDIR)/libvirt/hooks/qemu.d/irqgate
 
 # Debian's way, in a copy: debhelper wants its directory at the top and leaves files.
 deb: deps
@@ -183,6 +186,8 @@ clean:
 	$(call say,CLEAN,$(OUT))
 	$(Q)rm -rf $(OUT)
 
+FORCE:
+
 # The optional kernel module, for the running kernel or that of KDIR.
 module:
 	@$(MAKE) --no-print-directory -C hook
@@ -194,6 +199,6 @@ install-dkms:
 	install -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] $(DKMS_SRC)
 	install -m 644 include/irqgate/hook.h $(DKMS_SRC)/include/irqgate
 
-.PHONY: module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream install deb clean
+.PHONY: FORCE module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:

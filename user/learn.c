@@ -517,7 +517,7 @@ static void note_context(struct learner *l, int context)
 		if (o->context != context || others++ >= 8)
 			continue;
 		longer = text("%s  # process %u %s, uid %u, seen %s to %s\n", note, o->ident.tgid,
-			      o->comm, o->ident.uid, wall_time(o->first, first),
+			      o->comm, (__u32)o->ident.uid, wall_time(o->first, first),
 			      wall_time(o->last, last));
 		free(note);
 		note = longer;
