@@ -197,6 +197,7 @@ static void graph(void)
 	const char *c;
 
 	copy_self(hostile.exe);
+	unload(); /* what other tests had stopped is drawn, too */
 	enforce(&nic, "[0-2]", "drop");
 	w = worker_as(&hostile);
 	equip(w, &nic);
