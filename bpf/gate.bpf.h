@@ -160,16 +160,6 @@ SHARED __u64 judge_signaller(__u64 efd, struct irqgate_ident *id, struct attempt
 	return worst.raw;
 }
 
-static __always_inline bool listened_to(struct irqgate_eventfd *e)
-{
-	__u32 i;
-
-	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++)
-		if (e->vm[i])
-			return true;
-	return false;
-}
-
 /* Is the process the VMM of a VM that listens? */
 static __always_inline bool listens_to(struct irqgate_ident *id, struct irqgate_eventfd *e)
 {
@@ -214,19 +204,13 @@ SHARED int note_signaller(__u64 efd, struct irqgate_ident *id)
  */
 SHARED int gate_eventfd(__u64 efd, __u8 level, bool injects)
 {
-	struct irqgate_eventfd *e = eventfd_entry(efd);
 	struct attempt a = {};
-	int error;
 
-	if (!e)
+	if (!eventfd_entry(efd))
 		return 0;
 	a.level = level;
 	a.injects = injects;
-	error = gate(&a, judge_signaller(efd, ident_current(), &a));
-	/* Its count will be injected when a VM listens. */
-	if (!error && injects && !listened_to(e))
-		note_signaller(efd, ident_current());
-	return error;
+	return gate(&a, judge_signaller(efd, ident_current(), &a));
 }
 
 #endif

@@ -88,7 +88,7 @@ HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 		return 0; /* VFIO_DEVICE_SET_IRQS without eventfds, which was gated */
 	r.raw = judge_signaller(as_number((void *)efd), signaller, &a);
 	if (r.d.verdict > IRQGATE_VERDICT_ALLOW)
-		account_signal(&a, r, signaller, false);
+		account_signal(&a, r, e->signaller.tgid, false);
 	return 0;
 }
 
@@ -187,6 +187,16 @@ HOOK1(host_irq, "handle_irq_event", struct irq_desc *, desc)
 	return 0;
 }
 
+static __always_inline bool listened_to(struct irqgate_eventfd *e)
+{
+	__u32 i;
+
+	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++)
+		if (e->vm[i])
+			return true;
+	return false;
+}
+
 /*
  * The injection gate: writes to and reads of an eventfd that carries interrupts.
  * Runs on every read and write of the system, so it leaves at the first
@@ -195,13 +205,21 @@ HOOK1(host_irq, "handle_irq_event", struct irq_desc *, desc)
 SEC("lsm/file_permission")
 int BPF_PROG(gate_file_permission, struct file *file, int mask)
 {
+	struct irqgate_eventfd *e;
 	__u64 efd;
+	int error;
 
 	if ((__u64)file->f_op != eventfd_fops_addr || !(mask & (MAY_WRITE | MAY_READ)))
 		return 0;
 	efd = (__u64)BPF_CORE_READ(file, private_data);
-	if (eventfd_entry(efd))
-		return refusal(gate_eventfd(efd, IRQGATE_LEVEL_INJECTION, mask & MAY_WRITE));
+	e = eventfd_entry(efd);
+	if (e) {
+		error = gate_eventfd(efd, IRQGATE_LEVEL_INJECTION, mask & MAY_WRITE);
+		/* Its count will be injected when a VM listens. */
+		if (!error && mask & MAY_WRITE && !listened_to(e))
+			note_signaller(efd, ident_current());
+		return refusal(error);
+	}
 	if (mask & MAY_WRITE) {
 		struct irqgate_state *st = the_state();
 

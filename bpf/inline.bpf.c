@@ -148,7 +148,7 @@ static __always_inline __u32 gate_signal(__u64 efd, __u64 caller)
 	if (e->signaller.tgid)
 		signaller = &e->signaller;
 	r.raw = judge_signaller(as_number((void *)efd), signaller, &a);
-	if (r.d.verdict > IRQGATE_VERDICT_ALLOW && account_signal(&a, r, signaller, true))
+	if (r.d.verdict > IRQGATE_VERDICT_ALLOW && account_signal(&a, r, e->signaller.tgid, true))
 		return IRQGATE_HOOK_DROP;
 	return IRQGATE_HOOK_ALLOW;
 }

@@ -49,8 +49,8 @@ static __always_inline struct irqgate_binding *intx_of(struct irqgate_eventfd *e
  * @stopped: the inline gate can and will, unless it is only audited
  * Return: it is to be stopped.
  */
-static __always_inline bool account_signal(struct attempt *a, union decision r,
-					   struct irqgate_ident *signaller, bool stopped)
+static __always_inline bool account_signal(struct attempt *a, union decision r, __u32 pid,
+					   bool stopped)
 {
 	struct irqgate_vector_key key = { .handle = a->handle, .vector = a->vector };
 	struct irqgate_vector_key nobody = {};
@@ -82,7 +82,7 @@ static __always_inline bool account_signal(struct attempt *a, union decision r,
 	ev->vector = a->vector;
 	ev->eventfd = a->eventfd;
 	ev->vm = a->vm;
-	ev->pid = signaller ? signaller->tgid : 0;
+	ev->pid = pid;
 	ev->verdict = r.d.verdict;
 	ev->reason = r.d.reason;
 	ev->level = stopped ? IRQGATE_LEVEL_INLINE : IRQGATE_LEVEL_NONE;
