@@ -68,6 +68,12 @@ int adopt_tasks(struct bpf_iter__task *ctx)
 
 static long judge_cb(struct bpf_map *map, const void *key, struct irqgate_binding *b, void *unused)
 {
+	struct irqgate_eventfd *e = NULL;
+
+	if (b->state != IRQGATE_BINDING_HOST)
+		e = eventfd_entry(binding_home(b));
+	if (e && e->untracked && eventfd_place(e, b->irq) == NEW_PLACE)
+		forget_untracked(e);
 	decide_binding(b);
 	if (b->state == IRQGATE_BINDING_HOST)
 		fold_early(b);

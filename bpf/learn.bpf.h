@@ -92,17 +92,25 @@ static __noinline struct irqgate_eventfd *eventfd_learn(__u64 ctx)
 	return e;
 }
 
-static __always_inline void eventfd_add_source(struct irqgate_eventfd *e, __u32 irq)
+enum place { NO_PLACE, HAS_PLACE, NEW_PLACE };
+
+static __always_inline enum place eventfd_place(struct irqgate_eventfd *e, __u32 irq)
 {
 	__u32 i;
 
 	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++)
 		if (e->source[i] == irq)
-			return;
+			return HAS_PLACE;
 	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++)
 		if (!__sync_val_compare_and_swap(&e->source[i], 0, irq))
-			return;
-	__sync_fetch_and_add(&e->untracked, 1);
+			return NEW_PLACE;
+	return NO_PLACE;
+}
+
+static __always_inline void eventfd_add_source(struct irqgate_eventfd *e, __u32 irq)
+{
+	if (eventfd_place(e, irq) == NO_PLACE)
+		__sync_fetch_and_add(&e->untracked, 1);
 }
 
 /* One that had found no place ended: the others may be in order again. */
@@ -123,8 +131,11 @@ static __always_inline void eventfd_del_source(__u64 ctx, __u32 irq)
 		return;
 	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++)
 		if (__sync_val_compare_and_swap(&e->source[i], irq, 0) == irq)
-			return;
-	forget_untracked(e);
+			break;
+	if (i == IRQGATE_EVENTFD_SOURCES)
+		forget_untracked(e);
+	else if (e->untracked)
+		epoch_bump(); /* its place is free for another: judge_all */
 }
 
 static __always_inline void eventfd_add_vm(struct irqgate_eventfd *e, __u64 kvm)
@@ -362,7 +373,7 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 	if (b && adopt && b->trigger == trigger) {
 		b->seen = adoption();
 		e = eventfd_learn(binding_home(b));
-		if (e)
+		if (e && !e->untracked)
 			eventfd_add_source(e, ikey.irq);
 		sink_learn(b);
 		if (binder && !ident_known(&b->binder)) {

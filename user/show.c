@@ -189,6 +189,15 @@ static int show_bindings(struct pins *pins, struct json_object *rows)
 	return 0;
 }
 
+/* What escaped counting or telling; on the row of what belongs to no device. */
+static void put_losses(struct json_object *o, const struct pins *pins)
+{
+	put_num(o, "lost_events", pins->state->lost_events);
+	put_num(o, "lost_bindings", pins->state->lost_bindings);
+	put_num(o, "unknown_msis", pins->state->unknown_msis);
+	put_num(o, "missed_runs", hooks_missed());
+}
+
 static int show_stats(struct pins *pins, struct json_object *out)
 {
 	struct snapshot snap;
@@ -208,6 +217,8 @@ static int show_stats(struct pins *pins, struct json_object *out)
 		put_num(o, "would_drop", row->count.would_drop);
 		put_num(o, "leaked", row->count.leaked);
 		put_num(o, "audited", row->count.audited);
+		if (!row->handle && !row->vector)
+			put_losses(o, pins);
 		json_object_array_add(out, o);
 	}
 	snapshot_free(&snap);

@@ -7,6 +7,7 @@
  * usage: vmtest [PATTERN...]   runs the tests whose names match every pattern
  */
 #include "fixture.h"
+#include "worker-evade.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -1190,6 +1191,7 @@ static void hooks_fire(void)
 	must(w, W_ARRIVES, 0, nic.vectors, 1);
 	ask(w, W_COMPAT_VFIO, 0, 1, 0);
 	ask(w, W_COMPAT_IRQFD, 0, 0, 0);
+	ask(w, (enum worker_op)E_VHOST, 0, 1, 0);
 	verb(0, "revoke", nic.handle, "0", NULL);
 	worker_end(w, false);
 	expect_forgotten("at the end");
