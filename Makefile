@@ -3,7 +3,7 @@
 #   make          build build/irqgate
 #   make module   build hook/irqgate_hook.ko (needs kernel headers)
 #   make demo     install what is missing, build, show it working in a VM
-#   make test     install what is missing, build, run all tests
+#   make test     install what is missing, build, run all tests but test-package
 #   make docs-paths  write into docs/paths.md what the last test-vm found
 #   make test-unit | test-package | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
 #   make install  below $(DESTDIR), with PREFIX (/usr/local) and SYSCONFDIR (/etc)
@@ -112,9 +112,8 @@ demo: deps
 	@tests/vm/demo
 
 test: deps
-	@$(MAKE) --no-print-directory all unit rig $(OUT)/tests/guest
-	@$(MAKE) --no-print-directory deb
-	@tests/run unit docs vm package
+	@$(MAKE) --no-print-directory all unit rig
+	@tests/run unit docs vm
 
 test-unit: deps
 	@$(MAKE) --no-print-directory all unit
