@@ -70,6 +70,12 @@ static void expect_contained(struct worker *w, unsigned int vector)
 	COUNTS_OF(card, vector, vector, .dropped = 3);
 }
 
+/* Up to 6.4 the vectors an index has are those of the first call. */
+static void enable_all(struct worker *w, const struct device *d)
+{
+	expect_is(evade(w, E_SPARSE, 0, d->vectors, 0), 0, "enabling vectors, none connected");
+}
+
 static void swap_vector(const char *action)
 {
 	struct worker *w;
@@ -77,6 +83,7 @@ static void swap_vector(const char *action)
 	enforce(card, "[0-1]", action);
 	w = vmm(BLUE, card);
 	must(w, W_IRQFD, 0, card->vectors, 0);
+	enable_all(w, card);
 	mark();
 	tried(w, E_SWAP_VFIO, 0, 3, SWAP_VECTOR);
 	expect_contained(w, 3);
@@ -250,6 +257,7 @@ static void evade_dash(void)
 
 	enforce(card, "all", "drop");
 	w = driver(NOBODY, card);
+	enable_all(w, card);
 	mark();
 	for (i = 0; i < card->vectors; i++)
 		expect_is(evade(w, E_DASH, i, 0, 0), 0, "arrivals right after vector %u was bound",

@@ -210,7 +210,7 @@ static void graph(void)
 	expect(strstr(o->out, "stopped 3") && strstr(o->out, "label=\"drop: vector\"") &&
 		       strstr(o->out, "#c00000"),
 	       "the violation is not red: %s", strstr(o->out, " 3") ?: "");
-	expect(strstr(o->out, "\\nVM of v\\\"];?[31m?["), "no VM, or its name is raw:\n%s", o->out);
+	expect(strstr(o->out, "\\nVM of v\\\"];?[31m["), "no VM, or its name is raw:\n%s", o->out);
 	for (c = o->out; *c; c++)
 		expect(*c == '\n' || (*c >= ' ' && *c <= '~'), "graph prints the character %d", *c);
 	o = irqgate("graph", "--full", "--svg", NULL);
