@@ -248,8 +248,8 @@ static void unpin_hook(const char *dir, const struct hook *h)
 }
 
 /*
- * The link of a pin that is unlinked goes some time later (its inode is freed by RCU):
- * wait for it.
+ * The link of a pin that is unlinked goes some time later (its inode is freed by RCU),
+ * and its id before it lets go of the function: wait for the program itself.
  */
 static void detach(const char *dir, const struct hook *h, enum variant v)
 {
@@ -263,11 +263,11 @@ static void detach(const char *dir, const struct hook *h, enum variant v)
 	if (fd < 0)
 		return;
 	if (bpf_obj_get_info_by_fd(fd, &info, &len))
-		info.id = 0;
+		info.prog_id = 0;
 	close(fd);
 	unlink(path);
-	for (i = 0; info.id && i < 1000; i++) {
-		fd = bpf_link_get_fd_by_id(info.id);
+	for (i = 0; info.prog_id && i < 1000; i++) {
+		fd = bpf_prog_get_fd_by_id(info.prog_id);
 		if (fd < 0)
 			return;
 		close(fd);
