@@ -563,21 +563,15 @@ static int program_of(const struct hook *h, int fd)
 	return bpf_obj_get_info_by_fd(fd, &link, &len) ? -1 : bpf_prog_get_fd_by_id(link.prog_id);
 }
 
-static void hook_runs(const struct hook *h, struct hook_status *st)
+static void program_runs(int prog_fd, struct hook_status *st)
 {
 	struct bpf_prog_info prog = {};
 	__u32 len = sizeof(prog);
-	bool kprobe;
-	int fd = open_pinned(h, &kprobe), prog_fd = fd < 0 ? -1 : program_of(h, fd);
 
-	if (prog_fd >= 0 && !bpf_obj_get_info_by_fd(prog_fd, &prog, &len)) {
-		st->runs = prog.run_cnt;
-		st->missed = prog.recursion_misses;
-	}
-	if (prog_fd >= 0)
-		close(prog_fd);
-	if (fd >= 0)
-		close(fd);
+	if (prog_fd < 0 || bpf_obj_get_info_by_fd(prog_fd, &prog, &len))
+		return;
+	st->runs = prog.run_cnt;
+	st->missed = prog.recursion_misses;
 }
 
 void hook_status(const struct hook *h, struct hook_status *st)
@@ -604,19 +598,30 @@ void hook_status(const struct hook *h, struct hook_status *st)
 		st->variant = h->kind == HOOK_GATE ? "lsm" : h->on_return ? "fexit" : "fentry";
 		st->state = trampoline_state(prog_fd);
 	}
+	program_runs(prog_fd, st);
 	if (prog_fd >= 0)
 		close(prog_fd);
 	close(fd);
-	hook_runs(h, st);
 }
 
 __u64 hooks_missed(void)
 {
-	struct hook_status st = {};
 	__u64 missed = 0;
 	unsigned int i;
 
-	for (i = 0; i < nhooks; i++, missed += st.missed, st.missed = 0)
-		hook_runs(&hooks[i], &st);
+	for (i = 0; i < nhooks; i++) {
+		struct hook_status st = {};
+		bool kprobe;
+		int fd = open_pinned(&hooks[i], &kprobe), prog_fd;
+
+		if (fd < 0)
+			continue;
+		prog_fd = program_of(&hooks[i], fd);
+		program_runs(prog_fd, &st);
+		missed += st.missed;
+		if (prog_fd >= 0)
+			close(prog_fd);
+		close(fd);
+	}
 	return missed;
 }
