@@ -36,16 +36,17 @@ HEADERS := $(wildcard include/irqgate/*.h)
 LAYOUT := $(shell cat $(addprefix include/irqgate/,table.h binding.h event.h) | cksum | cut -d' ' -f1)
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
+BPF_CC = $(CLANG) -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(ARCH) -Wall -Werror \
+	-Wno-unused-function -Wno-unknown-attributes -Ivmlinux -Iinclude -I/usr/include/$(MULTIARCH)
+
 all: $(OUT)/irqgate $(OUT)/libvirt-hook
 
-$(OUT)/bpf $(OUT)/user $(OUT)/tests $(OUT)/tests/unit:
+$(OUT)/bpf $(OUT)/user $(OUT)/tests $(OUT)/tests/unit $(OUT)/bench:
 	@mkdir -p $@
 
 $(OUT)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) vmlinux/vmlinux.h $(HEADERS) | $(OUT)/bpf
 	$(call say,BPF,$@)
-	$(Q)$(CLANG) -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(ARCH) -Wall -Werror \
-		-Wno-unused-function -Wno-unknown-attributes -Ivmlinux -Iinclude \
-		-I/usr/include/$(MULTIARCH) -c $< -o $@
+	$(Q)$(BPF_CC) -c $< -o $@
 	$(Q)$(LLVM_STRIP) -g $@
 
 $(OUT)/irqgate.bpf.o: $(BPF_OBJS)
@@ -77,6 +78,23 @@ $(OUT)/%/irqgate: tests/vm/builds/%.sed $(OUT)/irqgate
 $(OUT)/tests/%: tests/rig/%.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) -D_GNU_SOURCE -Itests/rig $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@
+
+$(OUT)/tests/cost: tests/bench/cost.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
+	$(call say,CC,$@)
+	$(Q)$(CC) -D_GNU_SOURCE -Itests/rig $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@
+
+$(OUT)/bench/decide.bpf.o: tests/bench/decide.bpf.c $(wildcard bpf/*.bpf.[ch]) vmlinux/vmlinux.h $(HEADERS) | $(OUT)/bench
+	$(call say,BPF,$@)
+	$(Q)$(BPF_CC) -c $< -o $@
+	$(Q)$(LLVM_STRIP) -g $@
+
+$(OUT)/bench/decide.skel.h: $(OUT)/bench/decide.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name decide_bpf > $@
+
+$(OUT)/bench/native: tests/bench/native.c $(OUT)/bench/decide.skel.h $(HEADERS)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) -I$(OUT)/bench $(CFLAGS) $(WARN) $< -lbpf -lelf -lz -o $@
 
 $(OUT)/tests/vmtest: $(wildcard tests/vm/*.c tests/vm/*.h) tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)

@@ -9,8 +9,8 @@
  */
 #include "gate.bpf.h"
 #include "hook.bpf.h"
+#include "own.bpf.h"
 
-#include <linux/kvm.h>
 #include <linux/vfio.h>
 
 /* From the uapi's linux/vhost.h, which includes what a BPF program cannot. */
@@ -18,10 +18,11 @@ struct vhost_vring_file {
 	__u32 index;
 	__s32 fd;
 };
-#define VHOST_SET_LOG_FD _IOW(0xAF, 0x07, int)
-#define VHOST_SET_VRING_CALL _IOW(0xAF, 0x21, struct vhost_vring_file)
-#define VHOST_SET_VRING_ERR _IOW(0xAF, 0x22, struct vhost_vring_file)
-#define VHOST_VDPA_SET_CONFIG_CALL _IOW(0xAF, 0x77, int)
+#define VHOST_VIRTIO 0xAF
+#define VHOST_SET_LOG_FD _IOW(VHOST_VIRTIO, 0x07, int)
+#define VHOST_SET_VRING_CALL _IOW(VHOST_VIRTIO, 0x21, struct vhost_vring_file)
+#define VHOST_SET_VRING_ERR _IOW(VHOST_VIRTIO, 0x22, struct vhost_vring_file)
+#define VHOST_VDPA_SET_CONFIG_CALL _IOW(VHOST_VIRTIO, 0x77, int)
 
 /* A VFIO_DEVICE_SET_IRQS call, for the steps below. */
 struct request {
@@ -157,8 +158,7 @@ static __always_inline int gate_feature(__u64 handle, unsigned long arg)
 	return gate_function(handle, IRQGATE_LEVEL_BIND);
 }
 
-SEC("lsm.s/file_ioctl")
-int BPF_PROG(gate_vfio_ioctl, struct file *file, unsigned int cmd, unsigned long arg)
+static __noinline int gate_vfio_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct vfio_device *dev;
 	struct vfio_irq_set set;
@@ -338,8 +338,7 @@ static __always_inline int gate_hypercall(unsigned int cmd, unsigned long arg)
 	return xen.port ? 0 : refusal(gate_signaller(xen.fd));
 }
 
-SEC("lsm.s/file_ioctl")
-int BPF_PROG(gate_kvm_ioctl, struct file *file, unsigned int cmd, unsigned long arg)
+static __noinline int gate_kvm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct {
 		__s32 fd;
@@ -395,8 +394,7 @@ int BPF_PROG(gate_kvm_compat, struct file *file, unsigned int cmd, unsigned long
  * hands it an eventfd answers for it. The command alone decides, since vhost has
  * a file type for each kind of device.
  */
-SEC("lsm.s/file_ioctl")
-int BPF_PROG(gate_vhost_ioctl, struct file *file, unsigned int cmd, unsigned long arg)
+static __noinline int gate_vhost_ioctl(unsigned int cmd, unsigned long arg)
 {
 	struct vhost_vring_file vring = {};
 
@@ -415,6 +413,32 @@ int BPF_PROG(gate_vhost_ioctl, struct file *file, unsigned int cmd, unsigned lon
 		return 0;
 	}
 	return refusal(gate_signaller(vring.fd));
+}
+
+/*
+ * One program for all commands, since it is the entering of a program that costs: on
+ * every ioctl of the system. It leaves at the first comparison for those of other types.
+ * Loaded anew when a module appears, for it knows the types of those that are there.
+ */
+SEC("lsm.s/file_ioctl")
+int BPF_PROG(gate_ioctl, struct file *file, unsigned int cmd, unsigned long arg)
+{
+	int error = 0;
+
+	switch (_IOC_TYPE(cmd)) {
+	case VFIO_TYPE:
+		error = gate_vfio_ioctl(file, cmd, arg);
+		break;
+	case KVMIO:
+		error = gate_kvm_ioctl(file, cmd, arg);
+		if (!error)
+			error = gate_own_injection(file, cmd, arg);
+		break;
+	case VHOST_VIRTIO:
+		error = gate_vhost_ioctl(cmd, arg);
+		break;
+	}
+	return refusal(error);
 }
 
 SEC("lsm/file_ioctl_compat")

@@ -90,11 +90,17 @@ static __always_inline __u32 gate_msi(__u32 irq, __u64 trigger)
 		return IRQGATE_HOOK_UNDECIDED;
 	if (!st->inline_gate)
 		return IRQGATE_HOOK_PASS;
-	b = bpf_map_lookup_elem(&bindings, &key);
-	if (b && b->trigger == trigger)
-		verdict = gate_bound(b, st);
-	else
-		verdict = gate_early(irq, trigger, cpu);
+	if (passes(irq, trigger)) {
+		verdict = IRQGATE_HOOK_ALLOW;
+	} else {
+		b = bpf_map_lookup_elem(&bindings, &key);
+		if (b && b->trigger == trigger) {
+			verdict = gate_bound(b, st);
+			let_pass(b, trigger);
+		} else {
+			verdict = gate_early(irq, trigger, cpu);
+		}
+	}
 	cpu->counted = trigger;
 	if (verdict == IRQGATE_HOOK_ALLOW) {
 		cpu->gated = trigger;

@@ -24,7 +24,7 @@ const struct hook hooks[] = {
 	{ "task_execed", "bpf_lsm_bprm_committed_creds", HOOK_GATE, STAGE_CORE, .what = "identity at exec" },
 	{ "gate_file_permission", "bpf_lsm_file_permission", HOOK_GATE, STAGE_CORE, .what = "injection gate: eventfd read and write" },
 	{ "gate_file_receive", "bpf_lsm_file_receive", HOOK_GATE, STAGE_CORE, .what = "possession gate: eventfds" },
-	{ "gate_vhost_ioctl", "bpf_lsm_file_ioctl", HOOK_GATE, STAGE_CORE, .what = "bind gate: vhost call eventfds" },
+	{ "gate_ioctl", "bpf_lsm_file_ioctl", HOOK_GATE, STAGE_CORE, .modules = true, .what = "bind gate: VFIO, KVM and vhost; injection gate: a VMM into its own VM" },
 	{ "gate_vhost_compat", "bpf_lsm_file_ioctl_compat", HOOK_GATE, STAGE_CORE, .optional = true, .what = "bind gate: 32-bit vhost" },
 	{ "task_exited", "sched_process_exit", HOOK_TP, STAGE_CORE, .what = "loader's end" },
 	{ "cgroup_made", "cgroup_mkdir", HOOK_TP, STAGE_CORE, .what = "cgroups that appear" },
@@ -38,7 +38,6 @@ const struct hook hooks[] = {
 	{ "adopt_sweep", "-", HOOK_CALL, STAGE_CORE, .pin = "prog_sweep", .what = "forgetting what is gone" },
 	{ "judge_all", "-", HOOK_CALL, STAGE_CORE, .pin = "prog_judge", .what = "judging all bindings" },
 
-	{ "gate_vfio_ioctl", "bpf_lsm_file_ioctl", HOOK_GATE, STAGE_VFIO, .what = "bind gate: VFIO_DEVICE_SET_IRQS" },
 	{ "gate_vfio_compat", "bpf_lsm_file_ioctl_compat", HOOK_GATE, STAGE_VFIO, .optional = true, .what = "bind gate: 32-bit VFIO" },
 	{ "gate_vfio_receive", "bpf_lsm_file_receive", HOOK_GATE, STAGE_VFIO, .what = "possession gate: VFIO devices" },
 	{ "vector_signal", "vfio_msi_set_vector_signal", HOOK_TRACE, STAGE_VFIO, .on_return = true, .what = "vector -> eventfd" },
@@ -46,9 +45,6 @@ const struct hook hooks[] = {
 	{ "vfio_msi", "vfio_msihandler", HOOK_TRACE, STAGE_VFIO, .counts = true, .what = "device MSIs" },
 	{ "adopt_vfio", "task_file", HOOK_ITER, STAGE_VFIO, .pin = "iter_vfio", .what = "VFIO bindings that exist" },
 
-	{ "gate_kvm_ioctl", "bpf_lsm_file_ioctl", HOOK_GATE, STAGE_KVM, .what = "bind gate: KVM_IRQFD, KVM_IOEVENTFD" },
-	{ "gate_own_injection", "bpf_lsm_file_ioctl", HOOK_GATE, STAGE_KVM,
-	  .what = "injection gate: a VMM into its own VM" },
 	{ "gate_own_compat", "bpf_lsm_file_ioctl_compat", HOOK_GATE, STAGE_KVM,
 	  .optional = true, .what = "injection gate: 32-bit VMMs" },
 	{ "gate_kvm_compat", "bpf_lsm_file_ioctl_compat", HOOK_GATE, STAGE_KVM, .optional = true, .what = "bind gate: 32-bit KVM" },
@@ -57,7 +53,6 @@ const struct hook hooks[] = {
 	{ "irqfd_queued", "irqfd_ptable_queue_proc", HOOK_TRACE, STAGE_KVM, .optional = true, .what = "eventfd -> VM GSI (up to 6.16)" },
 	{ "irqfd_registered", "kvm_irqfd_register", HOOK_TRACE, STAGE_KVM, .on_return = true, .optional = true, .what = "eventfd -> VM GSI (since 6.17)" },
 	{ "irqfd_ended", "irqfd_shutdown", HOOK_TRACE, STAGE_KVM, .what = "irqfd's end" },
-	{ "irqfd_woken", "irqfd_wakeup", HOOK_TRACE, STAGE_KVM, .counts = true, .what = "arrivals at a VM" },
 	{ "adopt_kvm", "task_file", HOOK_ITER, STAGE_KVM, .pin = "iter_kvm", .what = "VMs of processes" },
 	{ "adopt_vms", "-", HOOK_CALL, STAGE_KVM, .pin = "prog_vms", .what = "VMs and irqfds that exist" },
 
@@ -291,6 +286,13 @@ static bool needs_enter(const struct hook *h)
 	return h->on_return && !h->by_value;
 }
 
+/* Is the module there? Its types are in its BTF: what uses them does not load without. */
+static bool stage_present(enum stage stage)
+{
+	return (!stages[stage].symbol || kernel_symbol(stages[stage].symbol)) &&
+	       (!stages[stage].module || module_live(stages[stage].module));
+}
+
 /*
  * An instance of the object with only the wanted programs enabled. Maps that
  * are pinned are reused, the others pinned.
@@ -314,9 +316,12 @@ static struct irqgate_bpf *open_object(bool (*want)(const struct hook *h, const 
 		return NULL;
 	}
 	skel->rodata->eventfd_fops_addr = kernel_symbol("eventfd_fops");
-	skel->rodata->vfio_device_fops_addr = kernel_symbol("vfio_device_fops");
-	skel->rodata->kvm_vm_fops_addr = kernel_symbol("kvm_vm_fops");
-	skel->rodata->kvm_vcpu_fops_addr = kernel_symbol("kvm_vcpu_fops");
+	if (stage_present(STAGE_VFIO))
+		skel->rodata->vfio_device_fops_addr = kernel_symbol("vfio_device_fops");
+	if (stage_present(STAGE_KVM)) {
+		skel->rodata->kvm_vm_fops_addr = kernel_symbol("kvm_vm_fops");
+		skel->rodata->kvm_vcpu_fops_addr = kernel_symbol("kvm_vcpu_fops");
+	}
 	skel->rodata->pci_bus_type_addr = kernel_symbol("pci_bus_type");
 	skel->rodata->kernfs_dir_fops_addr = kernel_symbol("kernfs_dir_fops");
 	skel->rodata->vm_list_addr = kernel_symbol("vm_list");
@@ -417,12 +422,20 @@ struct stage_want {
 	bool gates;
 };
 
+/* To be loaded with a stage, though it may be of the core and pinned already? */
+static bool of_stage(const struct hook *h, enum stage stage)
+{
+	return h->stage == stage || (h->modules && (stage == STAGE_VFIO || stage == STAGE_KVM));
+}
+
 /* Programs of a stage in their first variant, where the kernel has the function. */
 static bool want_stage(const struct hook *h, const char *prog, void *arg)
 {
 	const struct stage_want *w = arg;
 
-	if (h->stage != w->stage || strcmp(prog, h->name) || adoptable(h))
+	if (!of_stage(h, w->stage) || strcmp(prog, h->name))
+		return false;
+	if (h->stage == w->stage && adoptable(h))
 		return false;
 	if (h->kind == HOOK_GATE)
 		return w->gates && (!h->optional || kernel_symbol(h->function));
@@ -516,9 +529,7 @@ int hooks_load(enum stage stage, bool gates)
 			return fail(-errno, PIN_DIR ": cannot create: %s", strerror(errno));
 	}
 	kernel_symbols_forget();
-	if (stages[stage].symbol && !kernel_symbol(stages[stage].symbol))
-		return -EAGAIN;
-	if (stages[stage].module && !module_live(stages[stage].module))
+	if (!stage_present(stage))
 		return -EAGAIN;
 	skel = open_object(want_stage, &want);
 	if (!skel) {
@@ -527,7 +538,7 @@ int hooks_load(enum stage stage, bool gates)
 			    stages[stage].name, strerror(-err));
 	}
 	for (i = 0; i < nhooks && !err; i++)
-		if (hooks[i].stage == stage)
+		if (of_stage(&hooks[i], stage))
 			err = attach_hook(skel, &hooks[i]);
 	/* ftrace must have been told that these functions may be redirected. */
 	if (!err && stage == STAGE_INLINE &&

@@ -62,6 +62,7 @@ int pins_open(struct pins *pins)
 		pins->outer[i] = get(name);
 	}
 	pins->bindings = get("bindings");
+	pins->passing = get("passing");
 	pins->eventfds = get("eventfds");
 	pins->irqfds = get("irqfds");
 	pins->vms = get("vms");
@@ -78,7 +79,7 @@ int pins_open(struct pins *pins)
 
 void pins_close(struct pins *pins)
 {
-	int fds[] = { pins->bindings, pins->eventfds, pins->irqfds,   pins->vms,   pins->stats,
+	int fds[] = { pins->bindings, pins->passing,  pins->eventfds, pins->irqfds,   pins->vms,   pins->stats,
 		      pins->agents,   pins->held,     pins->isolated, pins->early, pins->events };
 	unsigned int i;
 
@@ -188,6 +189,10 @@ void counters_add(struct irqgate_counters *to, const struct irqgate_counters *fr
 int binding_find(const struct pins *pins, __u32 irq, struct irqgate_binding *out)
 {
 	struct irqgate_irq_key key = { .irq = irq };
+	struct irqgate_passing passing;
+	int err = bpf_map_lookup_elem(pins->bindings, &key, out);
 
-	return bpf_map_lookup_elem(pins->bindings, &key, out);
+	if (!err && !bpf_map_lookup_elem(pins->passing, &irq, &passing))
+		out->count.passed += passing.passed;
+	return err;
 }
