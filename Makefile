@@ -4,10 +4,12 @@
 #   make module   build hook/irqgate_hook.ko (needs kernel headers)
 #   make demo     install what is missing, build, show it working in a VM
 #   make test     install what is missing, build, run all tests but test-package
+#   make budget  keep what the verifier said in the last test-vm
 #   make docs-paths  write into docs/paths.md what the last test-vm found
 #   make test-unit | test-package | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
 #   make install  below $(DESTDIR), with PREFIX (/usr/local) and SYSCONFDIR (/etc)
 #   make deb      build/irqgate_VERSION_ARCH.deb
+#   make bench    measure what it costs, into docs/performance.md; bench-short: regressions only
 #   make churn    10,000 rounds of VM, VFIO bindings and irqfds [KERNEL=...]
 #   make stream   1,000,000 interrupts under reloads, none lost [KERNEL=...]
 
@@ -79,22 +81,26 @@ $(OUT)/tests/%: tests/rig/%.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) -D_GNU_SOURCE -Itests/rig $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@
 
-$(OUT)/tests/cost: tests/bench/cost.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
-	$(call say,CC,$@)
-	$(Q)$(CC) -D_GNU_SOURCE -Itests/rig $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@
-
-$(OUT)/bench/decide.bpf.o: tests/bench/decide.bpf.c $(wildcard bpf/*.bpf.[ch]) vmlinux/vmlinux.h $(HEADERS) | $(OUT)/bench
+$(OUT)/bench/%.bpf.o: tests/bench/%.bpf.c $(wildcard bpf/*.bpf.[ch]) vmlinux/vmlinux.h $(HEADERS) | $(OUT)/bench
 	$(call say,BPF,$@)
 	$(Q)$(BPF_CC) -c $< -o $@
 	$(Q)$(LLVM_STRIP) -g $@
 
-$(OUT)/bench/decide.skel.h: $(OUT)/bench/decide.bpf.o
+$(OUT)/bench/%.skel.h: $(OUT)/bench/%.bpf.o
 	$(call say,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name decide_bpf > $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
-$(OUT)/bench/native: tests/bench/native.c $(OUT)/bench/decide.skel.h $(HEADERS)
+$(OUT)/bench/table: tests/bench/table.c $(filter-out $(OUT)/user/main.o,$(USER_OBJS)) | $(OUT)/bench
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ $(LIBS) -o $@
+
+$(OUT)/bench/%: tests/bench/%.c $(OUT)/bench/%.skel.h $(HEADERS)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) -I$(OUT)/bench $(CFLAGS) $(WARN) $< -lbpf -lelf -lz -o $@
+
+$(OUT)/bench/cost $(OUT)/bench/latency: $(OUT)/bench/%: tests/bench/%.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/bench
+	$(call say,CC,$@)
+	$(Q)$(CC) -D_GNU_SOURCE -Itests/rig $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@
 
 $(OUT)/tests/vmtest: $(wildcard tests/vm/*.c tests/vm/*.h) tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)
@@ -119,6 +125,8 @@ $(OUT)/tests/guest: tests/rig/guest.c | $(OUT)/tests
 		$< -o $@
 
 unit: $(UNIT_PROGS)
+
+bench-progs: $(addprefix $(OUT)/bench/,decide floor cost latency table)
 
 rig: $(RIG_PROGS) $(OUT)/other/irqgate $(OUT)/next/irqgate
 
@@ -145,6 +153,9 @@ test-package: deps
 test-vm: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(KERNEL)' TEST='$(TEST)' tests/run vm
+
+budget:
+	@tests/vm/budget write $(notdir $(wildcard $(OUT)/budget/*))
 
 docs-paths:
 	@tests/vm/matrix write
@@ -191,6 +202,17 @@ deb: deps
 	$(Q)cd $(OUT)/deb/irqgate && dpkg-buildpackage -us -uc -b > ../log 2>&1 || \
 		{ tail -n 20 ../log >&2; exit 1; }
 	$(Q)cp $(OUT)/deb/irqgate_*.deb $(OUT)/deb/irqgate-libvirt_*.deb $(OUT)
+
+# What it costs: all of it, for docs/performance.md; or what may not become worse.
+bench: deps
+	@tests/vm/deps bench
+	@$(MAKE) --no-print-directory all rig bench-progs
+	@tests/bench/run long
+
+bench-short: deps
+	@$(MAKE) --no-print-directory all rig bench-progs
+	@tests/bench/run short
+
 churn: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(or $(KERNEL),6.12)' TEST=churn.rounds CHURN_ROUNDS=10000 LIMIT=7200 tests/run vm
@@ -216,6 +238,6 @@ install-dkms:
 	install -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] $(DKMS_SRC)
 	install -m 644 include/irqgate/hook.h $(DKMS_SRC)/include/irqgate
 
-.PHONY: FORCE module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream install deb clean
+.PHONY: FORCE budget bench bench-short bench-progs module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:

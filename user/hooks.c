@@ -17,6 +17,8 @@
 #include "irqgate.skel.h"
 
 #define TRACEFS "/sys/kernel/tracing"
+#define VERIFIER_LOG 65536
+#define VERIFIER_STATS 4 /* BPF_LOG_STATS of the kernel's bpf_verifier.h */
 
 /* clang-format off */
 const struct hook hooks[] = {
@@ -286,6 +288,53 @@ static bool needs_enter(const struct hook *h)
 	return h->on_return && !h->by_value;
 }
 
+/* Have the verifier's account of each program kept, with its log if that fails. */
+static void ask_verifier(struct irqgate_bpf *skel)
+{
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, skel->obj) {
+		char *log = bpf_program__autoload(prog) ? calloc(1, VERIFIER_LOG) : NULL;
+
+		if (log && !bpf_program__set_log_buf(prog, log, VERIFIER_LOG))
+			bpf_program__set_log_level(prog, VERIFIER_STATS);
+	}
+}
+
+/* What verifying a program took; of one that failed, what the kernel said. */
+static void tell_verifier(struct irqgate_bpf *skel)
+{
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, skel->obj) {
+		unsigned int processed, states;
+		struct bpf_prog_info info = {};
+		__u32 len = sizeof(info);
+		char stack[64] = "0", *p;
+		size_t size;
+		const char *log = bpf_program__log_buf(prog, &size);
+
+		if (!log || !*log)
+			continue;
+		p = strstr(log, "stack depth ");
+		if (p)
+			sscanf(p, "stack depth %63s", stack);
+		p = strstr(log, "processed ");
+		if (bpf_program__fd(prog) < 0 ||
+		    bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len) || !p ||
+		    sscanf(p, "processed %u insns %*[^)]) max_states_per_insn %*u total_states %u",
+			   &processed, &states) != 2)
+			fprintf(stderr, "%s: %s\n", bpf_program__name(prog), log);
+		else
+			fprintf(stderr,
+				"verifier: %s: %u instructions processed, %u states, stack %s, "
+				"%u bytes\n",
+				bpf_program__name(prog), processed, states, stack,
+				info.xlated_prog_len);
+		free((void *)log);
+	}
+}
+
 /* Is the module there? Its types are in its BTF: what uses them does not load without. */
 static bool stage_present(enum stage stage)
 {
@@ -340,7 +389,11 @@ static struct irqgate_bpf *open_object(bool (*want)(const struct hook *h, const 
 			     want(&hooks[i], name, arg);
 		bpf_program__set_autoload(prog, on);
 	}
+	if (verbose)
+		ask_verifier(skel);
 	err = irqgate_bpf__load(skel);
+	if (verbose)
+		tell_verifier(skel);
 	if (err) {
 		irqgate_bpf__destroy(skel);
 		errno = -err;

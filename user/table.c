@@ -11,6 +11,9 @@
 #include "table.h"
 #include "util.h"
 
+#define SPARE_VECTOR_ROWS 65536
+#define BATCH_ROWS 4096
+
 /* One table map kind: its room, and the BTF types that give bpftool names. */
 static const struct {
 	const char *key_type, *value_type;
@@ -18,8 +21,7 @@ static const struct {
 } kinds[IRQGATE_TABLE_MAPS] = {
 	[IRQGATE_MAP_DEVICES] = { "irqgate_device_key", "irqgate_registration",
 				  IRQGATE_MAX_DEVICES },
-	[IRQGATE_MAP_VECTORS] = { "irqgate_vector_key", "irqgate_vector_auth",
-				  IRQGATE_MAX_VECTOR_ROWS },
+	[IRQGATE_MAP_VECTORS] = { "irqgate_vector_key", "irqgate_vector_auth", 0 },
 	/* A cgroup has two rows: its path and, when it is there, its id. */
 	[IRQGATE_MAP_MATCHES] = { "irqgate_match_key", "irqgate_match", 2 * IRQGATE_MAX_MATCHES },
 	[IRQGATE_MAP_CONTEXTS] = { "irqgate_context_key", "irqgate_context", IRQGATE_MAX_CONTEXTS },
@@ -42,7 +44,18 @@ static void inherit_btf(const struct pins *pins, int kind, struct bpf_map_create
 	close(map);
 }
 
-static int create_map(const struct pins *pins, const struct btf *btf, int kind)
+/*
+ * Room for @rows and what `allow` and `revoke` may add. The kernel takes memory for the
+ * rows there are, and 16 bytes for each there may be.
+ */
+static __u32 map_room(int kind, size_t rows)
+{
+	if (kind != IRQGATE_MAP_VECTORS)
+		return kinds[kind].max_entries;
+	return rows + rows / 2 + SPARE_VECTOR_ROWS;
+}
+
+static int create_map(const struct pins *pins, const struct btf *btf, int kind, size_t rows)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
 	char name[16];
@@ -61,7 +74,7 @@ static int create_map(const struct pins *pins, const struct btf *btf, int kind)
 	}
 	snprintf(name, sizeof(name), "irqgate_%.7s", table_map_names[kind]);
 	fd = bpf_map_create(BPF_MAP_TYPE_HASH, name, row_sizes[kind].key, row_sizes[kind].value,
-			    kinds[kind].max_entries, &opts);
+			    map_room(kind, rows), &opts);
 	if (!btf && (int)opts.btf_fd > 0)
 		close(opts.btf_fd);
 	if (fd < 0)
@@ -75,6 +88,29 @@ static int add(int map, const void *key, const void *value)
 	int err = bpf_map_update_elem(map, key, value, BPF_ANY);
 
 	return err ? fail(err, "cannot add a row to the table: %s", strerror(-err)) : 0;
+}
+
+/* All rows of a kind: one system call for many. */
+static int add_rows(int map, const struct rows *rows, int kind)
+{
+	size_t key_size = row_sizes[kind].key, value_size = row_sizes[kind].value, i;
+	char *keys = malloc(BATCH_ROWS * key_size), *values = malloc(BATCH_ROWS * value_size);
+	int err = keys && values ? 0 : fail(-ENOMEM, "not enough memory for the table");
+	__u32 n, j;
+
+	for (i = 0; !err && i < rows->map[kind].n; i += n) {
+		n = rows->map[kind].n - i < BATCH_ROWS ? rows->map[kind].n - i : BATCH_ROWS;
+		for (j = 0; j < n; j++) {
+			memcpy(keys + j * key_size, rows_key(rows, kind, i + j), key_size);
+			memcpy(values + j * value_size, rows_value(rows, kind, i + j), value_size);
+		}
+		err = bpf_map_update_batch(map, keys, values, &n, NULL);
+		if (err)
+			fail(err, "cannot add rows to the table: %s", strerror(-err));
+	}
+	free(keys);
+	free(values);
+	return err;
 }
 
 static int add_vectors(int map, __u64 handle, const struct vector_set *set,
@@ -139,16 +175,14 @@ int table_publish(struct pins *pins, const struct btf *btf, const struct rows *r
 	__u32 slot = (pins->state->generation + 1) & 1;
 	unsigned int i;
 	int err = 0;
-	size_t j;
 
 	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
-		maps[i] = create_map(pins, btf, i);
+		maps[i] = create_map(pins, btf, i, rows->map[i].n);
 		if (maps[i] < 0) {
 			err = maps[i];
 			goto out;
 		}
-		for (j = 0; j < rows->map[i].n && !err; j++)
-			err = add(maps[i], rows_key(rows, i, j), rows_value(rows, i, j));
+		err = add_rows(maps[i], rows, i);
 		if (err)
 			goto out;
 	}
@@ -171,15 +205,31 @@ out:
 	return err;
 }
 
+/* All rows of a map: one system call for many, with room for any bucket of the hash. */
+static int read_rows(int map, struct rows *rows, int kind)
+{
+	size_t key_size = row_sizes[kind].key, value_size = row_sizes[kind].value;
+	char *keys = malloc(BATCH_ROWS * key_size), *values = malloc(BATCH_ROWS * value_size);
+	int err = keys && values ? 0 : -ENOMEM, end = 0;
+	__u32 batch, n, i;
+	bool first = true;
+
+	while (!err && !end) {
+		n = BATCH_ROWS;
+		end = bpf_map_lookup_batch(map, first ? NULL : &batch, &batch, keys, values, &n, NULL);
+		if (end && end != -ENOENT)
+			err = end;
+		for (i = 0; !err && i < n; i++)
+			err = rows_add(rows, kind, keys + i * key_size, values + i * value_size);
+		first = false;
+	}
+	free(keys);
+	free(values);
+	return err;
+}
+
 int table_read(const struct pins *pins, struct rows *rows)
 {
-	union {
-		struct irqgate_device_key device;
-		struct irqgate_vector_key vector;
-		struct irqgate_match_key match;
-		struct irqgate_context_key context;
-	} key, *prev;
-	char value[sizeof(struct irqgate_context)];
 	int which, map, err = 0;
 
 	memset(rows, 0, sizeof(*rows));
@@ -190,9 +240,7 @@ int table_read(const struct pins *pins, struct rows *rows)
 			continue; /* nothing was published yet */
 		if (map < 0)
 			return fail(map, "cannot open the table: %s", strerror(-map));
-		for (prev = NULL; !err && !bpf_map_get_next_key(map, prev, &key); prev = &key)
-			if (!bpf_map_lookup_elem(map, &key, value))
-				err = rows_add(rows, which, &key, value);
+		err = read_rows(map, rows, which);
 		close(map);
 	}
 	rows_sort(rows);
