@@ -138,8 +138,8 @@ demo: deps
 	@tests/vm/demo
 
 test: deps
-	@$(MAKE) --no-print-directory all unit rig
-	@tests/run unit docs vm
+	@$(MAKE) --no-print-directory all unit rig bench-progs
+	@tests/run unit docs $(if $(TEST),,bench) vm
 
 test-unit: deps
 	@$(MAKE) --no-print-directory all unit
@@ -211,7 +211,10 @@ bench: deps
 
 bench-short: deps
 	@$(MAKE) --no-print-directory all rig bench-progs
-	@tests/bench/run short
+	@tests/run bench
+
+bench-keep:
+	@tests/bench/run keep
 
 churn: deps
 	@$(MAKE) --no-print-directory all rig
@@ -238,6 +241,6 @@ install-dkms:
 	install -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] $(DKMS_SRC)
 	install -m 644 include/irqgate/hook.h $(DKMS_SRC)/include/irqgate
 
-.PHONY: FORCE budget bench bench-short bench-progs module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream install deb clean
+.PHONY: FORCE budget bench bench-short bench-keep bench-progs module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:

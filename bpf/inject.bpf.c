@@ -132,7 +132,8 @@ static __always_inline int do_host_irq(struct handled *h)
 {
 	struct irqgate_irq_key key = { .irq = h->irq };
 	struct irqgate_state *st = the_state();
-	__u64 msi = (__u64)h->msi, handle, *pending;
+	struct msi_desc *desc = h->msi;
+	__u64 msi = (__u64)desc, handle, *pending;
 	struct irqgate_binding *b;
 	struct irqgate_event *ev;
 
@@ -159,7 +160,7 @@ static __always_inline int do_host_irq(struct handled *h)
 	pending = bpf_map_lookup_elem(&early, &key.irq);
 	if (!pending || !count_due(counted(pending, 1)))
 		return 0;
-	handle = device_handle(BPF_CORE_READ(h->msi, dev));
+	handle = device_handle(BPF_CORE_READ(desc, dev));
 	if (!handle)
 		return 0;
 	ev = event_new(IRQGATE_EVENT_HOST_IRQ);
@@ -168,7 +169,7 @@ static __always_inline int do_host_irq(struct handled *h)
 	ev->irq = key.irq;
 	ev->handle = handle;
 	ev->device = msi;
-	ev->vector = BPF_CORE_READ(h->msi, msi_index);
+	ev->vector = BPF_CORE_READ(desc, msi_index);
 	bpf_ringbuf_submit(ev, 0);
 	return 0;
 }
@@ -227,7 +228,7 @@ static __always_inline bool may_again(struct irqgate_eventfd *e, __u64 epoch, bo
 {
 	struct irqgate_pass *p = &e->pass;
 
-	return *(volatile __u64 *)&p->epoch == epoch && is_current(p) && p->writes >= writes &&
+	return *(volatile __u64 *)&p->epoch == epoch && (p->writes || !writes) && is_current(p) &&
 	       *(volatile __u64 *)&p->epoch == epoch;
 }
 
@@ -252,34 +253,19 @@ static __always_inline void remember(struct irqgate_eventfd *e, __u64 epoch, boo
  * Runs on every read and write of the system, so it leaves at the first
  * comparison for all other files.
  */
-SEC("lsm/file_permission")
-int BPF_PROG(gate_file_permission, struct file *file, int mask)
+static __noinline int judge_access(__u64 efd, bool writes)
 {
-	bool writes = mask & MAY_WRITE;
-	struct irqgate_eventfd *e;
-	struct irqgate_state *st;
+	struct irqgate_state *st = the_state();
+	struct irqgate_eventfd *e = eventfd_entry(efd);
 	struct attempt a = {};
 	union decision r;
-	__u64 efd, epoch;
+	__u64 epoch;
 	int error;
 
-	if ((__u64)file->f_op != eventfd_fops_addr || !(mask & (MAY_WRITE | MAY_READ)))
+	if (!st || !e)
 		return 0;
-	st = the_state();
-	if (!st)
-		return 0;
-	efd = as_number(file->private_data);
-	e = eventfd_entry(efd);
-	if (!e) {
-		/* The loader writes to an eventfd of its own to see this hook alive. */
-		if (writes && st->loader_tgid == bpf_get_current_pid_tgid() >> 32)
-			__sync_fetch_and_add(&st->sentinel, 1);
-		return 0;
-	}
 	/* Read first, as in decide_binding. */
 	epoch = *(volatile __u64 *)&st->epoch;
-	if (may_again(e, epoch, writes))
-		return 0;
 	a.level = IRQGATE_LEVEL_INJECTION;
 	a.injects = writes;
 	r.raw = judge_signaller(efd, ident_current(), &a);
@@ -291,6 +277,30 @@ int BPF_PROG(gate_file_permission, struct file *file, int mask)
 		note_signaller(efd, ident_current());
 	else if (r.d.verdict <= IRQGATE_VERDICT_ALLOW)
 		remember(e, epoch, writes);
+	return 0;
+}
+
+SEC("lsm/file_permission")
+int BPF_PROG(gate_file_permission, struct file *file, int mask)
+{
+	struct irqgate_eventfd *e;
+	struct irqgate_state *st;
+	__u64 efd;
+
+	if ((__u64)file->f_op != eventfd_fops_addr || !(mask & (MAY_WRITE | MAY_READ)))
+		return 0;
+	efd = (__u64)file->private_data;
+	e = eventfd_entry(efd);
+	st = the_state();
+	if (!st)
+		return 0;
+	if (e)
+		return may_again(e, st->epoch, mask & MAY_WRITE)
+			       ? 0
+			       : judge_access(as_number((void *)efd), mask & MAY_WRITE);
+	/* The loader writes to an eventfd of its own to see this hook alive. */
+	if (mask & MAY_WRITE && st->loader_tgid == bpf_get_current_pid_tgid() >> 32)
+		__sync_fetch_and_add(&st->sentinel, 1);
 	return 0;
 }
 

@@ -310,7 +310,7 @@ static void tell_verifier(struct irqgate_bpf *skel)
 		unsigned int processed, states;
 		struct bpf_prog_info info = {};
 		__u32 len = sizeof(info);
-		char stack[64] = "0", *p;
+		char stack[256] = "0", *p;
 		size_t size;
 		const char *log = bpf_program__log_buf(prog, &size);
 
@@ -318,7 +318,7 @@ static void tell_verifier(struct irqgate_bpf *skel)
 			continue;
 		p = strstr(log, "stack depth ");
 		if (p)
-			sscanf(p, "stack depth %63s", stack);
+			sscanf(p, "stack depth %255s", stack);
 		p = strstr(log, "processed ");
 		if (bpf_program__fd(prog) < 0 ||
 		    bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len) || !p ||

@@ -252,13 +252,13 @@ bool loader_said(const char *what)
 void loader_verified(void)
 {
 	unsigned int processed, states, bytes;
-	char line[512], name[64], stack[64];
+	char line[512], name[64], stack[256];
 	FILE *f = fopen(ERRORS, "re");
 
 	while (f && fgets(line, sizeof(line), f))
 		if (sscanf(line,
 			   "verifier: %63[^:]: %u instructions processed, %u states, stack "
-			   "%63[^,], %u bytes",
+			   "%255[^,], %u bytes",
 			   name, &processed, &states, stack, &bytes) == 5)
 			printf("budget\t%s %u %u %s %u\n", name, processed, states, stack, bytes);
 	if (f)
