@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "btf.h"
 #include "hooks.h"
 #include "upgrade.h"
 #include "util.h"
@@ -87,18 +88,6 @@ static void convert_array(struct view from, struct view to)
 		from.data = (char *)from.data + a_size;
 		to.data = (char *)to.data + b_size;
 	}
-}
-
-static const struct btf_member *find_member(const struct btf *btf, const struct btf_type *t,
-					    const char *name)
-{
-	const struct btf_member *m = btf_members(t);
-	int i;
-
-	for (i = 0; i < btf_vlen(t); i++, m++)
-		if (!strcmp(btf__name_by_offset(btf, m->name_off), name))
-			return m;
-	return NULL;
 }
 
 static void convert_struct(struct view from, struct view to)

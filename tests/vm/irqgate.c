@@ -152,6 +152,31 @@ static void modules_race(void)
 	COUNTS(&nic, .dropped = 2);
 }
 
+/* Where a vector may stay with the VM whatever VFIO is told, nothing is promised. */
+static void modules_avic(void)
+{
+	const struct output *o;
+	struct worker *w;
+	bool promises;
+
+	modules_gone();
+	modprobe("-a", "vfio-pci", "kvm");
+	modprobe("kvm-amd", "avic=1", "force_avic=1");
+	promises = !system("grep -q irq_bypass_vcpu /sys/kernel/btf/kvm");
+	enforce(&nic, "all", "drop");
+	w = bound_vmm(BLUE, &nic);
+	mark();
+	must(w, W_ARRIVES, 0, nic.vectors, 1);
+	o = irqgate("revoke", nic.handle, "1", NULL);
+	expect(o->status == !promises && promises == !strstr(o->err, "AMD AVIC may go on posting"),
+	       "revoke: exit %d: %s", o->status, o->err);
+	/* As far as software goes it is cut all the same. */
+	must(w, W_ABSENT, 1, 1, 2);
+	COUNTS_OF(&nic, 1, 1, .passed = 1, .dropped = 2);
+	shared_end();
+	modules_gone();
+}
+
 /* ---- deny.* ----------------------------------------------------------------- */
 
 static void deny_context(void)
@@ -1346,6 +1371,7 @@ static void without_remapping(void)
 static const struct test tests[] = {
 	{ "modules.late", modules_late },
 	{ "modules.race", modules_race },
+	{ "modules.avic", modules_avic },
 	{ "allow.context", allow_context },
 	{ "allow.unlisted", allow_unlisted },
 	{ "allow.to_pid", allow_to_pid },
