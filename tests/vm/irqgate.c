@@ -939,6 +939,30 @@ static void context_exe(void)
 	unlink(path);
 }
 
+/* There, stat(2) names another device than the kernel's inode has. */
+static void context_exe_overlay(void)
+{
+	const char *path = "/run/irqgate-overlay/all/vmm";
+	const struct worker_options options = { .exe = path };
+
+	expect(!system("mkdir -p /run/irqgate-overlay/low /run/irqgate-overlay/up /run/irqgate-overlay/all &&"
+		       "mount -t tmpfs low /run/irqgate-overlay/low &&"
+		       "mount -t tmpfs up /run/irqgate-overlay/up &&"
+		       "mkdir /run/irqgate-overlay/up/up /run/irqgate-overlay/up/work"),
+	       "no file systems");
+	copy_self("/run/irqgate-overlay/low/vmm");
+	if (system("mount -t overlay -o lowerdir=/run/irqgate-overlay/low,upperdir=/run/"
+		   "irqgate-overlay/up/up,workdir=/run/irqgate-overlay/up/work all "
+		   "/run/irqgate-overlay/all"))
+		test_skip("no overlayfs");
+	loader_start(ENFORCE "contexts:\n  - { name: blue, match: { exe: %s } }\n"
+			     "devices:\n" ROW,
+		     path, nic.handle, "blue", "all", "deny");
+	expect_member(worker_as(&options), &nic, true, "the program on overlayfs");
+	shared_end();
+	expect(!system("cd /run/irqgate-overlay && umount all up low"), "not unmounted");
+}
+
 static void context_uid(void)
 {
 	const struct worker_options options = { .uid = 12345 };
@@ -1414,6 +1438,7 @@ static const struct test tests[] = {
 	{ "possession.pidfd_getfd", possession_pidfd_getfd },
 	{ "context.cgroup", context_cgroup },
 	{ "context.exe", context_exe },
+	{ "context.exe_overlay", context_exe_overlay },
 	{ "context.uid", context_uid },
 	{ "context.pid", context_pid },
 	{ "context.later", context_later },
