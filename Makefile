@@ -113,7 +113,7 @@ demo: deps
 
 test: deps
 	@$(MAKE) --no-print-directory all unit rig
-	@tests/run unit docs vm
+	@tests/run unit docs dkms vm
 
 test-unit: deps
 	@$(MAKE) --no-print-directory all unit
