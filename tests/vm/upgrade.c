@@ -11,19 +11,24 @@
 #include <unistd.h>
 
 #define POLICY                                                                                     \
-	ENFORCE CONTEXTS "devices:\n" ROW ROW, igb.handle, "blue", "[0-2]", "drop", edu.handle,    \
-		"red", "all", "drop"
+	ENFORCE CONTEXTS "devices:\n" ROW ROW ROW, igb.handle, "blue", "[0-2]", "drop",            \
+		edu.handle, "red", "all", "drop", edu2.handle, "blue", "all", "drop"
 
-static void take_over(const char *build)
+/* @gated: with the kernel module and its gate, which takes the place of quarantines. */
+static void take_over(const char *build, bool gated)
 {
-	struct worker *w, *cut, *foreign, *moved;
+	const char *contained = gated ? "bound" : "quarantined";
+	struct worker *w, *cut, *foreign, *moved, *calm;
 	struct counts before, after;
-	long raised;
+	long raised, passed;
 
 	with(&igb);
+	hook_module(gated);
 	loader_start(POLICY);
 	w = bound_vmm(BLUE, &igb);
 	cut = bound_vmm(BLUE, &edu); /* sends nothing of its own, so its stream is exact */
+	calm = driver(BLUE, &edu2); /* as does this one, of which nothing may be lost */
+	must(calm, W_VFIO, 0, 1, 0);
 	foreign = heir_of(w, RED, 0);
 	moved = worker_new(BLUE);
 	must(moved, W_EVENTFDS, 1, 0, 0); /* it runs */
@@ -36,22 +41,28 @@ static void take_over(const char *build)
 	mark();
 
 	must(cut, W_STREAM, 0, 5000, 0);
+	must(calm, W_STREAM, 0, 5000, 1);
 	must(foreign, (enum worker_op)E_LOOP, LOOP_WRITE, 0, 0);
 	irqgate_build(build);
 	loader_start(POLICY);
 	expect_is(ask(foreign, (enum worker_op)E_LOOP_END, 0, 0, 0) > 0, 1, "a foreign write got through");
 	raised = must(cut, W_STREAM_STOP, 0, 0, 0);
+	passed = must(calm, W_STREAM_STOP, 0, 0, 0);
 	expect_is(ask(cut, W_PENDING, 0, 0, 0), 0, "pending at the cut VM");
 	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending at the VM");
-	expect(raised > 0, "the stream raised nothing");
+	expect(raised > 0 && passed > 0, "the streams raised %ld and %ld", raised, passed);
 	expect_state(igb.handle, 0, 2, "bound");
-	expect_state(igb.handle, 3, igb.vectors - 1, "quarantined");
+	expect_state(igb.handle, 3, igb.vectors - 1, contained);
 
 	/* Counters went along, and no interrupt counts twice. */
 	after = counted_all(edu.handle);
 	expect(after.dropped <= raised && !after.leaked && !after.passed,
 	       "%ld dropped of %ld raised meanwhile, %ld leaked, %ld passed", after.dropped, raised,
 	       after.leaked, after.passed);
+	after = counted_all(edu2.handle);
+	expect(after.passed <= passed && !after.dropped && !after.leaked,
+	       "%ld passed of %ld raised meanwhile, %ld dropped, %ld leaked", after.passed, passed,
+	       after.dropped, after.leaked);
 	expect(before.passed == 6 && before.dropped == 2 * (igb.vectors - 3), "passed %ld, dropped %ld before",
 	       before.passed, before.dropped);
 	mark();
@@ -74,12 +85,23 @@ static void take_over(const char *build)
 
 static void upgrade_build(void)
 {
-	take_over("other");
+	take_over("other", false);
+}
+
+static void upgrade_build_gated(void)
+{
+	take_over("other", true);
+}
+
+static void upgrade_layout_gated(void)
+{
+	take_over("next", true);
+	hook_module(false);
 }
 
 static void upgrade_layout(void)
 {
-	take_over("next");
+	take_over("next", false);
 	/* What is of another layout is not misread, nor taken over while it runs. */
 	irqgate_build("next");
 	loader_start(POLICY);
@@ -94,6 +116,8 @@ static void upgrade_layout(void)
 struct test_set upgrade_tests(void)
 {
 	static const struct test tests[] = {
+		{ "upgrade.build_gated", upgrade_build_gated },
+		{ "upgrade.layout_gated", upgrade_layout_gated },
 		{ "upgrade.build", upgrade_build },
 		{ "upgrade.layout", upgrade_layout },
 	};
