@@ -8,6 +8,7 @@
 #include "worker-evade.h"
 
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #define POLICY                                                                                     \
@@ -81,27 +82,26 @@ static void take_over(const char *build, bool gated)
 	expect_member(moved, &igb, true, "a process that was moved out before");
 	expect(access("/sys/fs/bpf/irqgate_old", F_OK), "something of the old one is left");
 	unload();
+	hook_module(false);
+}
+
+/* Each takes a minute under emulation: without and with the gate on different kernels. */
+static bool on_linux(const char *series)
+{
+	struct utsname uts;
+
+	uname(&uts);
+	return !strncmp(uts.release, series, strlen(series));
 }
 
 static void upgrade_build(void)
 {
-	take_over("other", false);
-}
-
-static void upgrade_build_gated(void)
-{
-	take_over("other", true);
-}
-
-static void upgrade_layout_gated(void)
-{
-	take_over("next", true);
-	hook_module(false);
+	take_over("other", on_linux("6.1."));
 }
 
 static void upgrade_layout(void)
 {
-	take_over("next", false);
+	take_over("next", on_linux("6.12."));
 	/* What is of another layout is not misread, nor taken over while it runs. */
 	irqgate_build("next");
 	loader_start(POLICY);
@@ -116,8 +116,6 @@ static void upgrade_layout(void)
 struct test_set upgrade_tests(void)
 {
 	static const struct test tests[] = {
-		{ "upgrade.build_gated", upgrade_build_gated },
-		{ "upgrade.layout_gated", upgrade_layout_gated },
 		{ "upgrade.build", upgrade_build },
 		{ "upgrade.layout", upgrade_layout },
 	};
