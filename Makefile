@@ -3,7 +3,7 @@
 #   make          build build/irqgate
 #   make module   build hook/irqgate_hook.ko (needs kernel headers)
 #   make demo     install what is missing, build, show it working in a VM
-#   make test     install what is missing, build, run all tests but test-package
+#   make test     install what is missing, build, run all tests
 #   make docs-paths  write into docs/paths.md what the last test-vm found
 #   make test-unit | test-package | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
 #   make install  below $(DESTDIR), with PREFIX (/usr/local) and SYSCONFDIR (/etc)
@@ -116,15 +116,13 @@ demo: deps
 
 test: deps
 	@$(MAKE) --no-print-directory all unit rig
-	@tests/run unit docs dkms vm
+	@tests/run package unit docs dkms vm
 
 test-unit: deps
 	@$(MAKE) --no-print-directory all unit
 	@TEST='$(TEST)' tests/run unit docs
 
 test-package: deps
-	@$(MAKE) --no-print-directory all $(OUT)/tests/guest
-	@$(MAKE) --no-print-directory deb
 	@tests/run package
 
 test-vm: deps
@@ -176,6 +174,7 @@ deb: deps
 	$(Q)cd $(OUT)/deb/irqgate && dpkg-buildpackage -us -uc -b > ../log 2>&1 || \
 		{ tail -n 20 ../log >&2; exit 1; }
 	$(Q)cp $(OUT)/deb/irqgate_*.deb $(OUT)/deb/irqgate-libvirt_*.deb $(OUT)
+
 churn: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(or $(KERNEL),6.12)' TEST=churn.rounds CHURN_ROUNDS=10000 LIMIT=7200 tests/run vm
