@@ -402,7 +402,7 @@ static void inline_undecided(void)
 	hook_module(false);
 	loader_stop();
 	hook_module(true);
-	w = card("t/blue", false);
+	w = binder("t/blue", &edu, false);
 	must(w, W_GIVE, 4, TAKER_AIO, 0);
 	expect_count(w, 3, "without a program");
 	msi = observe("irqgate_msi_tp");
@@ -424,7 +424,7 @@ static void inline_undecided(void)
 
 	/* What a program called protected stays so when it is skipped. */
 	start("all");
-	w = card("t/blue", false);
+	w = binder("t/blue", &edu, false);
 	must(w, W_GIVE, 0, TAKER_AIO, 0);
 	expect_count(w, 3, "under the gate");
 	sig = observe("irqgate_signal_tp");
