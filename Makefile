@@ -9,6 +9,9 @@
 #   make install  below $(DESTDIR), with PREFIX (/usr/local) and SYSCONFDIR (/etc)
 #   make deb      build/irqgate_VERSION_ARCH.deb
 #   make churn    10,000 rounds of VM, VFIO bindings and irqfds [KERNEL=...]
+#   make inline-long  300 rounds of the module under 100,000 interrupts, and 1,000,000
+#                 under its gate, none lost [KERNEL=...]
+#   make debug-kernel  the module on a 6.12 with lockdep and KASAN, built once
 #   make stream   1,000,000 interrupts under reloads, none lost [KERNEL=...]
 
 OUT := build
@@ -80,7 +83,7 @@ $(OUT)/tests/%: tests/rig/%.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 
 $(OUT)/tests/vmtest: $(wildcard tests/vm/*.c tests/vm/*.h) tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)
-	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) -ljson-c -luring -o $@
+	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) -ljson-c -luring -lbpf -o $@
 
 $(OUT)/tests/unit/%: tests/unit/%.c $(UNIT_OBJS) | $(OUT)/tests/unit
 	$(call say,CC,$@)
@@ -113,7 +116,7 @@ demo: deps
 
 test: deps
 	@$(MAKE) --no-print-directory all unit rig
-	@tests/run package unit docs vm
+	@tests/run package unit docs dkms vm
 
 test-unit: deps
 	@$(MAKE) --no-print-directory all unit
@@ -180,6 +183,15 @@ stream: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(or $(KERNEL),6.12)' TEST=race.stream STREAM_INTERRUPTS=1000000 LIMIT=7200 tests/run vm
 
+inline-long: deps
+	@$(MAKE) --no-print-directory all rig
+	@KERNEL='$(or $(KERNEL),6.1 6.12)' TEST=inline. HOOK_ROUNDS=300 STREAM_INTERRUPTS=1000000 LIMIT=7200 tests/run vm
+
+debug-kernel: deps
+	@$(MAKE) --no-print-directory all rig
+	@tests/vm/module 6.12-debug
+	@tests/vm/boot 6.12-debug -m 4G -t 3600 -- build/tests/vmtest 'inline.*'
+
 clean:
 	$(call say,CLEAN,$(OUT))
 	$(Q)rm -rf $(OUT)
@@ -197,6 +209,6 @@ install-dkms:
 	install -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] $(DKMS_SRC)
 	install -m 644 include/irqgate/hook.h $(DKMS_SRC)/include/irqgate
 
-.PHONY: FORCE module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream install deb clean
+.PHONY: FORCE debug-kernel inline-long module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:

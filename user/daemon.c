@@ -601,6 +601,14 @@ static void take_charge(struct loader *l)
 	__atomic_store_n(&l->pins.state->loader_tgid, getpid(), __ATOMIC_SEQ_CST);
 }
 
+/* What the gate of another version decides meanwhile is counted once, and as what it was. */
+static int gate_follows(void)
+{
+	if (!inline_lack().why)
+		hooks_load(STAGE_INLINE, false);
+	return 0;
+}
+
 /* Before the programs of another version go, so that no vector is without a gate. */
 static int gate_stays(struct loader *l)
 {
@@ -636,7 +644,7 @@ static int bring_up(struct loader *l)
 	if (!err)
 		err = load_stages(l);
 	if (!err && upgrade == UPGRADE_LAYOUT)
-		err = upgrade_take() ?: search(l) ?: gate_stays(l) ?: upgrade_finish();
+		err = gate_follows() ?: upgrade_take() ?: search(l) ?: gate_stays(l) ?: upgrade_finish();
 	if (!err) {
 		l->pins.state->build = hooks_build();
 		l->replacing = false;
