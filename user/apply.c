@@ -26,7 +26,8 @@ int policy_prepare(const char *path, const char *mode, bool unsafe_interrupts, s
 	if (mode) {
 		value = name_value(&names_mode, mode);
 		if (value < 0) {
-			err = fail(value, "--mode: unknown '%s', expected audit or enforce", mode);
+			msg("--mode: unknown '%s', expected audit or enforce", mode);
+			err = -EINVAL;
 			goto bad;
 		}
 		policy->defaults.mode = (__u8)value;

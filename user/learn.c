@@ -733,11 +733,13 @@ static void add_source(struct learner *l, const struct signaller *sig)
 	unsigned int i;
 
 	notes = more(l, l->source_note, l->out->nsources, sizeof(*notes));
-	if (!notes || !find_match(o, &m)) {
+	if (!notes)
+		return;
+	l->source_note = notes;
+	if (!find_match(o, &m)) {
 		l->no_memory = true;
 		return;
 	}
-	l->source_note = notes;
 	make_name(l->out, m.text ? m.text : o->comm, name);
 	name[HANDLE_SOFT_NAME_MAX] = '\0';
 	for (i = 0; i < l->out->nsources; i++)

@@ -1367,9 +1367,9 @@ static int read_file(const char *path, int fd, char *data, size_t *len)
 	ssize_t got = 1;
 
 	for (*len = 0; got > 0 && *len <= POLICY_MAX_SIZE; *len += (size_t)got) {
-		got = read(fd, data + *len, POLICY_MAX_SIZE + 1 - *len);
-		if (got < 0 && errno == EINTR)
-			continue;
+		do
+			got = read(fd, data + *len, POLICY_MAX_SIZE + 1 - *len);
+		while (got < 0 && errno == EINTR);
 		if (got < 0) {
 			got = -errno;
 			fprintf(stderr, "%s: cannot read: %s\n", path, strerror(errno));
