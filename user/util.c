@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -287,6 +288,47 @@ const char *text_safe(const char *from, char *buf, size_t len)
 		buf[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
 	if (len)
 		buf[i] = '\0';
+	return buf;
+}
+
+bool text_is_safe(const char *text)
+{
+	while (*text >= ' ' && *text <= '~')
+		text++;
+	return !*text;
+}
+
+/* "\x2d", as systemd escapes what a unit's name may not have; 0 when it is none. */
+static int unescape(const char *text)
+{
+	const char hex[] = { text[0] == '\\' && text[1] == 'x' ? text[2] : '\0',
+			     text[0] && text[1] && text[2] ? text[3] : '\0', '\0' };
+
+	return isxdigit((unsigned char)hex[0]) && isxdigit((unsigned char)hex[1])
+		       ? (int)strtol(hex, NULL, 16)
+		       : 0;
+}
+
+const char *text_name(const char *from, char *buf, size_t len)
+{
+	const char *base = strrchr(from, '/');
+	size_t n = 0;
+	int c;
+
+	base = base ? base + 1 : from;
+	if (!strncmp(base, "machine-", 8))
+		base += 8;
+	while (*base && n + 1 < len && strcmp(base, ".scope") && strcmp(base, ".service")) {
+		c = unescape(base);
+		base += c ? 4 : 1;
+		c = c ?: (unsigned char)base[-1];
+		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-", c))
+			c = '-';
+		if (n || !strchr("_.-", c))
+			buf[n++] = (char)c;
+	}
+	if (len)
+		buf[n] = '\0';
 	return buf;
 }
 

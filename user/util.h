@@ -104,6 +104,18 @@ int run_dir(void);
  */
 const char *text_safe(const char *from, char *buf, size_t len);
 
+/* text_is_safe - is there nothing in it that text_safe() would replace? */
+bool text_is_safe(const char *text);
+
+/*
+ * text_name - a name a policy allows, from the path of a cgroup or a program
+ *
+ * "/machine.slice/machine-qemu\x2d1\x2dblue.scope" becomes "qemu-1-blue"; what names
+ * may not have becomes '-'.
+ * Return: @buf, empty when nothing is left.
+ */
+const char *text_name(const char *from, char *buf, size_t len);
+
 /* boottime_ns - CLOCK_BOOTTIME in ns, what bpf_ktime_get_boot_ns gives. */
 __u64 boottime_ns(void);
 
