@@ -275,10 +275,12 @@ int diff_items(const struct items *from, const struct items *to, struct diff *di
 		return -ENOMEM;
 	while (a < a_end || b < b_end) {
 		int order = a == a_end ? 1 : b == b_end ? -1 : compare_items(a, b);
-		struct difference c = { order <= 0 ? a : NULL, order >= 0 ? b : NULL };
+		struct difference c = {};
 
-		a += !!c.from;
-		b += !!c.to;
+		if (order <= 0)
+			c.from = a++;
+		if (order >= 0)
+			c.to = b++;
 		if (c.from && c.to && !strcmp(c.from->text, c.to->text))
 			continue;
 		diff->change[diff->n++] = c;

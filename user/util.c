@@ -17,6 +17,7 @@
 
 #include "util.h"
 
+#define MESSAGE_LEN 1024
 #define LOCK_PATH RUN_DIR "/lock"
 
 static bool blocks = true;
@@ -36,11 +37,17 @@ bool may_write(FILE *out)
 
 static void vmsg(const char *fmt, va_list ap)
 {
+	char text[MESSAGE_LEN], *c;
+
 	if (!may_write(stderr))
 		return;
-	fputs("irqgate: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	/* It may quote what others chose: no controls, neither ASCII's nor those of U+0080. */
+	for (c = text; *c; c++)
+		if (((unsigned char)*c < ' ' || *c == '\x7f') ||
+		    ((unsigned char)*c == 0xc2 && (unsigned char)c[1] < 0xa0))
+			*c = '?';
+	fprintf(stderr, "irqgate: %s\n", text);
 }
 
 void msg(const char *fmt, ...)

@@ -22,7 +22,7 @@ enum {
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-/* "irqgate: ..." as one line on stderr. */
+/* "irqgate: ..." as one line on stderr, without control characters, of at most 1 KiB. */
 void msg(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* As msg(), and returns @error, so that an error path is one statement. */
