@@ -4,6 +4,7 @@
 #   make module   build hook/irqgate_hook.ko (needs kernel headers)
 #   make demo     install what is missing, build, show it working in a VM
 #   make test     install what is missing, build, run all tests but test-package
+#   make analyze  only the static and dynamic analyzers
 #   make docs-paths  write into docs/paths.md what the last test-vm found
 #   make test-unit | test-package | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
 #   make install  below $(DESTDIR), with PREFIX (/usr/local) and SYSCONFDIR (/etc)
@@ -25,7 +26,7 @@ HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection \
 	$(if $(filter -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3) \
 	$(if $(filter x86,$(ARCH)),-fcf-protection=full) $(if $(filter arm64,$(ARCH)),-mbranch-protection=standard)
 HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
-CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(OUT) -DIRQGATE_LAYOUT=$(LAYOUT)u
+CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -isystem $(OUT) -DIRQGATE_LAYOUT=$(LAYOUT)u
 LIBS := -lbpf -lelf -lz -ljson-c -lyaml -lmicrohttpd -lsystemd -lcap-ng -lseccomp -lncursesw
 
 Q := $(if $(V),,@)
@@ -89,7 +90,7 @@ $(OUT)/tests/vmtest: $(wildcard tests/vm/*.c tests/vm/*.h) tests/rig/rig.c tests
 	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) -ljson-c -luring -o $@
 
 # Only what a test calls is linked: the rest may need what the test does not have.
-$(OUT)/tests/unit.a: $(UNIT_OBJS)
+$(OUT)/tests/unit.a: $(UNIT_OBJS) | $(OUT)/tests
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
@@ -125,6 +126,11 @@ demo: deps
 test: deps
 	@$(MAKE) --no-print-directory all unit rig
 	@tests/run unit docs vm
+
+# All tools; `make test` runs the same.
+analyze: deps
+	@$(MAKE) --no-print-directory all unit
+	@tests/analyze/run
 
 test-unit: deps
 	@$(MAKE) --no-print-directory all unit

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <assert.h>
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <json-c/json.h>
@@ -227,6 +228,7 @@ static void print_text(const struct plan *plan, FILE *out)
 		const struct difference *c = &plan->diff.change[i];
 		const struct item *item = c->to ? c->to : c->from;
 
+		assert(item);
 		fprintf(out, "%c %s %s: ",
 			c->from && c->to ? '~'
 			: c->to          ? '+'
