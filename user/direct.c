@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <bpf/btf.h>
 #include <errno.h>
 
-#include "btf.h"
+#include "convert.h"
 #include "direct.h"
 #include "util.h"
 

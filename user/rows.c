@@ -361,7 +361,7 @@ const char *rows_context(const struct rows *rows, __u32 gd, char buf[IRQGATE_NAM
 
 	snprintf(buf, IRQGATE_NAME_LEN, gd == IRQGATE_GD_NONE ? "-" : "gd:%u", gd);
 	if (row)
-		snprintf(buf, IRQGATE_NAME_LEN, "%s", row->name);
+		text_safe(row->name, buf, IRQGATE_NAME_LEN);
 	return buf;
 }
 
