@@ -77,8 +77,12 @@ HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 	}
 	e = eventfd_entry(efd);
 	st = the_state();
-	if (!e || !st || st->inline_gate) /* that judged and counted */
+	if (!e || !st)
 		return 0;
+	if (st->inline_gate || cpu->counted == efd) {
+		cpu->counted = 0;
+		return 0; /* the gate judged and counted it */
+	}
 	b = intx_of(e);
 	if (b) {
 		msi_seen(b);
