@@ -4,6 +4,7 @@
 #   make module   build hook/irqgate_hook.ko (needs kernel headers)
 #   make demo     install what is missing, build, show it working in a VM
 #   make test     install what is missing, build, run all tests
+#   make analyze  only the static and dynamic analyzers
 #   make docs-paths  write into docs/paths.md what the last test-vm found
 #   make test-unit | test-package | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
 #   make install  below $(DESTDIR), with PREFIX (/usr/local) and SYSCONFDIR (/etc)
@@ -23,7 +24,12 @@ LLVM_STRIP ?= llvm-strip
 BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Werror
-CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(OUT) -DIRQGATE_LAYOUT=$(LAYOUT)u
+# Sanitizers take the place of these (HARDEN= and HARDEN_LD=); CET and its like where the machine has it.
+HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection \
+	$(if $(filter -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3) \
+	$(if $(filter x86,$(ARCH)),-fcf-protection=full) $(if $(filter arm64,$(ARCH)),-mbranch-protection=standard)
+HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -isystem $(OUT) -DIRQGATE_LAYOUT=$(LAYOUT)u
 LIBS := -lbpf -lelf -lz -ljson-c -lyaml -lmicrohttpd -lsystemd -lcap-ng -lseccomp -lncursesw
 
 Q := $(if $(V),,@)
@@ -33,7 +39,8 @@ BPF_OBJS := $(patsubst bpf/%.bpf.c,$(OUT)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 USER_OBJS := $(patsubst user/%.c,$(OUT)/user/%.o,$(wildcard user/*.c))
 RIG_PROGS := $(addprefix $(OUT)/tests/,msi-vm selftest vmtest)
 UNIT_PROGS := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/test_*.c))
-UNIT_OBJS := $(addprefix $(OUT)/user/,dot.o handle.o names.o policy.o policy_write.o resolve.o rows.o diff.o cgroup.o util.o)
+UNIT_OBJS := $(addprefix $(OUT)/user/,convert.o dot.o events.o handle.o names.o policy.o \
+	policy_write.o resolve.o rows.o diff.o cgroup.o util.o)
 HEADERS := $(wildcard include/irqgate/*.h)
 # What the maps look like: an irqgate of another number takes over member by member.
 LAYOUT := $(shell cat $(addprefix include/irqgate/,table.h binding.h event.h) | cksum | cut -d' ' -f1)
@@ -61,11 +68,11 @@ $(OUT)/irqgate.skel.h: $(OUT)/irqgate.bpf.o
 
 $(OUT)/user/%.o: user/%.c $(wildcard user/*.h) $(HEADERS) $(OUT)/irqgate.skel.h | $(OUT)/user
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(WARN) -c $< -o $@
 
 $(OUT)/irqgate: $(USER_OBJS)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(Q)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) $^ $(LIBS) -o $@
 
 # Two more builds to be taken over from and by: with another program, and with maps of
 # another layout.
@@ -85,15 +92,20 @@ $(OUT)/tests/vmtest: $(wildcard tests/vm/*.c tests/vm/*.h) tests/rig/rig.c tests
 	$(call say,CC,$@)
 	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) -ljson-c -luring -lbpf -o $@
 
-$(OUT)/tests/unit/%: tests/unit/%.c $(UNIT_OBJS) | $(OUT)/tests/unit
+# Only what a test calls is linked: the rest may need what the test does not have.
+$(OUT)/tests/unit.a: $(UNIT_OBJS) | $(OUT)/tests
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(OUT)/tests/unit/%: tests/unit/%.c $(OUT)/tests/unit.a | $(OUT)/tests/unit
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ -lyaml -lcmocka -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ -lyaml -ljson-c -lbpf -lelf -lz -lcmocka -o $@
 
 # A process of its own: nothing of XML in the loader.
 $(OUT)/libvirt-hook: libvirt/hook.c $(OUT)/user/util.o user/util.h $(HEADERS)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(shell pkg-config --cflags libxml-2.0) $(CFLAGS) $(WARN) \
-		$(filter %.c %.o,$^) $(LDFLAGS) $(shell pkg-config --libs libxml-2.0) -ljson-c -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(shell pkg-config --cflags libxml-2.0) $(CFLAGS) $(HARDEN) $(WARN) \
+		$(filter %.c %.o,$^) $(HARDEN_LD) $(LDFLAGS) $(shell pkg-config --libs libxml-2.0) -ljson-c -o $@
 
 # A kernel for a virtual machine.
 $(OUT)/tests/guest: tests/rig/guest.c | $(OUT)/tests
@@ -117,6 +129,11 @@ demo: deps
 test: deps
 	@$(MAKE) --no-print-directory all unit rig
 	@tests/run package unit docs dkms vm
+
+# All tools; `make test` runs the same.
+analyze: deps
+	@$(MAKE) --no-print-directory all unit
+	@tests/analyze/run
 
 test-unit: deps
 	@$(MAKE) --no-print-directory all unit
@@ -162,6 +179,7 @@ install: all $(OUT)/irqgate.service $(OUT)/qemu
 	$(INSTALL) -m 644 README.md docs/*.md docs/policy.schema.json $(DESTDIR)$(DOCDIR)
 	$(INSTALL) -m 644 packaging/policy.example.yaml $(DESTDIR)$(DOCDIR)/examples/policy.yaml
 	$(INSTALL) -m 644 packaging/kubernetes/irqgate.yaml $(DESTDIR)$(DOCDIR)/examples/kubernetes.yaml
+	$(INSTALL) -D -m 644 man/irqgate-libvirt-hook.8 $(DESTDIR)$(MANDIR)/man8/irqgate-libvirt-hook.8
 	$(INSTALL) -D -m 755 $(OUT)/libvirt-hook $(DESTDIR)$(SBINDIR)/irqgate-libvirt-hook
 	$(INSTALL) -D -m 755 $(OUT)/qemu $(DESTDIR)$(SYSCONFDIR)/libvirt/hooks/qemu.d/irqgate
 

@@ -230,7 +230,6 @@ static void edu_raise(struct rig_dev *dev, uint32_t vector)
 #define E1000E_CTRL_RST (1U << 26)
 #define E1000E_ICS 0xc8
 #define E1000E_IMS 0xd0
-#define E1000E_EIAC 0xdc
 #define E1000E_IVAR 0xe4
 #define E1000E_EITR(vector) (0xe8 + 4 * (vector))
 /* In units of 256 ns: 16 ms. */
@@ -241,16 +240,14 @@ static void edu_raise(struct rig_dev *dev, uint32_t vector)
 #define E1000E_IVAR_SAME 0xcba98U
 
 /*
- * QEMU throttles these vectors, cannot be told not to, and sends a message a second
- * time when the interval is over and its cause still stands. So the cause is cleared
- * as the message leaves (EIAC). QEMU 7.2 does not ask about the cause: for it the
- * interval is made long and the device reset before it ends.
+ * QEMU throttles these vectors, cannot be told not to, and sends every message
+ * a second time when the interval is over. So the interval is made long and the
+ * device reset before it ends: what was raised has left, its echo has not.
  */
 static void e1000e_raise(struct rig_dev *dev, uint32_t vector)
 {
 	put32(dev, E1000E_IVAR, E1000E_IVAR_SAME);
 	put32(dev, E1000E_EITR(vector), E1000E_EITR_MAX);
-	put32(dev, E1000E_EIAC, E1000E_CAUSE(vector));
 	put32(dev, E1000E_IMS, E1000E_CAUSE(vector));
 	put32(dev, E1000E_ICS, E1000E_CAUSE(vector));
 	put32(dev, E1000E_CTRL, E1000E_CTRL_RST);
@@ -432,7 +429,7 @@ int rig_dev_open(struct rig_dev *dev, const char *bdf)
 {
 	struct vfio_irq_info irq = {.argsz = sizeof(irq)};
 	const struct model *model;
-	unsigned int vendor, device;
+	unsigned int vendor = 0, device = 0;
 	int ret;
 
 	memset(dev, 0, sizeof(*dev));
