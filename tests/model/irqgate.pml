@@ -2,7 +2,7 @@
 /*
  * Bind, inject, revoke, reload, quarantine, hold, and the death of the loader, in every
  * interleaving. docs/model.md says which function each step stands for. One device with
- * two vectors and one VMM: vector 0 is authorized always, vector 1 as the table says.
+ * two vectors and one VMM: vector 0 is authorized always and bound, vector 1 as the table says.
  *
  * BREAK_... leaves out what a guarantee rests on; tests/model/run shows that it fails then.
  */
@@ -45,9 +45,13 @@ bool dead; /* kill -9 */
 bool drop; /* on_violation: drop, else deny */
 byte binds = BINDS, reloads = RELOADS, revokes = REVOKES, deaths = DEATHS;
 
+/* RCU: programs that run, from before they read the table to after they wrote a verdict. */
+bool runs_bind, runs_msi;
+
 /* What nobody but the checks reads. */
 bool cutoff; /* revoke returned 0, and nobody authorized vector 1 since */
-bool later; /* vector 1 was bound after that, or its bind was under way then */
+bool later; /* vector 1 was bound after revoke changed the table: wrong, but guarantee 1's */
+bool in_force; /* authorized, as far as cached verdicts go: until the epoch moves */
 bool gate_saw, msi_saw; /* authorized at some time since the gate was asked, the MSI raised */
 
 #define AUTHORIZED(v) ((v) == 0 || row[gen])
@@ -58,29 +62,34 @@ bool gate_saw, msi_saw; /* authorized at some time since the gate was asked, the
 inline authorized_now()
 {
 	if
-	:: row[gen] -> gate_saw = true; msi_saw = true; cutoff = false
+	:: row[gen] -> gate_saw = true; msi_saw = true; in_force = true; cutoff = false
 	:: else
 	fi
 }
 
-/* decide_vector(): the slot, then the rows in it. */
-inline decide(v, g, result)
-{
-	g = gen;
-	result = filled[g] && (v == 0 || row[g])
-}
+/* decide_vector(): the rows of the slot in force. */
+#define DECIDED(v, g) (filled[g] && ((v) == 0 || row[g]))
 
-/* decide_binding() */
-inline judge(v, e, g, result)
+/* decide_binding(): what it read may be old when it writes. */
+inline judge(v, e, result)
 {
 #ifdef BREAK_STAMP
-	decide(v, g, result);
-	e = epoch;
+	result = DECIDED(v, gen);
+	d_step { allow[v] = result; stamp[v] = epoch }
 #else
-	e = epoch;
-	decide(v, g, result);
-#endif
+	d_step { e = epoch; result = DECIDED(v, gen) };
 	d_step { allow[v] = result; stamp[v] = e }
+#endif
+}
+
+/* settle(): a grace period, so that no verdict of the old table is written any more. */
+inline settle()
+{
+#ifndef BREAK_SETTLE
+	!runs_bind;
+	!runs_msi;
+#endif
+	in_force = row[gen]
 }
 
 /* table_publish(): what is not in force is filled, then put in force. */
@@ -100,8 +109,9 @@ inline publish(new)
 #endif
 #endif
 #ifndef BREAK_EPOCH
-	epoch++
+	epoch++;
 #endif
+	settle()
 }
 
 /* quarantine() and release(): one ioctl, of which sync_vector() learns in it. */
@@ -114,25 +124,20 @@ inline retrigger(v, to)
 }
 
 /* bindings_enforce() */
-inline enforce(v, e, g, result, h, s)
+inline enforce(v, e, result, h, s)
 {
 	d_step { h = held; s = since };
 	v = 0;
 	do
-	:: v < 2 && known[v] -> judge(v, e, g, result); v++
-	:: v < 2 && !known[v] -> v++
-	:: v == 2 -> break
+	:: atomic { v < 2 && known[v] -> skip }; judge(v, e, result); v++
+	:: atomic { v < 2 && !known[v] -> v++ }
+	:: atomic { v == 2 -> v = 0; break }
 	od;
-	v = 0;
 	do
-	:: v < 2 ->
-		if
-		:: known[v] && target[v] == GUEST && !allow[v] -> retrigger(v, SINK)
-		:: known[v] && target[v] == SINK && allow[v] -> retrigger(v, GUEST)
-		:: else
-		fi;
-		v++
-	:: v == 2 -> break
+	:: atomic { v < 2 && known[v] && target[v] == GUEST && !allow[v] -> skip }; retrigger(v, SINK)
+	:: atomic { v < 2 && known[v] && target[v] == SINK && allow[v] -> skip }; retrigger(v, GUEST)
+	:: atomic { v < 2 && !(known[v] && (target[v] == GUEST && !allow[v] || target[v] == SINK && allow[v])) -> v++ }
+	:: atomic { v == 2 -> break }
 	od;
 	/* held_let_go() */
 	if
@@ -148,20 +153,21 @@ inline enforce(v, e, g, result, h, s)
 		fi
 #endif
 	:: else
-	fi
+	fi;
+	/* what is not needed any more would only make more states */
+	d_step { v = 0; e = 0; result = false; h = false; s = 0 }
 }
 
 proctype loader()
 {
 	byte v, e, s, done;
-	bit g;
 	bool result, h, new;
 again:
 	{
 		alive = true;
 #ifdef BREAK_ADOPT
 		atomic { locked == 0 -> locked = LOADER };
-		d_step { row[gen] = true; gate_saw = true; msi_saw = true; epoch++ };
+		d_step { row[gen] = true; gate_saw = true; msi_saw = true; in_force = true; epoch++ };
 		locked = 0;
 #endif
 		done = epoch - 1;
@@ -169,7 +175,7 @@ again:
 		:: event || held || done != epoch ->
 			atomic { locked == 0 -> locked = LOADER };
 			d_step { event = false; done = epoch };
-			enforce(v, e, g, result, h, s);
+			enforce(v, e, result, h, s);
 			locked = 0
 		:: reloads > 0 ->
 			atomic { locked == 0 -> locked = LOADER };
@@ -179,7 +185,8 @@ again:
 			:: new = false
 			fi;
 			publish(new);
-			enforce(v, e, g, result, h, s);
+			new = false;
+			enforce(v, e, result, h, s);
 			locked = 0
 		od
 	} unless { dead };
@@ -191,6 +198,7 @@ again:
 		:: else
 		fi
 	};
+	d_step { v = 0; e = 0; s = 0; done = 0; result = false; h = false; new = false };
 	goto again
 }
 
@@ -207,7 +215,6 @@ proctype killer()
 proctype operator()
 {
 	byte v, e, s;
-	bit g;
 	bool result, h;
 
 	do
@@ -222,13 +229,14 @@ proctype operator()
 #endif
 		row[gen] = false;
 		epoch++;
+		settle();
+		later = !known[1];
 #ifndef BREAK_REVOKE
-		enforce(v, e, g, result, h, s);
+		enforce(v, e, result, h, s);
 #endif
 		atomic {
 			locked = 0;
-			cutoff = true;
-			later = !known[1] || igate
+			cutoff = true
 		}
 	:: revokes == 0 -> break
 	od
@@ -238,20 +246,17 @@ proctype operator()
 proctype vmm()
 {
 	byte v, shown, e;
-	bit g;
 	bool result, permit;
 
 	do
 	:: binds > 0 && !stopped ->
 		binds--;
 		if
-		:: v = 0; shown = 0
 		:: v = 1; shown = 1
 		:: v = 1; shown = 0
 		fi;
 		/* gate_vfio_ioctl() */
-		gate_saw = row[gen];
-		decide(shown, g, result);
+		d_step { gate_saw = row[gen]; result = DECIDED(shown, gen) };
 		atomic {
 			permit = result || (drop && alive);
 #ifdef BREAK_PINS
@@ -264,13 +269,13 @@ proctype vmm()
 		:: permit ->
 			/* vfio_msi_set_vector_signal() */
 			atomic { !igate -> igate = true };
-			d_step { known[v] = false; target[v] = GUEST; later = later || v == 1 };
+			d_step { known[v] = false; target[v] = GUEST };
 			/* sync_vector(), judge_bound() */
-			d_step { known[v] = true; epoch++ };
+			d_step { runs_bind = true; known[v] = true; later = true; allow[v] = true; stamp[v] = epoch; epoch++ }; /* verdict: none */
 #ifdef BREAK_POSTCHECK
 			allow[v] = true; stamp[v] = epoch;
 #else
-			judge(v, e, g, result);
+			judge(v, e, result);
 			if
 			:: !result && alive ->
 				d_step { held = true; since++ };
@@ -282,8 +287,9 @@ proctype vmm()
 			:: else
 			fi;
 #endif
-			igate = false
-		fi
+			d_step { runs_bind = false; igate = false }
+		fi;
+		d_step { v = 0; shown = 0; e = 0; result = false; permit = false; gate_saw = false }
 	:: target[1] != NONE && !stopped && !igate ->
 		d_step { known[1] = false; target[1] = NONE; binds = binds }
 	:: binds == 0 && target[1] == NONE && !stopped -> break
@@ -293,36 +299,45 @@ proctype vmm()
 /* vfio_msihandler(): what asks the inline gate, or the hook that counts. */
 proctype device()
 {
-	byte v, e;
+	byte v;
 	bit g;
-	bool verdict;
+	bool verdict, cached;
 
 	do
 	:: atomic {
-		target[0] != NONE -> v = 0;
-		assert(target[0] == GUEST) /* 4: never at a sink */
-	   };
-	   goto raised
-	:: atomic {
-		target[1] != NONE -> v = 1;
-		assert(!(cutoff && !later && target[1] == GUEST)); /* 3 */
-		msi_saw = row[gen]
-	   };
-raised:
 		if
-		:: known[v] && stamp[v] == epoch -> verdict = allow[v]
-		:: else -> decide(v, g, verdict)
+		:: target[0] != NONE ->
+			v = 0;
+			assert(target[0] == GUEST) /* 4: never at a sink */
+		:: target[1] != NONE ->
+			v = 1;
+			assert(!(cutoff && !later && target[1] == GUEST)) /* 3 */
+		fi;
+		runs_msi = true;
+		msi_saw = in_force;
+		cached = known[v] && stamp[v] == epoch;
+		g = gen
+	   };
+	   atomic {
+		if
+		:: cached -> verdict = allow[v]
+		:: else -> verdict = DECIDED(v, g)
 		fi;
 		assert(verdict || v == 1); /* 4: an inline gate drops what is not allowed */
-		assert(!verdict || v == 0 || msi_saw || target[1] == SINK) /* 1: else a leak, reported */
+		assert(!verdict || v == 0 || msi_saw || target[1] != GUEST); /* 1: else a leak, reported */
+		d_step { v = 0; g = 0; verdict = false; cached = false; msi_saw = false; runs_msi = false }
+	   }
 	od
 }
 
 init {
 	atomic {
 		filled[0] = true;
+		target[0] = GUEST;
+		known[0] = true;
+		allow[0] = true;
 		if
-		:: row[0] = true
+		:: row[0] = true; in_force = true
 		:: row[0] = false
 		fi;
 		if
