@@ -3,7 +3,7 @@
 #   make          build build/irqgate
 #   make module   build hook/irqgate_hook.ko (needs kernel headers)
 #   make demo     install what is missing, build, show it working in a VM
-#   make test     install what is missing, build, run all tests but test-package
+#   make test     install what is missing, build, run all tests
 #   make analyze  analyzers, sanitizers, valgrind; make test runs them, too
 #   make model    the formal model in larger sizes than make test
 #   make fuzz     fuzz until something is found or ^C
@@ -12,6 +12,9 @@
 #   make install  below $(DESTDIR), with PREFIX (/usr/local) and SYSCONFDIR (/etc)
 #   make deb      build/irqgate_VERSION_ARCH.deb
 #   make churn    10,000 rounds of VM, VFIO bindings and irqfds [KERNEL=...]
+#   make inline-long  300 rounds of the module under 100,000 interrupts, and 1,000,000
+#                 under its gate, none lost [KERNEL=...]
+#   make debug-kernel  the module on a 6.12 with lockdep and KASAN, built once
 #   make stream   1,000,000 interrupts under reloads, none lost [KERNEL=...]
 
 OUT := build
@@ -89,7 +92,7 @@ $(OUT)/tests/%: tests/rig/%.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 
 $(OUT)/tests/vmtest: $(wildcard tests/vm/*.c tests/vm/*.h) tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)
-	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) -ljson-c -luring -o $@
+	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) -ljson-c -luring -lbpf -o $@
 
 # Only what a test calls is linked: the rest may need what the test does not have.
 $(OUT)/tests/unit.a: $(UNIT_OBJS) | $(OUT)/tests
@@ -127,7 +130,7 @@ demo: deps
 
 test: deps
 	@$(MAKE) --no-print-directory all unit rig
-	@tests/run unit cli docs analyze model fuzz vm
+	@tests/run package unit cli docs dkms analyze model fuzz vm
 
 # All tools; `make test` runs the same.
 analyze: deps
@@ -146,8 +149,6 @@ test-unit: deps
 	@TEST='$(TEST)' tests/run unit cli docs
 
 test-package: deps
-	@$(MAKE) --no-print-directory all $(OUT)/tests/guest
-	@$(MAKE) --no-print-directory deb
 	@tests/run package
 
 test-vm: deps
@@ -187,6 +188,7 @@ install: all $(OUT)/irqgate.service $(OUT)/qemu
 	$(INSTALL) -m 644 README.md docs/*.md docs/policy.schema.json $(DESTDIR)$(DOCDIR)
 	$(INSTALL) -m 644 packaging/policy.example.yaml $(DESTDIR)$(DOCDIR)/examples/policy.yaml
 	$(INSTALL) -m 644 packaging/kubernetes/irqgate.yaml $(DESTDIR)$(DOCDIR)/examples/kubernetes.yaml
+	$(INSTALL) -D -m 644 man/irqgate-libvirt-hook.8 $(DESTDIR)$(MANDIR)/man8/irqgate-libvirt-hook.8
 	$(INSTALL) -D -m 755 $(OUT)/libvirt-hook $(DESTDIR)$(SBINDIR)/irqgate-libvirt-hook
 	$(INSTALL) -D -m 755 $(OUT)/qemu $(DESTDIR)$(SYSCONFDIR)/libvirt/hooks/qemu.d/irqgate
 
@@ -199,6 +201,7 @@ deb: deps
 	$(Q)cd $(OUT)/deb/irqgate && dpkg-buildpackage -us -uc -b > ../log 2>&1 || \
 		{ tail -n 20 ../log >&2; exit 1; }
 	$(Q)cp $(OUT)/deb/irqgate_*.deb $(OUT)/deb/irqgate-libvirt_*.deb $(OUT)
+
 churn: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(or $(KERNEL),6.12)' TEST=churn.rounds CHURN_ROUNDS=10000 LIMIT=7200 tests/run vm
@@ -206,6 +209,15 @@ churn: deps
 stream: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(or $(KERNEL),6.12)' TEST=race.stream STREAM_INTERRUPTS=1000000 LIMIT=7200 tests/run vm
+
+inline-long: deps
+	@$(MAKE) --no-print-directory all rig
+	@KERNEL='$(or $(KERNEL),6.1 6.12)' TEST=inline. HOOK_ROUNDS=300 STREAM_INTERRUPTS=1000000 LIMIT=7200 tests/run vm
+
+debug-kernel: deps
+	@$(MAKE) --no-print-directory all rig
+	@tests/vm/module 6.12-debug
+	@tests/vm/boot 6.12-debug -m 4G -t 3600 -- build/tests/vmtest 'inline.*'
 
 clean:
 	$(call say,CLEAN,$(OUT))
@@ -224,6 +236,6 @@ install-dkms:
 	install -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] $(DKMS_SRC)
 	install -m 644 include/irqgate/hook.h $(DKMS_SRC)/include/irqgate
 
-.PHONY: analyze model fuzz FORCE module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream install deb clean
+.PHONY: analyze model fuzz FORCE debug-kernel inline-long module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -51,8 +51,8 @@ static void convert_array(const struct view *from, const struct view *to, int de
 	}
 }
 
-static const struct btf_member *find_member(const struct btf *btf, const struct btf_type *t,
-					    const char *name)
+const struct btf_member *find_member(const struct btf *btf, const struct btf_type *t,
+				     const char *name)
 {
 	const struct btf_member *m = btf_members(t);
 	int i;

@@ -7,6 +7,8 @@
 #include <linux/types.h>
 
 struct btf;
+struct btf_member;
+struct btf_type;
 
 /* One value: @size bytes that @btf says are a @type. */
 struct view {
@@ -26,5 +28,9 @@ struct view {
  * Numbers keep their value when they become wider, arrays their first elements.
  */
 void convert(struct view from, struct view to);
+
+/* find_member - the member of the struct @t of @btf that is called @name; NULL: none. */
+const struct btf_member *find_member(const struct btf *btf, const struct btf_type *t,
+				     const char *name);
 
 #endif
