@@ -5,7 +5,9 @@
 #   make demo     install what is missing, build, show it working in a VM
 #   make test     install what is missing, build, run all tests
 #   make budget   keep what the verifier said in the last test-vm
-#   make analyze  only the static and dynamic analyzers
+#   make analyze  analyzers, sanitizers, valgrind; make test runs them, too
+#   make model    the formal model in larger sizes than make test
+#   make fuzz     fuzz until something is found or ^C
 #   make docs-paths  write into docs/paths.md what the last test-vm found
 #   make test-unit | test-package | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
 #   make install  below $(DESTDIR), with PREFIX (/usr/local) and SYSCONFDIR (/etc)
@@ -154,16 +156,23 @@ demo: deps
 
 test: deps
 	@$(MAKE) --no-print-directory all unit rig bench-progs
-	@tests/run package unit docs dkms $(if $(TEST),,bench) vm
+	@tests/run package unit cli docs dkms $(if $(TEST),,analyze model fuzz bench) vm
 
 # All tools; `make test` runs the same.
 analyze: deps
 	@$(MAKE) --no-print-directory all unit
-	@tests/analyze/run
+	@tests/run analyze
+
+model: deps
+	@tests/model/run -l
+
+# Until it finds something.
+fuzz: deps
+	@tests/fuzz/run 0
 
 test-unit: deps
 	@$(MAKE) --no-print-directory all unit
-	@TEST='$(TEST)' tests/run unit docs
+	@TEST='$(TEST)' tests/run unit cli docs
 
 test-package: deps
 	@tests/run package
@@ -269,6 +278,6 @@ install-dkms:
 	install -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] $(DKMS_SRC)
 	install -m 644 include/irqgate/hook.h $(DKMS_SRC)/include/irqgate
 
-.PHONY: FORCE budget bench bench-short bench-keep bench-progs debug-kernel inline-long module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream install deb clean
+.PHONY: FORCE analyze model fuzz budget bench bench-short bench-keep bench-progs debug-kernel inline-long module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -169,6 +169,28 @@ static int add_matches(int map, const struct rows *rows)
 	return added;
 }
 
+static void epoch_bump(struct pins *pins)
+{
+	__atomic_add_fetch(&pins->state->epoch, 1, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * Wait for the programs that run: one that judges by the table as it was could write
+ * its verdict over a newer one, and what is enforced next would go by that. A map put
+ * into a map, here the one that is there already, returns after an RCU grace period
+ * (maybe_wait_bpf_programs() of the kernel). docs/model.md, BREAK_SETTLE.
+ */
+static void settle(const struct pins *pins)
+{
+	__u32 slot = pins->state->generation & 1;
+	int map = table_map(pins, IRQGATE_MAP_CONTEXTS);
+
+	if (map < 0)
+		return;
+	bpf_map_update_elem(pins->outer[IRQGATE_MAP_CONTEXTS], &slot, &map, BPF_ANY);
+	close(map);
+}
+
 int table_publish(struct pins *pins, const struct btf *btf, const struct rows *rows)
 {
 	int maps[IRQGATE_TABLE_MAPS] = { -1, -1, -1, -1 };
@@ -195,9 +217,10 @@ int table_publish(struct pins *pins, const struct btf *btf, const struct rows *r
 	}
 	pins->state->defaults[slot] = rows->defaults;
 	__atomic_add_fetch(&pins->state->generation, 1, __ATOMIC_SEQ_CST);
-	__atomic_add_fetch(&pins->state->epoch, 1, __ATOMIC_SEQ_CST);
+	epoch_bump(pins);
 	for (i = 0; i < IRQGATE_TABLE_MAPS && !err; i++)
 		err = pin_map(maps[i], i);
+	settle(pins); /* with the pins, by which it finds its map */
 out:
 	for (i = 0; i < IRQGATE_TABLE_MAPS; i++)
 		if (maps[i] >= 0)
@@ -284,11 +307,6 @@ int table_map(const struct pins *pins, enum irqgate_table_map which)
 	}
 }
 
-static void epoch_bump(struct pins *pins)
-{
-	__atomic_add_fetch(&pins->state->epoch, 1, __ATOMIC_SEQ_CST);
-}
-
 int table_clear(struct pins *pins)
 {
 	__u64 key[3];
@@ -306,6 +324,7 @@ int table_clear(struct pins *pins)
 		close(map);
 	}
 	epoch_bump(pins);
+	settle(pins);
 	return 0;
 }
 
@@ -413,6 +432,7 @@ static int rows_open(const struct pins *pins, struct changed *rows)
 static void rows_close(struct pins *pins, const struct changed *rows)
 {
 	epoch_bump(pins);
+	settle(pins);
 	if (rows->devices >= 0)
 		close(rows->devices);
 	if (rows->vectors >= 0)
