@@ -9,6 +9,7 @@
 #   make install  below $(DESTDIR), with PREFIX (/usr/local) and SYSCONFDIR (/etc)
 #   make deb      build/irqgate_VERSION_ARCH.deb
 #   make churn    10,000 rounds of VM, VFIO bindings and irqfds [KERNEL=...]
+#   make model    random steps against a model, OPS=100000 from SEED on [KERNEL=...]
 #   make soak     VMs, bindings and policies come and go for MINUTES=30 [KERNEL=...]
 #   make stream   1,000,000 interrupts under reloads, none lost [KERNEL=...]
 
@@ -182,6 +183,11 @@ stream: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(or $(KERNEL),6.12)' TEST=race.stream STREAM_INTERRUPTS=1000000 LIMIT=7200 tests/run vm
 
+model: deps
+	@$(MAKE) --no-print-directory all rig
+	@KERNEL='$(or $(KERNEL),6.12)' TEST=property.random MODEL_OPS=$(or $(OPS),100000) \
+		MODEL_SEED=$(or $(SEED),$(shell date +%s)) LIMIT=36000 tests/run vm
+
 soak: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(or $(KERNEL),6.12)' TEST=soak.churn SOAK_SECONDS=$$(($(or $(MINUTES),30) * 60)) \
@@ -204,6 +210,6 @@ install-dkms:
 	install -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] $(DKMS_SRC)
 	install -m 644 include/irqgate/hook.h $(DKMS_SRC)/include/irqgate
 
-.PHONY: FORCE module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream soak install deb clean
+.PHONY: FORCE module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream model soak install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -20,7 +20,7 @@
 #define ERRORS "/run/irqgate-test.err"
 #define PINS "/sys/fs/bpf/irqgate"
 #define BPFTOOL "/usr/sbin/bpftool"
-#define READY_MS 60000
+#define READY_MS 180000 /* loading takes long where CPUs are emulated and shared */
 #define EVENT_MS 3000
 #define MAX_WORDS 16
 #define MAX_WORKERS 16
