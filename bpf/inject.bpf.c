@@ -15,6 +15,7 @@
 #define MAY_WRITE 2
 #define MAY_READ 4
 #define EPOLLIN 1
+#define EFD_SEMAPHORE 1
 
 HOOK2(vfio_msi, "vfio_msihandler", int, irq, __u64, trigger)
 {
@@ -218,6 +219,10 @@ int BPF_PROG(gate_file_permission, struct file *file, int mask)
 		/* Its count will be injected when a VM listens. */
 		if (!error && mask & MAY_WRITE && !listened_to(e))
 			note_signaller(efd, ident_current());
+		/* Reading takes all of it, but for a semaphore's. */
+		if (!error && mask & MAY_READ && e->charged &&
+		    !(BPF_CORE_READ((struct eventfd_ctx *)efd, flags) & EFD_SEMAPHORE))
+			e->charged = 0;
 		return refusal(error);
 	}
 	if (mask & MAY_WRITE) {

@@ -31,10 +31,30 @@ static int get(const char *name)
 	return bpf_obj_get(pin_path(path, name));
 }
 
+/* One that is not there stays -1: who needs it finds out. */
+static int get_map(int *fd, const char *name)
+{
+	int got = get(name);
+
+	if (got >= 0)
+		*fd = got;
+	return got >= 0 || got == -ENOENT ? 0 : fail(got, PIN_DIR "/%s: %s", name, strerror(-got));
+}
+
 int pins_open(struct pins *pins)
 {
+	const struct {
+		int *fd;
+		const char *name;
+	} maps[] = {
+		{ &pins->bindings, "bindings" }, { &pins->eventfds, "eventfds" },
+		{ &pins->irqfds, "irqfds" },     { &pins->vms, "vms" },
+		{ &pins->stats, "stats" },       { &pins->agents, "agents" },
+		{ &pins->held, "held" },         { &pins->isolated, "isolated" },
+		{ &pins->early, "early" },       { &pins->events, "events" },
+	};
+	int fd, i, err = 0;
 	char name[64];
-	int fd, i;
 
 	memset(pins, -1, sizeof(*pins));
 	pins->state = NULL;
@@ -59,18 +79,12 @@ int pins_open(struct pins *pins)
 			    "let 'irqgate run' of this one take over");
 	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
 		snprintf(name, sizeof(name), "table_%s", table_map_names[i]);
-		pins->outer[i] = get(name);
+		err = err ?: get_map(&pins->outer[i], name);
 	}
-	pins->bindings = get("bindings");
-	pins->eventfds = get("eventfds");
-	pins->irqfds = get("irqfds");
-	pins->vms = get("vms");
-	pins->stats = get("stats");
-	pins->agents = get("agents");
-	pins->held = get("held");
-	pins->isolated = get("isolated");
-	pins->early = get("early");
-	pins->events = get("events");
+	for (i = 0; i < (int)ARRAY_SIZE(maps); i++)
+		err = err ?: get_map(maps[i].fd, maps[i].name);
+	if (err)
+		return err;
 	if (pins->bindings < 0 || pins->stats < 0 || pins->events < 0)
 		return fail(-EIO, PIN_DIR " is incomplete: 'irqgate unload' removes the rest");
 	return 0;
@@ -159,14 +173,18 @@ int pins_iterate(const char *name, int (*each)(const struct irqgate_file *file, 
 int pins_adopt_tasks(void)
 {
 	char path[PIN_LEN], buf[256];
-	int fd = open(pin_path(path, "iter_tasks"), O_RDONLY | O_CLOEXEC);
+	int fd = open(pin_path(path, "iter_tasks"), O_RDONLY | O_CLOEXEC), err = 0;
+	ssize_t n;
 
 	if (fd < 0)
 		return fail(-errno, "%s: %s", path, strerror(errno));
-	while (read(fd, buf, sizeof(buf)) > 0)
-		;
+	do {
+		n = read(fd, buf, sizeof(buf));
+	} while (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)));
+	if (n < 0)
+		err = fail(-errno, "%s: %s", path, strerror(errno));
 	close(fd);
-	return 0;
+	return err;
 }
 
 void counters_add(struct irqgate_counters *to, const struct irqgate_counters *from)
@@ -183,6 +201,19 @@ void counters_add(struct irqgate_counters *to, const struct irqgate_counters *fr
 		to->reported = from->reported;
 	for (i = 0; i < IRQGATE_MAX_REASONS; i++)
 		to->reason[i] += from->reason[i];
+}
+
+int map_next(int map, const void *prev, void *next)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+	int err = bpf_map_get_next_key(map, prev, next);
+
+	if (!err || err == -ENOENT)
+		return !err;
+	bpf_obj_get_info_by_fd(map, &info, &len);
+	return fail(err, "the map %s cannot be read: %s", *info.name ? info.name : "(closed)",
+		    strerror(-err));
 }
 
 int binding_find(const struct pins *pins, __u32 irq, struct irqgate_binding *out)

@@ -79,4 +79,11 @@ void counters_add(struct irqgate_counters *to, const struct irqgate_counters *fr
 /* binding_find - entry of an irq; 0 or -ENOENT. */
 int binding_find(const struct pins *pins, __u32 irq, struct irqgate_binding *out);
 
+/*
+ * map_next - walk the keys of a map
+ * @prev: the last one, NULL at the beginning
+ * Return: 1: there is a @next; 0: that was all; or a negative errno. Says why.
+ */
+int map_next(int map, const void *prev, void *next);
+
 #endif

@@ -180,7 +180,7 @@ int table_read(const struct pins *pins, struct rows *rows)
 		struct irqgate_context_key context;
 	} key, *prev;
 	char value[sizeof(struct irqgate_context)];
-	int which, map, err = 0;
+	int which, map, more, err = 0;
 
 	memset(rows, 0, sizeof(*rows));
 	rows->defaults = pins->state->defaults[pins->state->generation & 1];
@@ -190,9 +190,12 @@ int table_read(const struct pins *pins, struct rows *rows)
 			continue; /* nothing was published yet */
 		if (map < 0)
 			return fail(map, "cannot open the table: %s", strerror(-map));
-		for (prev = NULL; !err && !bpf_map_get_next_key(map, prev, &key); prev = &key)
+		more = 1;
+		for (prev = NULL; !err && (more = map_next(map, prev, &key)) > 0; prev = &key)
 			if (!bpf_map_lookup_elem(map, &key, value))
 				err = rows_add(rows, which, &key, value);
+		if (more < 0)
+			err = more;
 		close(map);
 	}
 	rows_sort(rows);
@@ -244,7 +247,7 @@ static void epoch_bump(struct pins *pins)
 int table_clear(struct pins *pins)
 {
 	__u64 key[3];
-	int i, map;
+	int i, map, more;
 
 	/* Registrations first: without one a vector is unlisted, hence allowed. */
 	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
@@ -253,9 +256,17 @@ int table_clear(struct pins *pins)
 			continue;
 		if (map < 0)
 			return fail(map, "cannot open the table: %s", strerror(-map));
-		while (!bpf_map_get_next_key(map, NULL, key))
-			bpf_map_delete_elem(map, key);
+		while ((more = map_next(map, NULL, key)) > 0) {
+			more = bpf_map_delete_elem(map, key);
+			if (more && more != -ENOENT) {
+				fail(more, "a row of the table cannot be removed: %s",
+				     strerror(-more));
+				break;
+			}
+		}
 		close(map);
+		if (more)
+			return more;
 	}
 	epoch_bump(pins);
 	return 0;
@@ -322,13 +333,13 @@ static int context_of_pid(struct pins *pins, int contexts, const char *name, __u
 int table_context(struct pins *pins, const char *name, bool create, __u32 *gd)
 {
 	struct irqgate_context_key key, *prev = NULL;
-	int map = table_map(pins, IRQGATE_MAP_CONTEXTS), err = -ENOENT;
+	int map = table_map(pins, IRQGATE_MAP_CONTEXTS), err = -ENOENT, more;
 	struct irqgate_context row;
 	__u32 next = 1;
 
 	if (map < 0)
 		return fail(map, "cannot open the table: %s", strerror(-map));
-	while (!bpf_map_get_next_key(map, prev, &key)) {
+	while ((more = map_next(map, prev, &key)) > 0) {
 		prev = &key;
 		if (bpf_map_lookup_elem(map, &key, &row))
 			continue;
@@ -340,7 +351,9 @@ int table_context(struct pins *pins, const char *name, bool create, __u32 *gd)
 			goto out;
 		}
 	}
-	if (create && !strncmp(name, "pid:", 4)) {
+	if (more < 0) {
+		err = more;
+	} else if (create && !strncmp(name, "pid:", 4)) {
 		err = context_of_pid(pins, map, name, next);
 		*gd = next;
 	}

@@ -44,6 +44,9 @@ struct test_set evade_tests(void);
 /* property.c: random steps, held against a model. */
 struct test_set property_tests(void);
 
+/* faults.c: system calls that fail, and what else goes wrong. */
+struct test_set fault_tests(void);
+
 /* soak.c: whether anything grows. */
 struct test_set soak_tests(void);
 
