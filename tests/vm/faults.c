@@ -485,13 +485,159 @@ static void fault_quarantine(void)
 	end_places("quarantine");
 }
 
+/* ---- what else goes wrong --------------------------------------------------------------- */
+
+/* A command that must fail, leave the old table, and say WHY. */
+static void expect_refused(const struct output *o, const char *why, const char *after)
+{
+	static char now[sizeof(table[0])];
+
+	expect(o->status, "%s succeeded", after);
+	expect_said(o, after);
+	expect(strstr(o->err, why), "%s: no '%s' in: %s", after, why, o->err);
+	read_table(now, sizeof(now));
+	expect(!strcmp(now, table[0]), "%s changed the table to: %s", after, now);
+	expect_arrivals(3, after);
+}
+
+/* More devices than the map takes. */
+static void fault_full(void)
+{
+	FILE *f;
+	int i;
+
+	begin();
+	read_table(table[0], sizeof(table[0]));
+	f = fopen(POLICY_B, "we");
+	expect(f, "cannot write a policy");
+	fchmod(fileno(f), 0600);
+	fprintf(f, ENFORCE CONTEXTS "devices:\n" ROW, igb.handle, "blue", "[1-2]", "drop");
+	for (i = 0; i < 4096; i++)
+		fprintf(f, "  - { handle: \"pci:0001:%02x:%02x.%d\", context: red, noi: 1 }\n",
+			i >> 8, i >> 3 & 31, i & 7);
+	fclose(f);
+	expect_refused(irqgate("apply", POLICY_B, NULL), "devices", "a policy of 4097 devices");
+}
+
+/* As many descriptors as the limit lets have: all is done, or nothing. */
+static void fault_descriptors(void)
+{
+	unsigned int failed = 0, limit;
+	const struct output *o;
+	char command[600];
+
+	begin();
+	read_table(table[0], sizeof(table[0]));
+	do_verb(&(struct verb){ { "apply", POLICY_B }, 6 });
+	read_table(table[1], sizeof(table[1]));
+	do_verb(&(struct verb){ { "apply", POLICY_A }, 3 });
+	for (limit = 4; limit < 48; limit += 3) {
+		char *argv[] = { "/bin/bash", "-c", command, NULL };
+
+		snprintf(command, sizeof(command), "ulimit -n %u; exec %s apply " POLICY_B, limit,
+			 irqgate_path());
+		o = run(argv);
+		/* So low that the program itself does not start. */
+		if (o->status == 127)
+			continue;
+		failed += !!o->status;
+		if (o->status)
+			expect_said(o, command);
+		if (table_now(command)) {
+			expect_arrivals(6, command);
+			do_verb(&(struct verb){ { "apply", POLICY_A }, 3 });
+		} else {
+			expect(o->status, "%s: exit 0, and nothing was done", command);
+			expect_arrivals(3, command);
+		}
+	}
+	expect(failed, "no limit was low enough");
+}
+
+/* Bound by W, which is stopped until the loader, which does not run, quarantines it. */
+static void bind_and_wait(struct worker *w)
+{
+	pid_t asker;
+
+	kill(loader_pid(), SIGSTOP);
+	fflush(NULL);
+	asker = fork();
+	if (!asker) {
+		worker_call(w, W_VFIO, 0, 1, 0, NULL, -1);
+		_exit(0);
+	}
+	expect(wait_for(5000, task_state(w->pid) == 'T'), "who binds is not stopped");
+}
+
+static struct worker *intruder(void)
+{
+	begin();
+	loader_reload(ENFORCE CONTEXTS "devices:\n" ROW ROW, igb.handle, "blue", "[0-1]", "drop",
+		      edu.handle, "blue", "all", "drop");
+	return driver(NOBODY, &edu);
+}
+
+/* Killed while it is held: nothing of it stays, and the loader goes on. */
+static void fault_vmm_dies(void)
+{
+	struct worker *w = intruder();
+
+	bind_and_wait(w);
+	worker_end(w, true);
+	kill(loader_pid(), SIGCONT);
+	expect(wait_for(SETTLE_MS, !map_count("held")), "who died is held");
+	expect_arrivals(3, "the death of another");
+	w = driver(BLUE, &edu);
+	must(w, W_VFIO, 0, 1, 0);
+	must(w, W_RAISE, 0, 1, 1);
+	expect_is(ask(w, W_TAKE, 0, 0, 0), 1, "arrivals at the next owner");
+}
+
+/* Killed while it holds a process: the next one lets that go on, quarantined. */
+static void fault_loader_dies(void)
+{
+	struct worker *w = intruder();
+
+	bind_and_wait(w);
+	loader_kill();
+	loader_start(ENFORCE CONTEXTS "devices:\n" ROW ROW, igb.handle, "blue", "[0-1]", "drop",
+		     edu.handle, "blue", "all", "drop");
+	expect(wait_for(SETTLE_MS, task_state(w->pid) != 'T'), "a process stays stopped");
+	wait(NULL); /* who asked it takes its answer */
+	expect_state(edu.handle, 0, 0, "quarantined");
+	must(w, W_RAISE, 0, 1, 2);
+	expect_is(ask(w, W_TAKE, 0, 0, 0), 0, "arrivals");
+	expect_arrivals(3, "a restart");
+}
+
+/* No file system for pins: said, and nothing is in force. */
+static void fault_bpffs(void)
+{
+	char command[600], *argv[] = { "/usr/bin/unshare", "-m", "/bin/sh", "-c", command, NULL };
+	const struct output *o;
+
+	unload();
+	snprintf(command, sizeof(command), "umount /sys/fs/bpf && exec %s load --policy " POLICY_A,
+		 irqgate_path());
+	write_policies();
+	o = run(argv);
+	expect(o->status == 1 || o->status == 3, "exit %d: %s", o->status, o->err);
+	expect(strstr(o->err, "/sys/fs/bpf"), "it said: %s", o->err);
+	expect(!loaded(), "something is pinned");
+}
+
 static const struct test tests[] = {
+	{ "fault.full", fault_full },
+	{ "fault.descriptors", fault_descriptors },
+	{ "fault.vmm_dies", fault_vmm_dies },
+	{ "fault.loader_dies", fault_loader_dies },
 	{ "fault.apply", fault_apply },
 	{ "fault.killed", fault_killed },
 	{ "fault.allow", fault_allow },
 	{ "fault.revoke", fault_revoke },
 	{ "fault.reload", fault_reload },
 	{ "fault.quarantine", fault_quarantine },
+	{ "fault.bpffs", fault_bpffs },
 	{ "fault.start", fault_start },
 };
 
