@@ -3,7 +3,8 @@
 #   make          build build/irqgate
 #   make module   build hook/irqgate_hook.ko (needs kernel headers)
 #   make demo     install what is missing, build, show it working in a VM
-#   make test     install what is missing, build, run all tests but test-package
+#   make test     install what is missing, build, run all tests
+#   make analyze  only the static and dynamic analyzers
 #   make docs-paths  write into docs/paths.md what the last test-vm found
 #   make test-unit | test-package | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
 #   make install  below $(DESTDIR), with PREFIX (/usr/local) and SYSCONFDIR (/etc)
@@ -12,6 +13,9 @@
 #   make faults   every system call fails once, at every place [KERNEL=...]
 #   make model    random steps against a model, OPS=100000 from SEED on [KERNEL=...]
 #   make soak     VMs, bindings and policies come and go for MINUTES=30 [KERNEL=...]
+#   make inline-long  300 rounds of the module under 100,000 interrupts, and 1,000,000
+#                 under its gate, none lost [KERNEL=...]
+#   make debug-kernel  the module on a 6.12 with lockdep and KASAN, built once
 #   make stream   1,000,000 interrupts under reloads, none lost [KERNEL=...]
 
 OUT := build
@@ -23,7 +27,12 @@ LLVM_STRIP ?= llvm-strip
 BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Werror
-CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(OUT) -DIRQGATE_LAYOUT=$(LAYOUT)u
+# Sanitizers take the place of these (HARDEN= and HARDEN_LD=); CET and its like where the machine has it.
+HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection \
+	$(if $(filter -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3) \
+	$(if $(filter x86,$(ARCH)),-fcf-protection=full) $(if $(filter arm64,$(ARCH)),-mbranch-protection=standard)
+HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -isystem $(OUT) -DIRQGATE_LAYOUT=$(LAYOUT)u
 LIBS := -lbpf -lelf -lz -ljson-c -lyaml -lmicrohttpd -lsystemd -lcap-ng -lseccomp -lncursesw
 
 Q := $(if $(V),,@)
@@ -33,7 +42,8 @@ BPF_OBJS := $(patsubst bpf/%.bpf.c,$(OUT)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 USER_OBJS := $(patsubst user/%.c,$(OUT)/user/%.o,$(wildcard user/*.c))
 RIG_PROGS := $(addprefix $(OUT)/tests/,msi-vm selftest vmtest)
 UNIT_PROGS := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/test_*.c))
-UNIT_OBJS := $(addprefix $(OUT)/user/,dot.o handle.o names.o policy.o policy_write.o resolve.o rows.o diff.o cgroup.o util.o)
+UNIT_OBJS := $(addprefix $(OUT)/user/,convert.o dot.o events.o handle.o names.o policy.o \
+	policy_write.o resolve.o rows.o diff.o cgroup.o util.o)
 HEADERS := $(wildcard include/irqgate/*.h)
 # What the maps look like: an irqgate of another number takes over member by member.
 LAYOUT := $(shell cat $(addprefix include/irqgate/,table.h binding.h event.h) | cksum | cut -d' ' -f1)
@@ -61,11 +71,11 @@ $(OUT)/irqgate.skel.h: $(OUT)/irqgate.bpf.o
 
 $(OUT)/user/%.o: user/%.c $(wildcard user/*.h) $(HEADERS) $(OUT)/irqgate.skel.h | $(OUT)/user
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(WARN) -c $< -o $@
 
 $(OUT)/irqgate: $(USER_OBJS)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(Q)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) $^ $(LIBS) -o $@
 
 # Two more builds to be taken over from and by: with another program, and with maps of
 # another layout.
@@ -83,17 +93,22 @@ $(OUT)/tests/%: tests/rig/%.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 
 $(OUT)/tests/vmtest: $(wildcard tests/vm/*.c tests/vm/*.h) tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)
-	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) -ljson-c -luring -o $@
+	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) -ljson-c -luring -lbpf -o $@
 
-$(OUT)/tests/unit/%: tests/unit/%.c $(UNIT_OBJS) | $(OUT)/tests/unit
+# Only what a test calls is linked: the rest may need what the test does not have.
+$(OUT)/tests/unit.a: $(UNIT_OBJS) | $(OUT)/tests
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(OUT)/tests/unit/%: tests/unit/%.c $(OUT)/tests/unit.a | $(OUT)/tests/unit
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ -lyaml -lcmocka -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ -lyaml -ljson-c -lbpf -lelf -lz -lcmocka -o $@
 
 # A process of its own: nothing of XML in the loader.
 $(OUT)/libvirt-hook: libvirt/hook.c $(OUT)/user/util.o user/util.h $(HEADERS)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(shell pkg-config --cflags libxml-2.0) $(CFLAGS) $(WARN) \
-		$(filter %.c %.o,$^) $(LDFLAGS) $(shell pkg-config --libs libxml-2.0) -ljson-c -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(shell pkg-config --cflags libxml-2.0) $(CFLAGS) $(HARDEN) $(WARN) \
+		$(filter %.c %.o,$^) $(HARDEN_LD) $(LDFLAGS) $(shell pkg-config --libs libxml-2.0) -ljson-c -o $@
 
 # A kernel for a virtual machine.
 $(OUT)/tests/guest: tests/rig/guest.c | $(OUT)/tests
@@ -116,15 +131,18 @@ demo: deps
 
 test: deps
 	@$(MAKE) --no-print-directory all unit rig
-	@tests/run unit docs vm
+	@tests/run package unit docs dkms vm
+
+# All tools; `make test` runs the same.
+analyze: deps
+	@$(MAKE) --no-print-directory all unit
+	@tests/analyze/run
 
 test-unit: deps
 	@$(MAKE) --no-print-directory all unit
 	@TEST='$(TEST)' tests/run unit docs
 
 test-package: deps
-	@$(MAKE) --no-print-directory all $(OUT)/tests/guest
-	@$(MAKE) --no-print-directory deb
 	@tests/run package
 
 test-vm: deps
@@ -176,6 +194,7 @@ deb: deps
 	$(Q)cd $(OUT)/deb/irqgate && dpkg-buildpackage -us -uc -b > ../log 2>&1 || \
 		{ tail -n 20 ../log >&2; exit 1; }
 	$(Q)cp $(OUT)/deb/irqgate_*.deb $(OUT)/deb/irqgate-libvirt_*.deb $(OUT)
+
 churn: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(or $(KERNEL),6.12)' TEST=churn.rounds CHURN_ROUNDS=10000 LIMIT=7200 tests/run vm
@@ -198,6 +217,15 @@ soak: deps
 	@KERNEL='$(or $(KERNEL),6.12)' TEST=soak.churn SOAK_SECONDS=$$(($(or $(MINUTES),30) * 60)) \
 		LIMIT=$$(($(or $(MINUTES),30) * 60 + 600)) tests/run vm
 
+inline-long: deps
+	@$(MAKE) --no-print-directory all rig
+	@KERNEL='$(or $(KERNEL),6.1 6.12)' TEST=inline. HOOK_ROUNDS=300 STREAM_INTERRUPTS=1000000 LIMIT=7200 tests/run vm
+
+debug-kernel: deps
+	@$(MAKE) --no-print-directory all rig
+	@tests/vm/module 6.12-debug
+	@tests/vm/boot 6.12-debug -m 4G -t 3600 -- build/tests/vmtest 'inline.*'
+
 clean:
 	$(call say,CLEAN,$(OUT))
 	$(Q)rm -rf $(OUT)
@@ -215,6 +243,6 @@ install-dkms:
 	install -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] $(DKMS_SRC)
 	install -m 644 include/irqgate/hook.h $(DKMS_SRC)/include/irqgate
 
-.PHONY: FORCE module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream faults model soak install deb clean
+.PHONY: FORCE debug-kernel inline-long module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream faults model soak install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:

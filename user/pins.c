@@ -5,7 +5,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "pins.h"
@@ -31,33 +34,94 @@ static int get(const char *name)
 	return bpf_obj_get(pin_path(path, name));
 }
 
-/* One that is not there stays -1: who needs it finds out. */
-static int get_map(int *fd, const char *name)
+int pins_trusted(const char *dir)
 {
-	int got = get(name);
+	struct statfs fs;
+	struct stat st;
 
-	if (got >= 0)
-		*fd = got;
-	return got >= 0 || got == -ENOENT ? 0 : fail(got, PIN_DIR "/%s: %s", name, strerror(-got));
+	if (lstat(dir, &st))
+		return -errno;
+	if (!S_ISDIR(st.st_mode) || statfs(dir, &fs) || fs.f_type != BPF_FS_MAGIC)
+		return fail(-ENOTDIR, "%s: expected a directory of a bpf file system", dir);
+	if (st.st_uid || st.st_mode & (S_IWGRP | S_IWOTH))
+		return fail(-EPERM,
+			    "%s: owned by uid %u, mode %04o, expected root alone to write: what is "
+			    "pinned there may be anybody's, remove it",
+			    dir, st.st_uid, st.st_mode & 07777);
+	return 0;
+}
+
+int pins_map(const char *name, __u32 type, __u32 key, __u32 value)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+	int fd = get(name), err;
+
+	if (fd < 0)
+		return fd == -ENOENT ? fd : fail(fd, PIN_DIR "/%s: %s", name, strerror(-fd));
+	err = bpf_obj_get_info_by_fd(fd, &info, &len);
+	if (!err && info.type == type && info.key_size == key && info.value_size == value)
+		return fd;
+	close(fd);
+	if (err)
+		return fail(err, PIN_DIR "/%s: %s", name, strerror(-err));
+	return fail(-EINVAL, PIN_DIR "/%s: not a map of irqgate", name);
+}
+
+/* One that is not there is left out; one that cannot be had is an error. */
+static int open_map(int *map, const char *name, __u32 type, __u32 key, __u32 value)
+{
+	*map = pins_map(name, type, key, value);
+	return *map >= 0 || *map == -ENOENT ? 0 : *map;
+}
+
+/* Each map goes to its descriptor. */
+static int open_maps(struct pins *pins)
+{
+#define HASH(name_, key_, value_)                                                                  \
+	{                                                                                          \
+		#name_, &pins->name_, BPF_MAP_TYPE_HASH, sizeof(key_), sizeof(value_)              \
+	}
+	const struct {
+		const char *name;
+		int *fd;
+		__u32 type, key, value;
+	} maps[] = {
+		HASH(bindings, struct irqgate_irq_key, struct irqgate_binding),
+		HASH(eventfds, struct irqgate_ptr_key, struct irqgate_eventfd),
+		HASH(irqfds, struct irqgate_ptr_key, struct irqgate_irqfd),
+		HASH(vms, struct irqgate_ptr_key, struct irqgate_vm),
+		HASH(stats, struct irqgate_vector_key, struct irqgate_counters),
+		HASH(agents, struct irqgate_tgid_key, struct irqgate_agent),
+		HASH(held, struct irqgate_tgid_key, __u64),
+		HASH(isolated, struct irqgate_device_key, struct irqgate_isolation),
+		{ "early", &pins->early, BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(__u64) },
+		{ "events", &pins->events, BPF_MAP_TYPE_RINGBUF, 0, 0 },
+	};
+#undef HASH
+	char name[64];
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; !err && i < ARRAY_SIZE(maps); i++)
+		err = open_map(maps[i].fd, maps[i].name, maps[i].type, maps[i].key, maps[i].value);
+	for (i = 0; !err && i < IRQGATE_TABLE_MAPS; i++) {
+		snprintf(name, sizeof(name), "table_%s", table_map_names[i]);
+		err = open_map(&pins->outer[i], name, BPF_MAP_TYPE_ARRAY_OF_MAPS, sizeof(__u32),
+			       sizeof(__u32));
+	}
+	return err;
 }
 
 int pins_open(struct pins *pins)
 {
-	const struct {
-		int *fd;
-		const char *name;
-	} maps[] = {
-		{ &pins->bindings, "bindings" }, { &pins->eventfds, "eventfds" },
-		{ &pins->irqfds, "irqfds" },     { &pins->vms, "vms" },
-		{ &pins->stats, "stats" },       { &pins->agents, "agents" },
-		{ &pins->held, "held" },         { &pins->isolated, "isolated" },
-		{ &pins->early, "early" },       { &pins->events, "events" },
-	};
-	int fd, i, err = 0;
-	char name[64];
+	int fd, err;
 
 	memset(pins, -1, sizeof(*pins));
 	pins->state = NULL;
+	err = pins_trusted(PIN_DIR);
+	if (err == -ENOTDIR || err == -EPERM)
+		return err;
 	fd = get("state");
 	if (fd == -ENOENT)
 		return fail(-ENOENT, "not loaded: nothing is pinned below " PIN_DIR
@@ -77,12 +141,7 @@ int pins_open(struct pins *pins)
 		return fail(-ESTALE,
 			    "what is loaded is of another version of irqgate: use that one, or "
 			    "let 'irqgate run' of this one take over");
-	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
-		snprintf(name, sizeof(name), "table_%s", table_map_names[i]);
-		err = err ?: get_map(&pins->outer[i], name);
-	}
-	for (i = 0; i < (int)ARRAY_SIZE(maps); i++)
-		err = err ?: get_map(maps[i].fd, maps[i].name);
+	err = open_maps(pins);
 	if (err)
 		return err;
 	if (pins->bindings < 0 || pins->stats < 0 || pins->events < 0)

@@ -13,7 +13,7 @@
 #include <irqgate/decide.h>
 #include "handle.h"
 #include "hooks.h"
-#include "inline.h"
+#include "direct.h"
 #include "names.h"
 #include "show.h"
 #include "snapshot.h"

@@ -208,13 +208,6 @@ long tried(struct worker *w, enum evade_op op, uint32_t a, uint32_t b, uint32_t 
 	return ret;
 }
 
-long from_environment(const char *name, long usual)
-{
-	const char *text = getenv(name);
-
-	return text && *text ? atol(text) : usual;
-}
-
 static const char *const object_maps[OBJECT_MAPS] = {
 	"bindings", "bound", "eventfds", "irqfds", "vms", "held", "agents", "stats"
 };

@@ -77,9 +77,6 @@ void expect_running(struct worker *w);
 long evade(struct worker *w, enum evade_op op, uint32_t a, uint32_t b, uint32_t c);
 long tried(struct worker *w, enum evade_op op, uint32_t a, uint32_t b, uint32_t c);
 
-/* A number, or the usual one where the variable is not set. */
-long from_environment(const char *name, long usual);
-
 long vfio_bindings(void);
 
 /* How full the maps are that follow the kernel's objects; within 3 s they are so again. */
