@@ -45,7 +45,7 @@ int pins_trusted(const char *dir);
  * pins_map - a map by the name of its pin
  * @type, @key, @value: its type and the sizes of its entries, as the caller's buffers:
  *	  beyond them the kernel would write what a larger entry holds
- * Return: a descriptor; -EINVAL: it is another map, and says so; or a negative errno.
+ * Return: a descriptor; -ENOENT: there is none; or a negative errno, and says so.
  */
 int pins_map(const char *name, __u32 type, __u32 key, __u32 value);
 

@@ -26,27 +26,33 @@ static const struct {
 };
 
 /* The types of the map that is in force, where the BPF object is not at hand. */
-static void inherit_btf(const struct pins *pins, int kind, struct bpf_map_create_opts *opts)
+static int inherit_btf(const struct pins *pins, int kind, struct bpf_map_create_opts *opts)
 {
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info);
-	int map = table_map(pins, kind);
+	int map = table_map(pins, kind), err, btf;
 
 	if (map < 0)
-		return;
-	if (!bpf_obj_get_info_by_fd(map, &info, &len) && info.btf_id) {
-		opts->btf_fd = bpf_btf_get_fd_by_id(info.btf_id);
+		return map == -ENOENT ? 0 : map;
+	err = bpf_obj_get_info_by_fd(map, &info, &len);
+	if (!err && info.btf_id) {
+		btf = bpf_btf_get_fd_by_id(info.btf_id);
+		if (btf < 0)
+			err = btf;
+		else
+			opts->btf_fd = (__u32)btf;
 		opts->btf_key_type_id = info.btf_key_type_id;
 		opts->btf_value_type_id = info.btf_value_type_id;
 	}
 	close(map);
+	return err;
 }
 
 static int create_map(const struct pins *pins, const struct btf *btf, int kind)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
 	char name[16];
-	int key, value, fd;
+	int key, value, fd, err;
 
 	if (btf && btf__fd(btf) >= 0) {
 		key = btf__find_by_name_kind(btf, kinds[kind].key_type, BTF_KIND_STRUCT);
@@ -57,7 +63,10 @@ static int create_map(const struct pins *pins, const struct btf *btf, int kind)
 			opts.btf_value_type_id = value;
 		}
 	} else if (!btf) {
-		inherit_btf(pins, kind, &opts);
+		err = inherit_btf(pins, kind, &opts);
+		if (err)
+			return fail(err, "cannot create the map %s, no types of the one in force: %s",
+				    table_map_names[kind], strerror(-err));
 	}
 	snprintf(name, sizeof(name), "irqgate_%.7s", table_map_names[kind]);
 	fd = bpf_map_create(BPF_MAP_TYPE_HASH, name, row_sizes[kind].key, row_sizes[kind].value,
@@ -102,19 +111,67 @@ static int add_context(int map, const char *name, __u32 gd)
 	return add(map, &key, &row);
 }
 
-/* Under the names operators and bpftool know, replaced in one step. */
-static int pin_map(int fd, int kind)
+/*
+ * Maps are pinned under the names operators and bpftool know, and beside that until they
+ * are in force: whoever may not look for a map by its id finds it in either place, also
+ * when who published it was killed in between.
+ */
+static const char *new_path(char buf[PIN_LEN], int kind)
 {
-	char path[PIN_LEN], tmp[PIN_LEN + 8];
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s_new", table_map_names[kind]); /* bpffs refuses dots */
+	return pin_path(buf, name);
+}
+
+static int pin_new(int fd, int kind)
+{
+	char path[PIN_LEN];
 	int err;
 
-	pin_path(path, table_map_names[kind]);
-	snprintf(tmp, sizeof(tmp), "%s_new", path); /* bpffs refuses dots */
-	unlink(tmp);
-	err = bpf_obj_pin(fd, tmp);
-	if (!err && rename(tmp, path))
-		err = -errno;
+	unlink(new_path(path, kind));
+	err = bpf_obj_pin(fd, path);
 	return err ? fail(err, "%s: cannot pin: %s", path, strerror(-err)) : 0;
+}
+
+static int pin_final(int kind)
+{
+	char path[PIN_LEN], new[PIN_LEN];
+
+	if (!rename(new_path(new, kind), pin_path(path, table_map_names[kind])))
+		return 0;
+	return fail(-errno, "%s: cannot pin: %s", path, strerror(errno));
+}
+
+/* The map pinned at a path, if it has this id. */
+static int map_at(const char *path, __u32 id)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+	int fd = bpf_obj_get(path);
+
+	if (fd < 0 || (!bpf_obj_get_info_by_fd(fd, &info, &len) && info.id == id))
+		return fd;
+	close(fd);
+	return -ESTALE;
+}
+
+/* What one who was killed had in force and not under its name yet. */
+static void finish_pins(const struct pins *pins)
+{
+	__u32 slot = pins->state->generation & 1, id;
+	char path[PIN_LEN];
+	int i, fd;
+
+	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
+		if (bpf_map_lookup_elem(pins->outer[i], &slot, &id))
+			continue;
+		fd = map_at(new_path(path, i), id);
+		if (fd < 0)
+			continue;
+		close(fd);
+		pin_final(i);
+	}
 }
 
 /* Only those that are not there yet. Return: how many, or a negative errno. */
@@ -137,10 +194,13 @@ int table_publish(struct pins *pins, const struct btf *btf, const struct rows *r
 {
 	int maps[IRQGATE_TABLE_MAPS] = { -1, -1, -1, -1 };
 	__u32 slot = (pins->state->generation + 1) & 1;
+	bool published = false;
 	unsigned int i;
+	char path[PIN_LEN];
 	int err = 0;
 	size_t j;
 
+	finish_pins(pins);
 	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
 		maps[i] = create_map(pins, btf, i);
 		if (maps[i] < 0) {
@@ -149,6 +209,8 @@ int table_publish(struct pins *pins, const struct btf *btf, const struct rows *r
 		}
 		for (j = 0; j < rows->map[i].n && !err; j++)
 			err = add(maps[i], rows_key(rows, i, j), rows_value(rows, i, j));
+		if (!err)
+			err = pin_new(maps[i], i);
 		if (err)
 			goto out;
 	}
@@ -163,11 +225,15 @@ int table_publish(struct pins *pins, const struct btf *btf, const struct rows *r
 	__atomic_add_fetch(&pins->state->generation, 1, __ATOMIC_SEQ_CST);
 	__atomic_add_fetch(&pins->state->epoch, 1, __ATOMIC_SEQ_CST);
 	for (i = 0; i < IRQGATE_TABLE_MAPS && !err; i++)
-		err = pin_map(maps[i], i);
+		err = pin_final(i);
+	published = true;
 out:
-	for (i = 0; i < IRQGATE_TABLE_MAPS; i++)
+	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
 		if (maps[i] >= 0)
 			close(maps[i]);
+		if (!published)
+			unlink(new_path(path, i));
+	}
 	return err;
 }
 
@@ -202,18 +268,12 @@ int table_read(const struct pins *pins, struct rows *rows)
 	return err;
 }
 
-/* The map pinned under a kind's name, if it has this id. */
 static int pinned_map(enum irqgate_table_map which, __u32 id)
 {
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info);
 	char path[PIN_LEN];
-	int fd = bpf_obj_get(pin_path(path, table_map_names[which]));
+	int fd = map_at(pin_path(path, table_map_names[which]), id);
 
-	if (fd < 0 || (!bpf_obj_get_info_by_fd(fd, &info, &len) && info.id == id))
-		return fd;
-	close(fd);
-	return -ESTALE;
+	return fd >= 0 ? fd : map_at(new_path(path, which), id);
 }
 
 /*

@@ -425,7 +425,7 @@ static const char *bind(struct model *m, const struct actor *a, const struct ste
 		signal_efd(m, b->efd, false, seen);
 	/*
 	 * What the device kept it sends while the kernel connects it: under drop nothing can
-	 * stop that one without the module (docs/paths.md), but it must be told.
+	 * stop that one without the module (docs/guarantees.md), but it must be told.
 	 */
 	seen->leak = old.latched && !ok;
 	seen->device = a->device;
