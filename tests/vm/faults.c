@@ -60,8 +60,8 @@ static void read_places(bool whole)
 	static struct place seen[128]; /* how often each name was there */
 	FILE *f = fopen(TRACE, "re");
 	bool loaded = whole, begun = whole;
-	char line[512], call[24];
-	unsigned int nseen = 0, i;
+	char line[512], call[24], last[24] = "";
+	unsigned int nseen = 0, turn = 0, i;
 	char *at;
 
 	expect(f, TRACE ": %s", rig_errname(errno));
@@ -81,8 +81,16 @@ static void read_places(bool whole)
 			begun = loaded && !strcmp(call, "munmap");
 			continue;
 		}
-		if (can_fail(at, call))
-			places[nplaces++] = seen[i];
+		if (!can_fail(at, call)) {
+			*last = '\0';
+			continue;
+		}
+		/* Of a loop's the first two and the last: a file of the kernel has thousands. */
+		turn = strcmp(last, call) ? 0 : turn + 1;
+		snprintf(last, sizeof(last), "%s", call);
+		if (turn > 2)
+			nplaces--;
+		places[nplaces++] = seen[i];
 	}
 	fclose(f);
 	expect(nplaces, "strace listed nothing");
@@ -245,6 +253,8 @@ static void begin(void)
 	with(&igb);
 	if (access("/usr/bin/strace", X_OK))
 		test_skip("no strace");
+	/* One that has said much cannot be asked whether it has reloaded. */
+	loader_stop();
 	write_policies();
 	loader_with(ENFORCE CONTEXTS "devices:\n" ROW, igb.handle, "blue", "[0-1]", "drop");
 	vmm_of_blue = bound_vmm(BLUE, &igb);
@@ -316,10 +326,22 @@ static void fault_revoke(void)
 
 /* ---- the loader ------------------------------------------------------------------------- */
 
+#define TWO_DEVICES                                                                                \
+	ENFORCE CONTEXTS "devices:\n" ROW ROW, igb.handle, "blue", "[0-1]", "drop", edu.handle,    \
+		"blue", "all", "drop"
+
 static void start_loader(const void *arg)
 {
 	(void)arg;
-	loader_start(ENFORCE CONTEXTS "devices:\n" ROW, igb.handle, "blue", "[0-1]", "drop");
+	loader_start(TWO_DEVICES);
+}
+
+/* A device of blue's, in the hands of somebody else. */
+static struct worker *intruder(void)
+{
+	begin();
+	loader_reload(TWO_DEVICES);
+	return driver(NOBODY, &edu);
 }
 
 /* From nothing: it comes up and works, or nothing of it stays. */
@@ -448,14 +470,12 @@ static void fault_reload(void)
 /* Somebody binds what must be dropped: quarantined sooner or later, and never left stopped. */
 static void fault_quarantine(void)
 {
-	struct worker *w;
+	struct worker *w = intruder();
 	const char *fault;
 	pid_t tracer;
+	bool ended;
+	long ret;
 
-	begin();
-	w = driver(NOBODY, &edu);
-	loader_reload(ENFORCE CONTEXTS "devices:\n" ROW ROW, igb.handle, "blue", "[0-1]", "drop",
-		      edu.handle, "blue", "all", "drop");
 	tracer = attach(NULL);
 	must(w, W_VFIO, 0, 1, 0);
 	nap(300);
@@ -465,10 +485,16 @@ static void fault_quarantine(void)
 	while ((fault = next_place(false))) {
 		must(w, W_VFIO_OFF, 0, 0, 0);
 		tracer = attach(fault);
-		must(w, W_VFIO, 0, 1, 0);
+		ret = ask(w, W_VFIO, 0, 1, 0);
 		nap(300);
 		detach(tracer);
+		ended = !loader_lives();
 		restart_if_ended(fault);
+		/* Without a loader what is to be dropped is refused. */
+		expect(!ret || (ret == -EACCES && ended), "binding, with %s: %s", fault,
+		       rig_errname((int)ret));
+		if (ret)
+			must(w, W_VFIO, 0, 1, 0);
 		expect(wait_for(SETTLE_MS, task_state(w->pid) != 'T'),
 		       "after %s the process that bound stays stopped", fault);
 		expect(wait_for(SETTLE_MS, ({
@@ -569,14 +595,6 @@ static void bind_and_wait(struct worker *w)
 	expect(wait_for(5000, task_state(w->pid) == 'T'), "who binds is not stopped");
 }
 
-static struct worker *intruder(void)
-{
-	begin();
-	loader_reload(ENFORCE CONTEXTS "devices:\n" ROW ROW, igb.handle, "blue", "[0-1]", "drop",
-		      edu.handle, "blue", "all", "drop");
-	return driver(NOBODY, &edu);
-}
-
 /* Killed while it is held: nothing of it stays, and the loader goes on. */
 static void fault_vmm_dies(void)
 {
@@ -600,8 +618,7 @@ static void fault_loader_dies(void)
 
 	bind_and_wait(w);
 	loader_kill();
-	loader_start(ENFORCE CONTEXTS "devices:\n" ROW ROW, igb.handle, "blue", "[0-1]", "drop",
-		     edu.handle, "blue", "all", "drop");
+	start_loader(NULL);
 	expect(wait_for(SETTLE_MS, task_state(w->pid) != 'T'), "a process stays stopped");
 	wait(NULL); /* who asked it takes its answer */
 	expect_state(edu.handle, 0, 0, "quarantined");
