@@ -43,9 +43,11 @@ static unsigned int tried_places, failed_places, silent_places;
  */
 static bool can_fail(const char *line, const char *call)
 {
-	static const char *const never[] = { "exit", "exit_group", "munmap", "getpid", "gettid",
-					     "rt_sigreturn", "rt_sigaction", "rt_sigprocmask",
-					     "brk", "getuid", "geteuid", "umask", "restart_syscall" };
+	static const char *const never[] = { "exit",           "exit_group",     "munmap",
+					     "getpid",         "gettid",         "rt_sigreturn",
+					     "rt_sigaction",   "rt_sigprocmask", "brk",
+					     "getuid",         "geteuid",        "umask",
+					     "restart_syscall" };
 	size_t i;
 
 	for (i = 0; i < sizeof(never) / sizeof(never[0]); i++)
@@ -199,9 +201,8 @@ static void expect_arrivals(unsigned int ought, const char *after)
 	unsigned int v;
 
 	for (v = 0; v < VECTORS; v++)
-		expect(wait_for(SETTLE_MS, arrives(v, ought >> v & 1)),
-		       "after %s vector %u %s", after, v,
-		       ought >> v & 1 ? "does not arrive" : "arrives");
+		expect(wait_for(SETTLE_MS, arrives(v, ought >> v & 1)), "after %s vector %u %s",
+		       after, v, ought >> v & 1 ? "does not arrive" : "arrives");
 }
 
 static void expect_sane(const char *after)
@@ -399,14 +400,15 @@ static pid_t attach(const char *fault)
 	}
 	snprintf(path, sizeof(path), "/proc/%s/status", pid);
 	wait_for(5000, ({
-		FILE *f = fopen(path, "re");
+			 FILE *f = fopen(path, "re");
 
-		while (f && fgets(line, sizeof(line), f))
-			there = there || (!strncmp(line, "TracerPid:", 10) && atoi(line + 10));
-		if (f)
-			fclose(f);
-		there;
-	}));
+			 while (f && fgets(line, sizeof(line), f))
+				 there = there ||
+					 (!strncmp(line, "TracerPid:", 10) && atoi(line + 10));
+			 if (f)
+				 fclose(f);
+			 there;
+		 }));
 	expect(there, "strace does not attach");
 	return tracer;
 }
@@ -498,10 +500,11 @@ static void fault_quarantine(void)
 		expect(wait_for(SETTLE_MS, task_state(w->pid) != 'T'),
 		       "after %s the process that bound stays stopped", fault);
 		expect(wait_for(SETTLE_MS, ({
-				struct binding b = {};
+					struct binding b = {};
 
-				binding_of(edu.handle, 0, &b) && !strcmp(b.state, "quarantined");
-			})),
+					binding_of(edu.handle, 0, &b) &&
+						!strcmp(b.state, "quarantined");
+				})),
 		       "after %s the vector is not quarantined", fault);
 		ask(w, W_TAKE, 0, 0, 0);
 		must(w, W_RAISE, 0, 1, 2);
@@ -644,18 +647,12 @@ static void fault_bpffs(void)
 }
 
 static const struct test tests[] = {
-	{ "fault.full", fault_full },
-	{ "fault.descriptors", fault_descriptors },
-	{ "fault.vmm_dies", fault_vmm_dies },
-	{ "fault.loader_dies", fault_loader_dies },
-	{ "fault.apply", fault_apply },
-	{ "fault.killed", fault_killed },
-	{ "fault.allow", fault_allow },
-	{ "fault.revoke", fault_revoke },
-	{ "fault.reload", fault_reload },
-	{ "fault.quarantine", fault_quarantine },
-	{ "fault.bpffs", fault_bpffs },
-	{ "fault.start", fault_start },
+	{ "fault.full", fault_full },         { "fault.descriptors", fault_descriptors },
+	{ "fault.vmm_dies", fault_vmm_dies }, { "fault.loader_dies", fault_loader_dies },
+	{ "fault.apply", fault_apply },       { "fault.killed", fault_killed },
+	{ "fault.allow", fault_allow },       { "fault.revoke", fault_revoke },
+	{ "fault.reload", fault_reload },     { "fault.quarantine", fault_quarantine },
+	{ "fault.bpffs", fault_bpffs },       { "fault.start", fault_start },
 };
 
 struct test_set fault_tests(void)

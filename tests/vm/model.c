@@ -619,13 +619,13 @@ const char *model_step(struct model *m, const struct step *s, long result, struc
 /* ---- as text ------------------------------------------------------------------- */
 
 static const char *const names[STEPS] = {
-	[S_SPAWN] = "spawn", [S_HEIR] = "heir",     [S_END] = "end",
-	[S_VM] = "vm",       [S_IRQFD] = "irqfd",   [S_IRQFD_OFF] = "irqfd_off",
-	[S_BIND] = "bind",   [S_UNBIND] = "unbind", [S_FIRE] = "fire",
-	[S_WRITE] = "write", [S_NONE] = "none",     [S_MSI] = "msi",
-	[S_SEND] = "send",   [S_NEW] = "new",       [S_MOVE] = "move",
-	[S_FORK] = "fork",   [S_APPLY] = "apply",   [S_ALLOW] = "allow",
-	[S_REVOKE] = "revoke", [S_KILL] = "kill",   [S_START] = "start",
+	[S_SPAWN] = "spawn",   [S_HEIR] = "heir",     [S_END] = "end",
+	[S_VM] = "vm",         [S_IRQFD] = "irqfd",   [S_IRQFD_OFF] = "irqfd_off",
+	[S_BIND] = "bind",     [S_UNBIND] = "unbind", [S_FIRE] = "fire",
+	[S_WRITE] = "write",   [S_NONE] = "none",     [S_MSI] = "msi",
+	[S_SEND] = "send",     [S_NEW] = "new",       [S_MOVE] = "move",
+	[S_FORK] = "fork",     [S_APPLY] = "apply",   [S_ALLOW] = "allow",
+	[S_REVOKE] = "revoke", [S_KILL] = "kill",     [S_START] = "start",
 };
 
 void step_print(const struct step *s, char buf[64])

@@ -128,8 +128,8 @@ static long spawn(const struct step *s)
 
 	if (s->a < DEVICES) {
 		/* The last one that had it ends by and by. */
-		wait_for(5000, (ret = ask_text(w, W_OPEN, devices[s->a]->bdf)) >= 0 ||
-				       ret != -EBUSY);
+		wait_for(5000,
+			 (ret = ask_text(w, W_OPEN, devices[s->a]->bdf)) >= 0 || ret != -EBUSY);
 		expect(ret >= 0, "cannot open %s: %s", devices[s->a]->bdf, rig_errname((int)ret));
 		expect_is(evade(w, E_SPARSE, 0, devices[s->a]->vectors, 0), 0, "enabling vectors");
 	}
@@ -410,10 +410,11 @@ static unsigned int chance(unsigned int n)
 
 /* How often a step is tried, of 1000. Most of what it takes time is rare. */
 static const int weights[STEPS] = {
-	[S_SPAWN] = 90, [S_HEIR] = 40, [S_END] = 15,  [S_VM] = 60,    [S_IRQFD] = 130,
-	[S_IRQFD_OFF] = 20, [S_BIND] = 110, [S_UNBIND] = 12, [S_FIRE] = 170, [S_WRITE] = 110,
-	[S_NONE] = 40, [S_MSI] = 25, [S_SEND] = 90, [S_NEW] = 20, [S_MOVE] = 15, [S_FORK] = 12,
-	[S_APPLY] = 10, [S_ALLOW] = 14, [S_REVOKE] = 12, [S_KILL] = 2, [S_START] = 8,
+	[S_SPAWN] = 90,     [S_HEIR] = 40,  [S_END] = 15,    [S_VM] = 60,     [S_IRQFD] = 130,
+	[S_IRQFD_OFF] = 20, [S_BIND] = 110, [S_UNBIND] = 12, [S_FIRE] = 170,  [S_WRITE] = 110,
+	[S_NONE] = 40,      [S_MSI] = 25,   [S_SEND] = 90,   [S_NEW] = 20,    [S_MOVE] = 15,
+	[S_FORK] = 12,      [S_APPLY] = 10, [S_ALLOW] = 14,  [S_REVOKE] = 12, [S_KILL] = 2,
+	[S_START] = 8,
 };
 
 static struct step random_step(void)
@@ -474,7 +475,8 @@ static void random_sequence(struct sequence *q, int n)
 	model_begin(&model);
 	for (q->n = 0; q->n < n;) {
 		s = random_step();
-		/* Result 0, or received: what most are. Where it is refused later steps may lapse. */
+		/* Result 0, or received: what most are. Where it is refused later steps may lapse.
+		 */
 		if (!model_can(&model, &s))
 			continue;
 		q->step[q->n++] = s;
@@ -573,7 +575,8 @@ static void property_random(void)
 		}
 		if (done / 5000 != (done + q.n) / 5000)
 			printf("  %ld steps, next seed %llu\n", done + q.n,
-			       (unsigned long long)seed + 1), fflush(stdout);
+			       (unsigned long long)seed + 1),
+				fflush(stdout);
 	}
 	stream_end();
 	printf("  property: %ld steps, seeds %ld to %llu\n", done,

@@ -114,8 +114,8 @@ static void expect_bounded(const struct sample *first, const struct sample *last
 /* Another policy each time, which leaves alone what the streams go through. */
 #define SOAK_POLICY                                                                                \
 	ENFORCE CONTEXTS "devices:\n" ROW ROW ROW ROW, igb.handle, "blue", "all", "deny",          \
-		edu.handle, "blue", "all", "drop", edu2.handle, "blue", "all", "deny",             \
-		nic.handle, "blue", "all", "drop"
+		edu.handle, "blue", "all", "drop", edu2.handle, "blue", "all", "deny", nic.handle, \
+		"blue", "all", "drop"
 
 static void apply_other(void)
 {
