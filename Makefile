@@ -182,6 +182,7 @@ install: all $(OUT)/irqgate.service $(OUT)/qemu
 	$(INSTALL) -m 644 README.md docs/*.md docs/policy.schema.json $(DESTDIR)$(DOCDIR)
 	$(INSTALL) -m 644 packaging/policy.example.yaml $(DESTDIR)$(DOCDIR)/examples/policy.yaml
 	$(INSTALL) -m 644 packaging/kubernetes/irqgate.yaml $(DESTDIR)$(DOCDIR)/examples/kubernetes.yaml
+	$(INSTALL) -D -m 644 man/irqgate-libvirt-hook.8 $(DESTDIR)$(MANDIR)/man8/irqgate-libvirt-hook.8
 	$(INSTALL) -D -m 755 $(OUT)/libvirt-hook $(DESTDIR)$(SBINDIR)/irqgate-libvirt-hook
 	$(INSTALL) -D -m 755 $(OUT)/qemu $(DESTDIR)$(SYSCONFDIR)/libvirt/hooks/qemu.d/irqgate
 

@@ -304,13 +304,11 @@ static void enforce(struct loader *l)
 static void forget_host_irqs(struct loader *l)
 {
 	struct irqgate_irq_key key, next, *prev = NULL;
-	char path[64];
 
 	while (map_next(l->pins.bindings, prev, &next) > 0) {
 		key = next;
 		prev = &key;
-		snprintf(path, sizeof(path), "/sys/kernel/irq/%u", key.irq);
-		if (access(path, F_OK))
+		if (irq_gone(key.irq))
 			end_host_irq(l, key.irq);
 	}
 }

@@ -339,6 +339,14 @@ const char *text_name(const char *from, char *buf, size_t len)
 	return buf;
 }
 
+bool irq_gone(__u32 irq)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/kernel/irq/%u", irq);
+	return access(path, F_OK);
+}
+
 __u64 now_ns(void)
 {
 	return clock_ns(CLOCK_MONOTONIC);

@@ -86,6 +86,9 @@ bool module_live(const char *name);
  */
 bool mounted(const char *type, const char *path, long magic);
 
+/* irq_gone - no such Linux interrupt number is in use. */
+bool irq_gone(__u32 irq);
+
 /* now_ns - CLOCK_MONOTONIC in ns, what bpf_ktime_get_ns gives. */
 __u64 now_ns(void);
 
