@@ -310,7 +310,7 @@ static void forget_host_irqs(struct loader *l)
 	while (map_next(l->pins.bindings, prev, &next) > 0) {
 		key = next;
 		prev = &key;
-		if (irq_gone(key.irq))
+		if (irq_unused(key.irq))
 			end_host_irq(l, key.irq);
 	}
 }

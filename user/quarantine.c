@@ -312,7 +312,7 @@ int bindings_cut(struct pins *pins, __u64 handle, const struct vector_set *vecto
 			continue;
 		/* The loader sees only once a second that a driver let go. */
 		if (b.state == IRQGATE_BINDING_HOST)
-			failed += !irq_gone(b.irq) && cut_host(pins, &b);
+			failed += !irq_unused(b.irq) && cut_host(pins, &b);
 		else if (b.state == IRQGATE_BINDING_BOUND && !gated_inline(pins, &b))
 			failed += quarantine(pins, &b) || (stays && cut_direct(&b));
 		else if (b.state == IRQGATE_BINDING_QUARANTINED && stays)

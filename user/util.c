@@ -338,12 +338,12 @@ const char *text_name(const char *from, char *buf, size_t len)
 	return buf;
 }
 
-bool irq_gone(__u32 irq)
+bool irq_unused(__u32 irq)
 {
-	char path[64];
+	char path[64], actions[256];
 
-	snprintf(path, sizeof(path), "/sys/kernel/irq/%u", irq);
-	return access(path, F_OK);
+	snprintf(path, sizeof(path), "/sys/kernel/irq/%u/actions", irq);
+	return read_line(path, actions, sizeof(actions)) || !*actions;
 }
 
 __u64 now_ns(void)

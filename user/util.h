@@ -86,8 +86,8 @@ bool module_live(const char *name);
  */
 bool mounted(const char *type, const char *path, long magic);
 
-/* irq_gone - no such Linux interrupt number is in use. */
-bool irq_gone(__u32 irq);
+/* irq_unused - no driver handles this Linux interrupt number. */
+bool irq_unused(__u32 irq);
 
 /* now_ns - CLOCK_MONOTONIC in ns, what bpf_ktime_get_ns gives. */
 __u64 now_ns(void);

@@ -555,7 +555,7 @@ static void tool_metrics(void)
 		  "lost events");
 	expect(metric(text, "irqgate_hook_missed_total{hook=\"vfio_msi\"}") >= 0,
 	       "no recursion misses");
-	expect(strstr(text, "irqgate_hook_attached{hook=\"gate_vfio_ioctl\""), "no hooks");
+	expect(strstr(text, "irqgate_hook_attached{hook=\"gate_ioctl\""), "no hooks");
 }
 
 /* ---- monitor ---------------------------------------------------------------------- */
