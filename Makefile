@@ -5,13 +5,18 @@
 #   make demo     install what is missing, build, show it working in a VM
 #   make test     install what is missing, build, run all tests
 #   make budget   keep what the verifier said in the last test-vm
-#   make analyze  only the static and dynamic analyzers
+#   make analyze  analyzers, sanitizers, valgrind; make test runs them, too
+#   make model    the formal model in larger sizes than make test
+#   make fuzz     fuzz until something is found or ^C
 #   make docs-paths  write into docs/paths.md what the last test-vm found
 #   make test-unit | test-package | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
 #   make install  below $(DESTDIR), with PREFIX (/usr/local) and SYSCONFDIR (/etc)
 #   make deb      build/irqgate_VERSION_ARCH.deb
 #   make bench    measure what it costs, into docs/performance.md; bench-short: regressions only
 #   make churn    10,000 rounds of VM, VFIO bindings and irqfds [KERNEL=...]
+#   make faults   every system call fails once, at every place [KERNEL=...]
+#   make property random steps against a model, OPS=100000 from SEED on [KERNEL=...]
+#   make soak     VMs, bindings and policies come and go for MINUTES=30 [KERNEL=...]
 #   make inline-long  300 rounds of the module under 100,000 interrupts, and 1,000,000
 #                 under its gate, none lost [KERNEL=...]
 #   make debug-kernel  the module on a 6.12 with lockdep and KASAN, built once
@@ -154,16 +159,23 @@ demo: deps
 
 test: deps
 	@$(MAKE) --no-print-directory all unit rig bench-progs
-	@tests/run package unit docs dkms $(if $(TEST),,bench) vm
+	@tests/run package unit cli docs dkms $(if $(TEST),,analyze model fuzz bench) vm
 
 # All tools; `make test` runs the same.
 analyze: deps
 	@$(MAKE) --no-print-directory all unit
-	@tests/analyze/run
+	@tests/run analyze
+
+model: deps
+	@tests/model/run -l
+
+# Until it finds something.
+fuzz: deps
+	@tests/fuzz/run 0
 
 test-unit: deps
 	@$(MAKE) --no-print-directory all unit
-	@TEST='$(TEST)' tests/run unit docs
+	@TEST='$(TEST)' tests/run unit cli docs
 
 test-package: deps
 	@tests/run package
@@ -243,6 +255,20 @@ stream: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(or $(KERNEL),6.12)' TEST=race.stream STREAM_INTERRUPTS=1000000 LIMIT=7200 tests/run vm
 
+faults: deps
+	@$(MAKE) --no-print-directory all rig
+	@KERNEL='$(or $(KERNEL),6.12)' TEST=fault. FAULT_SECONDS=0 LIMIT=36000 tests/run vm
+
+property: deps
+	@$(MAKE) --no-print-directory all rig
+	@KERNEL='$(or $(KERNEL),6.12)' TEST=property.random MODEL_OPS=$(or $(OPS),100000) \
+		MODEL_SEED=$(or $(SEED),$(shell date +%s)) LIMIT=36000 tests/run vm
+
+soak: deps
+	@$(MAKE) --no-print-directory all rig
+	@KERNEL='$(or $(KERNEL),6.12)' TEST=soak.churn SOAK_SECONDS=$$(($(or $(MINUTES),30) * 60)) \
+		LIMIT=$$(($(or $(MINUTES),30) * 60 + 600)) tests/run vm
+
 inline-long: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(or $(KERNEL),6.1 6.12)' TEST=inline. HOOK_ROUNDS=300 STREAM_INTERRUPTS=1000000 LIMIT=7200 tests/run vm
@@ -269,6 +295,6 @@ install-dkms:
 	install -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] $(DKMS_SRC)
 	install -m 644 include/irqgate/hook.h $(DKMS_SRC)/include/irqgate
 
-.PHONY: FORCE budget bench bench-short bench-keep bench-progs debug-kernel inline-long module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream install deb clean
+.PHONY: FORCE analyze model fuzz budget bench bench-short bench-keep bench-progs debug-kernel inline-long module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream faults property soak install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:

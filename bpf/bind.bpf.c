@@ -81,7 +81,10 @@ static __noinline int gate_vector(struct request *rq, __u32 i)
 			a.gd = who.gd;
 		}
 	}
-	return gate(&a, worst.raw);
+	if (gate(&a, worst.raw))
+		return -EACCES;
+	note_charge(a.eventfd);
+	return 0;
 }
 
 /* A call that itself raises a vector: may this process, of VMs that are strict? */
@@ -285,7 +288,9 @@ SHARED int gate_signalled(struct listener *l)
 	struct irqgate_eventfd *e;
 	struct eventfd_ctx *ctx;
 	struct attempt a = {};
+	bool unknown = false;
 	__u32 i;
+	int error;
 
 	if (!l)
 		return 0;
@@ -293,9 +298,10 @@ SHARED int gate_signalled(struct listener *l)
 	a.injects = BPF_CORE_READ(ctx, count) != 0;
 	e = eventfd_entry(l->eventfd);
 	if (e) {
+		unknown = a.injects && e->charged;
 		for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++)
 			if (e->source[i])
-				a.injects = 0;
+				a.injects = unknown;
 		if (e->signaller.tgid && !binds_to(&e->signaller, e))
 			signaller = &e->signaller;
 	}
@@ -306,7 +312,10 @@ SHARED int gate_signalled(struct listener *l)
 	a.gd = ident_gd(signaller);
 	a.level = IRQGATE_LEVEL_BIND;
 	a.vector = IRQGATE_VECTOR_FUNCTION;
-	return gate(&a, decide_signal(signaller, l->vm));
+	error = gate(&a, decide_signal(signaller, l->vm));
+	if (error || !signaller || !unknown)
+		return error;
+	return gate(&a, decide_signal(NULL, l->vm));
 }
 
 /*
@@ -323,7 +332,7 @@ SHARED int gate_signaller(__s32 fd)
 		return 0;
 	error = gate_eventfd(efd, IRQGATE_LEVEL_BIND, false);
 	if (!error)
-		eventfd_learn(efd);
+		note_charge(efd);
 	return error;
 }
 

@@ -12,6 +12,7 @@
 
 #define MAY_WRITE 2
 #define MAY_READ 4
+#define EFD_SEMAPHORE 1
 
 /* What is not known to pass: judge it, or keep it for the binding that is being made. */
 static __always_inline void judge_msi(__u32 irq, __u64 trigger)
@@ -276,6 +277,10 @@ static __noinline int judge_access(__u64 efd, bool writes)
 	error = gate(&a, r.raw);
 	if (error)
 		return refusal(error);
+	/* Reading takes all of it, but for a semaphore's. */
+	if (!writes && e->charged &&
+	    !(BPF_CORE_READ((struct eventfd_ctx *)efd, flags) & EFD_SEMAPHORE))
+		e->charged = 0;
 	/* Its count will be injected when a VM listens. */
 	if (writes && !listened_to(e))
 		note_signaller(efd, ident_current());
@@ -299,7 +304,7 @@ int BPF_PROG(gate_file_permission, struct file *file, int mask)
 	if (!st)
 		return 0;
 	if (e)
-		return may_again(e, st->epoch, mask & MAY_WRITE)
+		return !e->charged && may_again(e, st->epoch, mask & MAY_WRITE)
 			       ? 0
 			       : judge_access(as_number((void *)efd), mask & MAY_WRITE);
 	/* The loader writes to an eventfd of its own to see this hook alive. */

@@ -7,8 +7,9 @@
  *
  * A drop happens before the hooks that observe the same function run; these are
  * told what was counted already. While another build takes over, its programs come
- * second and follow the verdict of the first: they count it if their maps are others. What this cannot judge stays undecided, which the
- * module takes as a drop where the eventfd is known to be protected.
+ * second and follow the verdict of the first: they count it if their maps are others. What this
+ * cannot judge stays undecided, which the module takes as a drop where the eventfd is known to be
+ * protected.
  */
 #include "hook.bpf.h"
 #include "msi.bpf.h"

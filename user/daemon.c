@@ -307,7 +307,7 @@ static void forget_host_irqs(struct loader *l)
 {
 	struct irqgate_irq_key key, next, *prev = NULL;
 
-	while (!bpf_map_get_next_key(l->pins.bindings, prev, &next)) {
+	while (map_next(l->pins.bindings, prev, &next) > 0) {
 		key = next;
 		prev = &key;
 		if (irq_gone(key.irq))
@@ -325,7 +325,7 @@ static bool eventfd_unused(const struct irqgate_eventfd *e)
 	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++)
 		if (e->vm[i])
 			return false;
-	return !e->untracked && (!e->signaller.tgid || kill(e->signaller.tgid, 0));
+	return !e->untracked && !e->charged && (!e->signaller.tgid || kill(e->signaller.tgid, 0));
 }
 
 /*
@@ -338,7 +338,7 @@ static void forget_eventfds(struct loader *l)
 	struct irqgate_ptr_key key, next, *prev = NULL;
 	struct irqgate_eventfd e;
 
-	while (!bpf_map_get_next_key(l->pins.eventfds, prev, &next)) {
+	while (map_next(l->pins.eventfds, prev, &next) > 0) {
 		key = next;
 		prev = &key;
 		if (bpf_map_lookup_elem(l->pins.eventfds, &key, &e) || !eventfd_unused(&e))
@@ -551,7 +551,7 @@ static int open_loop(struct loader *l)
 	return err ? fail(err, "cannot set up the event loop: %s", strerror(-err)) : 0;
 }
 
-static void loop(struct loader *l)
+static int loop(struct loader *l)
 {
 	struct signalfd_siginfo info;
 	struct epoll_event ev;
@@ -563,11 +563,12 @@ static void loop(struct loader *l)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return;
+			return fail(-errno, "cannot wait for events: %s", strerror(errno));
 		if (ev.data.fd == l->signals) {
-			if (read(l->signals, &info, sizeof(info)) != sizeof(info) ||
-			    info.ssi_signo != SIGHUP)
-				return;
+			if (read(l->signals, &info, sizeof(info)) != sizeof(info))
+				continue; /* it is still there */
+			if (info.ssi_signo != SIGHUP)
+				return 0;
 			reload(l, true);
 		} else if (ev.data.fd == l->files) {
 			if (watch_changed(l->files))
@@ -698,7 +699,7 @@ int daemon_run(const struct run_options *opts)
 	msg("ready");
 	notify_status(&l);
 	sd_notify(0, "READY=1");
-	loop(&l);
+	err = loop(&l);
 	sd_notify(0, "STOPPING=1");
 	__atomic_store_n(&l.pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);
 	l.pins.state->policy = 0;

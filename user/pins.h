@@ -45,7 +45,7 @@ int pins_trusted(const char *dir);
  * pins_map - a map by the name of its pin
  * @type, @key, @value: its type and the sizes of its entries, as the caller's buffers:
  *	  beyond them the kernel would write what a larger entry holds
- * Return: a descriptor; -EINVAL: it is another map, and says so; or a negative errno.
+ * Return: a descriptor; -ENOENT: there is none; or a negative errno, and says so.
  */
 int pins_map(const char *name, __u32 type, __u32 key, __u32 value);
 
@@ -95,5 +95,12 @@ void counters_add(struct irqgate_counters *to, const struct irqgate_counters *fr
 
 /* binding_find - entry of an irq, with all that it counted; 0 or -ENOENT. */
 int binding_find(const struct pins *pins, __u32 irq, struct irqgate_binding *out);
+
+/*
+ * map_next - walk the keys of a map
+ * @prev: the last one, NULL at the beginning
+ * Return: 1: there is a @next; 0: that was all; or a negative errno. Says why.
+ */
+int map_next(int map, const void *prev, void *next);
 
 #endif

@@ -28,20 +28,26 @@ static const struct {
 };
 
 /* The types of the map that is in force, where the BPF object is not at hand. */
-static void inherit_btf(const struct pins *pins, int kind, struct bpf_map_create_opts *opts)
+static int inherit_btf(const struct pins *pins, int kind, struct bpf_map_create_opts *opts)
 {
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info);
-	int map = table_map(pins, kind);
+	int map = table_map(pins, kind), err, btf;
 
 	if (map < 0)
-		return;
-	if (!bpf_obj_get_info_by_fd(map, &info, &len) && info.btf_id) {
-		opts->btf_fd = bpf_btf_get_fd_by_id(info.btf_id);
+		return map == -ENOENT ? 0 : map;
+	err = bpf_obj_get_info_by_fd(map, &info, &len);
+	if (!err && info.btf_id) {
+		btf = bpf_btf_get_fd_by_id(info.btf_id);
+		if (btf < 0)
+			err = btf;
+		else
+			opts->btf_fd = (__u32)btf;
 		opts->btf_key_type_id = info.btf_key_type_id;
 		opts->btf_value_type_id = info.btf_value_type_id;
 	}
 	close(map);
+	return err;
 }
 
 /*
@@ -59,7 +65,7 @@ static int create_map(const struct pins *pins, const struct btf *btf, int kind, 
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
 	char name[16];
-	int key, value, fd;
+	int key, value, fd, err;
 
 	if (btf && btf__fd(btf) >= 0) {
 		key = btf__find_by_name_kind(btf, kinds[kind].key_type, BTF_KIND_STRUCT);
@@ -70,7 +76,11 @@ static int create_map(const struct pins *pins, const struct btf *btf, int kind, 
 			opts.btf_value_type_id = value;
 		}
 	} else if (!btf) {
-		inherit_btf(pins, kind, &opts);
+		err = inherit_btf(pins, kind, &opts);
+		if (err)
+			return fail(err,
+				    "cannot create the map %s, no types of the one in force: %s",
+				    table_map_names[kind], strerror(-err));
 	}
 	snprintf(name, sizeof(name), "irqgate_%.7s", table_map_names[kind]);
 	fd = bpf_map_create(BPF_MAP_TYPE_HASH, name, row_sizes[kind].key, row_sizes[kind].value,
@@ -138,19 +148,67 @@ static int add_context(int map, const char *name, __u32 gd)
 	return add(map, &key, &row);
 }
 
-/* Under the names operators and bpftool know, replaced in one step. */
-static int pin_map(int fd, int kind)
+/*
+ * Maps are pinned under the names operators and bpftool know, and beside that until they
+ * are in force: whoever may not look for a map by its id finds it in either place, also
+ * when who published it was killed in between.
+ */
+static const char *new_path(char buf[PIN_LEN], int kind)
 {
-	char path[PIN_LEN], tmp[PIN_LEN + 8];
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s_new", table_map_names[kind]); /* bpffs refuses dots */
+	return pin_path(buf, name);
+}
+
+static int pin_new(int fd, int kind)
+{
+	char path[PIN_LEN];
 	int err;
 
-	pin_path(path, table_map_names[kind]);
-	snprintf(tmp, sizeof(tmp), "%s_new", path); /* bpffs refuses dots */
-	unlink(tmp);
-	err = bpf_obj_pin(fd, tmp);
-	if (!err && rename(tmp, path))
-		err = -errno;
+	unlink(new_path(path, kind));
+	err = bpf_obj_pin(fd, path);
 	return err ? fail(err, "%s: cannot pin: %s", path, strerror(-err)) : 0;
+}
+
+static int pin_final(int kind)
+{
+	char path[PIN_LEN], new[PIN_LEN];
+
+	if (!rename(new_path(new, kind), pin_path(path, table_map_names[kind])))
+		return 0;
+	return fail(-errno, "%s: cannot pin: %s", path, strerror(errno));
+}
+
+/* The map pinned at a path, if it has this id. */
+static int map_at(const char *path, __u32 id)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+	int fd = bpf_obj_get(path);
+
+	if (fd < 0 || (!bpf_obj_get_info_by_fd(fd, &info, &len) && info.id == id))
+		return fd;
+	close(fd);
+	return -ESTALE;
+}
+
+/* What one who was killed had in force and not under its name yet. */
+static void finish_pins(const struct pins *pins)
+{
+	__u32 slot = pins->state->generation & 1, id;
+	char path[PIN_LEN];
+	int i, fd;
+
+	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
+		if (bpf_map_lookup_elem(pins->outer[i], &slot, &id))
+			continue;
+		fd = map_at(new_path(path, i), id);
+		if (fd < 0)
+			continue;
+		close(fd);
+		pin_final(i);
+	}
 }
 
 /* Only those that are not there yet. Return: how many, or a negative errno. */
@@ -169,13 +227,38 @@ static int add_matches(int map, const struct rows *rows)
 	return added;
 }
 
+static void epoch_bump(struct pins *pins)
+{
+	__atomic_add_fetch(&pins->state->epoch, 1, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * Wait for the programs that run: one that judges by the table as it was could write
+ * its verdict over a newer one, and what is enforced next would go by that. A map put
+ * into a map, here the one that is there already, returns after an RCU grace period
+ * (maybe_wait_bpf_programs() of the kernel). docs/model.md, BREAK_SETTLE.
+ */
+static void settle(const struct pins *pins)
+{
+	__u32 slot = pins->state->generation & 1;
+	int map = table_map(pins, IRQGATE_MAP_CONTEXTS);
+
+	if (map < 0)
+		return;
+	bpf_map_update_elem(pins->outer[IRQGATE_MAP_CONTEXTS], &slot, &map, BPF_ANY);
+	close(map);
+}
+
 int table_publish(struct pins *pins, const struct btf *btf, const struct rows *rows)
 {
 	int maps[IRQGATE_TABLE_MAPS] = { -1, -1, -1, -1 };
 	__u32 slot = (pins->state->generation + 1) & 1;
+	bool published = false;
 	unsigned int i;
+	char path[PIN_LEN];
 	int err = 0;
 
+	finish_pins(pins);
 	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
 		maps[i] = create_map(pins, btf, i, rows->map[i].n);
 		if (maps[i] < 0) {
@@ -183,6 +266,8 @@ int table_publish(struct pins *pins, const struct btf *btf, const struct rows *r
 			goto out;
 		}
 		err = add_rows(maps[i], rows, i);
+		if (!err)
+			err = pin_new(maps[i], i);
 		if (err)
 			goto out;
 	}
@@ -195,13 +280,18 @@ int table_publish(struct pins *pins, const struct btf *btf, const struct rows *r
 	}
 	pins->state->defaults[slot] = rows->defaults;
 	__atomic_add_fetch(&pins->state->generation, 1, __ATOMIC_SEQ_CST);
-	__atomic_add_fetch(&pins->state->epoch, 1, __ATOMIC_SEQ_CST);
+	epoch_bump(pins);
 	for (i = 0; i < IRQGATE_TABLE_MAPS && !err; i++)
-		err = pin_map(maps[i], i);
+		err = pin_final(i);
+	settle(pins); /* with the pins, by which it finds its map */
+	published = true;
 out:
-	for (i = 0; i < IRQGATE_TABLE_MAPS; i++)
+	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
 		if (maps[i] >= 0)
 			close(maps[i]);
+		if (!published)
+			unlink(new_path(path, i));
+	}
 	return err;
 }
 
@@ -216,7 +306,8 @@ static int read_rows(int map, struct rows *rows, int kind)
 
 	while (!err && !end) {
 		n = BATCH_ROWS;
-		end = bpf_map_lookup_batch(map, first ? NULL : &batch, &batch, keys, values, &n, NULL);
+		end = bpf_map_lookup_batch(map, first ? NULL : &batch, &batch, keys, values, &n,
+					   NULL);
 		if (end && end != -ENOENT)
 			err = end;
 		for (i = 0; !err && i < n; i++)
@@ -247,18 +338,12 @@ int table_read(const struct pins *pins, struct rows *rows)
 	return err;
 }
 
-/* The map pinned under a kind's name, if it has this id. */
 static int pinned_map(enum irqgate_table_map which, __u32 id)
 {
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info);
 	char path[PIN_LEN];
-	int fd = bpf_obj_get(pin_path(path, table_map_names[which]));
+	int fd = map_at(pin_path(path, table_map_names[which]), id);
 
-	if (fd < 0 || (!bpf_obj_get_info_by_fd(fd, &info, &len) && info.id == id))
-		return fd;
-	close(fd);
-	return -ESTALE;
+	return fd >= 0 ? fd : map_at(new_path(path, which), id);
 }
 
 /*
@@ -284,15 +369,10 @@ int table_map(const struct pins *pins, enum irqgate_table_map which)
 	}
 }
 
-static void epoch_bump(struct pins *pins)
-{
-	__atomic_add_fetch(&pins->state->epoch, 1, __ATOMIC_SEQ_CST);
-}
-
 int table_clear(struct pins *pins)
 {
 	__u64 key[3];
-	int i, map;
+	int i, map, more;
 
 	/* Registrations first: without one a vector is unlisted, hence allowed. */
 	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
@@ -301,11 +381,20 @@ int table_clear(struct pins *pins)
 			continue;
 		if (map < 0)
 			return fail(map, "cannot open the table: %s", strerror(-map));
-		while (!bpf_map_get_next_key(map, NULL, key))
-			bpf_map_delete_elem(map, key);
+		while ((more = map_next(map, NULL, key)) > 0) {
+			more = bpf_map_delete_elem(map, key);
+			if (more && more != -ENOENT) {
+				fail(more, "a row of the table cannot be removed: %s",
+				     strerror(-more));
+				break;
+			}
+		}
 		close(map);
+		if (more)
+			return more;
 	}
 	epoch_bump(pins);
+	settle(pins);
 	return 0;
 }
 
@@ -370,13 +459,13 @@ static int context_of_pid(struct pins *pins, int contexts, const char *name, __u
 int table_context(struct pins *pins, const char *name, bool create, __u32 *gd)
 {
 	struct irqgate_context_key key, *prev = NULL;
-	int map = table_map(pins, IRQGATE_MAP_CONTEXTS), err = -ENOENT;
+	int map = table_map(pins, IRQGATE_MAP_CONTEXTS), err = -ENOENT, more;
 	struct irqgate_context row;
 	__u32 next = 1;
 
 	if (map < 0)
 		return fail(map, "cannot open the table: %s", strerror(-map));
-	while (!bpf_map_get_next_key(map, prev, &key)) {
+	while ((more = map_next(map, prev, &key)) > 0) {
 		prev = &key;
 		if (bpf_map_lookup_elem(map, &key, &row))
 			continue;
@@ -388,7 +477,9 @@ int table_context(struct pins *pins, const char *name, bool create, __u32 *gd)
 			goto out;
 		}
 	}
-	if (create && !strncmp(name, "pid:", 4)) {
+	if (more < 0) {
+		err = more;
+	} else if (create && !strncmp(name, "pid:", 4)) {
 		err = context_of_pid(pins, map, name, next);
 		*gd = next;
 	}
@@ -413,6 +504,7 @@ static int rows_open(const struct pins *pins, struct changed *rows)
 static void rows_close(struct pins *pins, const struct changed *rows)
 {
 	epoch_bump(pins);
+	settle(pins);
 	if (rows->devices >= 0)
 		close(rows->devices);
 	if (rows->vectors >= 0)

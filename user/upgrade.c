@@ -115,9 +115,9 @@ static int take_all(const char *name, const struct typed_map *from, const struct
 	void *old_key = malloc(from->info.key_size), *old = malloc(from->info.value_size);
 	void *key = malloc(to->info.key_size), *value = malloc(to->info.value_size);
 	void *prev = NULL;
-	int err = old_key && old && key && value ? 0 : -ENOMEM;
+	int err = old_key && old && key && value ? 0 : -ENOMEM, more = 1;
 
-	while (!err && !bpf_map_get_next_key(from->fd, prev, old_key)) {
+	while (!err && (more = map_next(from->fd, prev, old_key)) > 0) {
 		prev = old_key;
 		if (bpf_map_lookup_elem(from->fd, old_key, old))
 			continue;
@@ -134,7 +134,7 @@ static int take_all(const char *name, const struct typed_map *from, const struct
 	free(old);
 	free(key);
 	free(value);
-	return err;
+	return more < 0 ? more : err;
 }
 
 /* Who every process is lies in its task storage, which only a pidfd leads to. */

@@ -133,6 +133,8 @@ struct irqgate_eventfd {
 	__u64 vm[IRQGATE_EVENTFD_VMS]; /* struct kvm, 0: free */
 	__s32 id; /* as in fdinfo */
 	__u32 untracked; /* bindings that found no free place */
+	__u32 charged; /* had a count before anybody watched who wrote it, and may have it yet */
+	__u32 pad;
 	/* Who last made the kernel hold it to signal it (VFIO, vhost, AIO, ...); tgid 0: nobody. */
 	struct irqgate_ident signaller;
 	struct irqgate_pass pass;
@@ -198,7 +200,7 @@ struct irqgate_file {
 
 _Static_assert(sizeof(struct irqgate_ident) == 120, "shared layout");
 _Static_assert(sizeof(struct irqgate_binding) == 384, "shared layout");
-_Static_assert(sizeof(struct irqgate_eventfd) == 264, "shared layout");
+_Static_assert(sizeof(struct irqgate_eventfd) == 272, "shared layout");
 _Static_assert(sizeof(struct irqgate_isolation) == 64, "shared layout");
 _Static_assert(sizeof(struct irqgate_file) == 32, "shared layout");
 

@@ -1467,7 +1467,7 @@ static const struct test last_tests[] = {
 
 int main(int argc, char **argv)
 {
-	struct test_set sets[10];
+	struct test_set sets[13];
 
 	if (argc > 2 && !strcmp(argv[1], "-w"))
 		return worker_main(argc - 2, argv + 2);
@@ -1486,6 +1486,9 @@ int main(int argc, char **argv)
 	sets[6] = policy_tests();
 	sets[7] = ops_tests();
 	sets[8] = inline_tests();
-	sets[9] = TEST_SET(last_tests);
-	return tests_run(sets, 10, argv + 1);
+	sets[9] = soak_tests();
+	sets[10] = property_tests();
+	sets[11] = fault_tests();
+	sets[12] = TEST_SET(last_tests);
+	return tests_run(sets, 13, argv + 1);
 }
