@@ -317,7 +317,7 @@ static void tell_verifier(struct irqgate_bpf *skel)
 		if (!log || !*log)
 			continue;
 		p = strstr(log, "stack depth ");
-		if (p)
+		if (p && sscanf(p, "stack depth max %255s", stack) != 1) /* max: since 7.x */
 			sscanf(p, "stack depth %255s", stack);
 		p = strstr(log, "processed ");
 		if (bpf_program__fd(prog) < 0 ||
