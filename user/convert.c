@@ -89,7 +89,6 @@ static void convert_struct(const struct view *from, const struct view *to, int d
 	}
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): MAX_DEPTH */
 static void convert_value(struct view from, struct view to, int depth)
 {
 	const struct btf_type *a, *b;

@@ -169,6 +169,7 @@ static int adopt(struct loader *l)
 /* The binding of a host driver's vector goes, what it counted stays. */
 static void end_host_irq(struct loader *l, __u32 irq)
 {
+	static const struct irqgate_passing nothing;
 	struct irqgate_irq_key key = { .irq = irq };
 	struct irqgate_vector_key vkey = {};
 	struct irqgate_counters kept = {};
@@ -177,6 +178,7 @@ static void end_host_irq(struct loader *l, __u32 irq)
 	if (binding_find(&l->pins, irq, &b) || b.state != IRQGATE_BINDING_HOST)
 		return;
 	bpf_map_delete_elem(l->pins.bindings, &key);
+	bpf_map_update_elem(l->pins.passing, &irq, &nothing, BPF_ANY);
 	vkey.handle = b.handle;
 	vkey.vector = b.vector;
 	bpf_map_lookup_elem(l->pins.stats, &vkey, &kept);

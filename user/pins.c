@@ -80,7 +80,7 @@ static int open_maps(struct pins *pins)
 {
 #define HASH(name_, key_, value_)                                                                  \
 	{                                                                                          \
-		#name_, &pins->name_, BPF_MAP_TYPE_HASH, sizeof(key_), sizeof(value_)              \
+#name_, &pins->name_, BPF_MAP_TYPE_HASH, sizeof(key_), sizeof(value_)              \
 	}
 	const struct {
 		const char *name;
@@ -95,6 +95,8 @@ static int open_maps(struct pins *pins)
 		HASH(agents, struct irqgate_tgid_key, struct irqgate_agent),
 		HASH(held, struct irqgate_tgid_key, __u64),
 		HASH(isolated, struct irqgate_device_key, struct irqgate_isolation),
+		{ "passing", &pins->passing, BPF_MAP_TYPE_ARRAY, sizeof(__u32),
+		  sizeof(struct irqgate_passing) },
 		{ "early", &pins->early, BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(__u64) },
 		{ "events", &pins->events, BPF_MAP_TYPE_RINGBUF, 0, 0 },
 	};
@@ -151,8 +153,9 @@ int pins_open(struct pins *pins)
 
 void pins_close(struct pins *pins)
 {
-	int fds[] = { pins->bindings, pins->eventfds, pins->irqfds,   pins->vms,   pins->stats,
-		      pins->agents,   pins->held,     pins->isolated, pins->early, pins->events };
+	int fds[] = { pins->bindings, pins->passing, pins->eventfds, pins->irqfds,
+		      pins->vms,      pins->stats,   pins->agents,   pins->held,
+		      pins->isolated, pins->early,   pins->events };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(fds); i++)
@@ -278,6 +281,10 @@ int map_next(int map, const void *prev, void *next)
 int binding_find(const struct pins *pins, __u32 irq, struct irqgate_binding *out)
 {
 	struct irqgate_irq_key key = { .irq = irq };
+	struct irqgate_passing passing;
+	int err = bpf_map_lookup_elem(pins->bindings, &key, out);
 
-	return bpf_map_lookup_elem(pins->bindings, &key, out);
+	if (!err && !bpf_map_lookup_elem(pins->passing, &irq, &passing))
+		out->count.passed += passing.passed;
+	return err;
 }

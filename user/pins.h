@@ -22,7 +22,7 @@
 /* Descriptors of what is pinned; -1 where nothing is. */
 struct pins {
 	int outer[IRQGATE_TABLE_MAPS];
-	int bindings, eventfds, irqfds, vms, stats, agents, held, isolated, early, events;
+	int bindings, passing, eventfds, irqfds, vms, stats, agents, held, isolated, early, events;
 	struct irqgate_state *state; /* the map, mapped: shared with BPF, use atomics */
 };
 
@@ -93,7 +93,7 @@ int pins_adopt_tasks(void);
 /* counters_add - add each counter of @from to @to. */
 void counters_add(struct irqgate_counters *to, const struct irqgate_counters *from);
 
-/* binding_find - entry of an irq; 0 or -ENOENT. */
+/* binding_find - entry of an irq, with all that it counted; 0 or -ENOENT. */
 int binding_find(const struct pins *pins, __u32 irq, struct irqgate_binding *out);
 
 /*

@@ -181,8 +181,11 @@ static void held_let_go(const struct pins *pins, const struct held *held)
 		if (bpf_map_lookup_elem(pins->held, &held->key[i], &since) ||
 		    since != held->since[i])
 			continue;
-		bpf_map_delete_elem(pins->held, &held->key[i]);
+		/* First: killed between the two, nobody would know of it any more. */
 		kill(held->key[i].tgid, SIGCONT);
+		if (!bpf_map_lookup_and_delete_elem(pins->held, &held->key[i], &since) &&
+		    since != held->since[i])
+			bpf_map_update_elem(pins->held, &held->key[i], &since, BPF_NOEXIST);
 	}
 }
 

@@ -11,6 +11,9 @@
 #include "table.h"
 #include "util.h"
 
+#define SPARE_VECTOR_ROWS 65536
+#define BATCH_ROWS 4096
+
 /* One table map kind: its room, and the BTF types that give bpftool names. */
 static const struct {
 	const char *key_type, *value_type;
@@ -18,8 +21,7 @@ static const struct {
 } kinds[IRQGATE_TABLE_MAPS] = {
 	[IRQGATE_MAP_DEVICES] = { "irqgate_device_key", "irqgate_registration",
 				  IRQGATE_MAX_DEVICES },
-	[IRQGATE_MAP_VECTORS] = { "irqgate_vector_key", "irqgate_vector_auth",
-				  IRQGATE_MAX_VECTOR_ROWS },
+	[IRQGATE_MAP_VECTORS] = { "irqgate_vector_key", "irqgate_vector_auth", 0 },
 	/* A cgroup has two rows: its path and, when it is there, its id. */
 	[IRQGATE_MAP_MATCHES] = { "irqgate_match_key", "irqgate_match", 2 * IRQGATE_MAX_MATCHES },
 	[IRQGATE_MAP_CONTEXTS] = { "irqgate_context_key", "irqgate_context", IRQGATE_MAX_CONTEXTS },
@@ -48,7 +50,18 @@ static int inherit_btf(const struct pins *pins, int kind, struct bpf_map_create_
 	return err;
 }
 
-static int create_map(const struct pins *pins, const struct btf *btf, int kind)
+/*
+ * Room for @rows and what `allow` and `revoke` may add. The kernel takes memory for the
+ * rows there are, and 16 bytes for each there may be.
+ */
+static __u32 map_room(int kind, size_t rows)
+{
+	if (kind != IRQGATE_MAP_VECTORS)
+		return kinds[kind].max_entries;
+	return rows + rows / 2 + SPARE_VECTOR_ROWS;
+}
+
+static int create_map(const struct pins *pins, const struct btf *btf, int kind, size_t rows)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
 	char name[16];
@@ -65,12 +78,13 @@ static int create_map(const struct pins *pins, const struct btf *btf, int kind)
 	} else if (!btf) {
 		err = inherit_btf(pins, kind, &opts);
 		if (err)
-			return fail(err, "cannot create the map %s, no types of the one in force: %s",
+			return fail(err,
+				    "cannot create the map %s, no types of the one in force: %s",
 				    table_map_names[kind], strerror(-err));
 	}
 	snprintf(name, sizeof(name), "irqgate_%.7s", table_map_names[kind]);
 	fd = bpf_map_create(BPF_MAP_TYPE_HASH, name, row_sizes[kind].key, row_sizes[kind].value,
-			    kinds[kind].max_entries, &opts);
+			    map_room(kind, rows), &opts);
 	if (!btf && (int)opts.btf_fd > 0)
 		close(opts.btf_fd);
 	if (fd < 0)
@@ -84,6 +98,29 @@ static int add(int map, const void *key, const void *value)
 	int err = bpf_map_update_elem(map, key, value, BPF_ANY);
 
 	return err ? fail(err, "cannot add a row to the table: %s", strerror(-err)) : 0;
+}
+
+/* All rows of a kind: one system call for many. */
+static int add_rows(int map, const struct rows *rows, int kind)
+{
+	size_t key_size = row_sizes[kind].key, value_size = row_sizes[kind].value, i;
+	char *keys = malloc(BATCH_ROWS * key_size), *values = malloc(BATCH_ROWS * value_size);
+	int err = keys && values ? 0 : fail(-ENOMEM, "not enough memory for the table");
+	__u32 n, j;
+
+	for (i = 0; !err && i < rows->map[kind].n; i += n) {
+		n = rows->map[kind].n - i < BATCH_ROWS ? rows->map[kind].n - i : BATCH_ROWS;
+		for (j = 0; j < n; j++) {
+			memcpy(keys + j * key_size, rows_key(rows, kind, i + j), key_size);
+			memcpy(values + j * value_size, rows_value(rows, kind, i + j), value_size);
+		}
+		err = bpf_map_update_batch(map, keys, values, &n, NULL);
+		if (err)
+			fail(err, "cannot add rows to the table: %s", strerror(-err));
+	}
+	free(keys);
+	free(values);
+	return err;
 }
 
 static int add_vectors(int map, __u64 handle, const struct vector_set *set,
@@ -190,6 +227,28 @@ static int add_matches(int map, const struct rows *rows)
 	return added;
 }
 
+static void epoch_bump(struct pins *pins)
+{
+	__atomic_add_fetch(&pins->state->epoch, 1, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * Wait for the programs that run: one that judges by the table as it was could write
+ * its verdict over a newer one, and what is enforced next would go by that. A map put
+ * into a map, here the one that is there already, returns after an RCU grace period
+ * (maybe_wait_bpf_programs() of the kernel). docs/model.md, BREAK_SETTLE.
+ */
+static void settle(const struct pins *pins)
+{
+	__u32 slot = pins->state->generation & 1;
+	int map = table_map(pins, IRQGATE_MAP_CONTEXTS);
+
+	if (map < 0)
+		return;
+	bpf_map_update_elem(pins->outer[IRQGATE_MAP_CONTEXTS], &slot, &map, BPF_ANY);
+	close(map);
+}
+
 int table_publish(struct pins *pins, const struct btf *btf, const struct rows *rows)
 {
 	int maps[IRQGATE_TABLE_MAPS] = { -1, -1, -1, -1 };
@@ -198,17 +257,15 @@ int table_publish(struct pins *pins, const struct btf *btf, const struct rows *r
 	unsigned int i;
 	char path[PIN_LEN];
 	int err = 0;
-	size_t j;
 
 	finish_pins(pins);
 	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
-		maps[i] = create_map(pins, btf, i);
+		maps[i] = create_map(pins, btf, i, rows->map[i].n);
 		if (maps[i] < 0) {
 			err = maps[i];
 			goto out;
 		}
-		for (j = 0; j < rows->map[i].n && !err; j++)
-			err = add(maps[i], rows_key(rows, i, j), rows_value(rows, i, j));
+		err = add_rows(maps[i], rows, i);
 		if (!err)
 			err = pin_new(maps[i], i);
 		if (err)
@@ -223,9 +280,10 @@ int table_publish(struct pins *pins, const struct btf *btf, const struct rows *r
 	}
 	pins->state->defaults[slot] = rows->defaults;
 	__atomic_add_fetch(&pins->state->generation, 1, __ATOMIC_SEQ_CST);
-	__atomic_add_fetch(&pins->state->epoch, 1, __ATOMIC_SEQ_CST);
+	epoch_bump(pins);
 	for (i = 0; i < IRQGATE_TABLE_MAPS && !err; i++)
 		err = pin_final(i);
+	settle(pins); /* with the pins, by which it finds its map */
 	published = true;
 out:
 	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
@@ -237,16 +295,33 @@ out:
 	return err;
 }
 
+/* All rows of a map: one system call for many, with room for any bucket of the hash. */
+static int read_rows(int map, struct rows *rows, int kind)
+{
+	size_t key_size = row_sizes[kind].key, value_size = row_sizes[kind].value;
+	char *keys = malloc(BATCH_ROWS * key_size), *values = malloc(BATCH_ROWS * value_size);
+	int err = keys && values ? 0 : -ENOMEM, end = 0;
+	__u32 batch, n, i;
+	bool first = true;
+
+	while (!err && !end) {
+		n = BATCH_ROWS;
+		end = bpf_map_lookup_batch(map, first ? NULL : &batch, &batch, keys, values, &n,
+					   NULL);
+		if (end && end != -ENOENT)
+			err = end;
+		for (i = 0; !err && i < n; i++)
+			err = rows_add(rows, kind, keys + i * key_size, values + i * value_size);
+		first = false;
+	}
+	free(keys);
+	free(values);
+	return err;
+}
+
 int table_read(const struct pins *pins, struct rows *rows)
 {
-	union {
-		struct irqgate_device_key device;
-		struct irqgate_vector_key vector;
-		struct irqgate_match_key match;
-		struct irqgate_context_key context;
-	} key, *prev;
-	char value[sizeof(struct irqgate_context)];
-	int which, map, more, err = 0;
+	int which, map, err = 0;
 
 	memset(rows, 0, sizeof(*rows));
 	rows->defaults = pins->state->defaults[pins->state->generation & 1];
@@ -256,12 +331,7 @@ int table_read(const struct pins *pins, struct rows *rows)
 			continue; /* nothing was published yet */
 		if (map < 0)
 			return fail(map, "cannot open the table: %s", strerror(-map));
-		more = 1;
-		for (prev = NULL; !err && (more = map_next(map, prev, &key)) > 0; prev = &key)
-			if (!bpf_map_lookup_elem(map, &key, value))
-				err = rows_add(rows, which, &key, value);
-		if (more < 0)
-			err = more;
+		err = read_rows(map, rows, which);
 		close(map);
 	}
 	rows_sort(rows);
@@ -299,11 +369,6 @@ int table_map(const struct pins *pins, enum irqgate_table_map which)
 	}
 }
 
-static void epoch_bump(struct pins *pins)
-{
-	__atomic_add_fetch(&pins->state->epoch, 1, __ATOMIC_SEQ_CST);
-}
-
 int table_clear(struct pins *pins)
 {
 	__u64 key[3];
@@ -329,6 +394,7 @@ int table_clear(struct pins *pins)
 			return more;
 	}
 	epoch_bump(pins);
+	settle(pins);
 	return 0;
 }
 
@@ -438,6 +504,7 @@ static int rows_open(const struct pins *pins, struct changed *rows)
 static void rows_close(struct pins *pins, const struct changed *rows)
 {
 	epoch_bump(pins);
+	settle(pins);
 	if (rows->devices >= 0)
 		close(rows->devices);
 	if (rows->vectors >= 0)

@@ -84,7 +84,25 @@ static void keep_signaller(struct irqgate_eventfd *e)
 {
 	memset(e->source, 0, sizeof(e->source));
 	memset(e->vm, 0, sizeof(e->vm));
+	memset(&e->pass, 0, sizeof(e->pass));
 	e->untracked = 0;
+}
+
+/* What passed without a look at the binding (struct irqgate_passing). */
+static void add_passing(struct irqgate_binding *b)
+{
+	struct typed_map from, to = { .fd = -1 };
+	struct irqgate_passing passing = {};
+	void *old = NULL;
+
+	if (!open_map(PIN_OLD, "passing", &from) && !open_map(PIN_DIR, "passing", &to))
+		old = malloc(from.info.value_size);
+	if (old && !bpf_map_lookup_elem(from.fd, &b->irq, old))
+		convert_value(&from, &to, old, &passing);
+	b->count.passed += passing.passed;
+	free(old);
+	close_map(&from);
+	close_map(&to);
 }
 
 /*
@@ -107,6 +125,8 @@ static int take_all(const char *name, const struct typed_map *from, const struct
 		convert_value(from, to, old, value);
 		if (!strcmp(name, "eventfds"))
 			keep_signaller(value);
+		if (!strcmp(name, "bindings"))
+			add_passing(value);
 		if (bpf_map_update_elem(to->fd, key, value, BPF_NOEXIST) == -EEXIST && counters)
 			add_counters(to, key, value);
 	}

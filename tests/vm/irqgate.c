@@ -105,6 +105,7 @@ static void modules_late(void)
 	const char *missing = "";
 
 	modules_gone();
+	loader_options("-v");
 	loader_start(ENFORCE CONTEXTS "devices:\n" ROW ROW, nic.handle, "blue", "all", "drop",
 		     edu.handle, "blue", "all", "deny");
 	expect_privileges(true);
@@ -125,6 +126,8 @@ static void modules_late(void)
 	expect_is(bind_all(late, &edu, IRQFD_FIRST), -EACCES, "binding after hooking");
 	must(late, W_ABSENT, 0, 1, 1);
 	COUNTS(&edu, .denied = 1);
+	/* All programs were loaded: what the verifier said, for tests/vm/budget. */
+	loader_verified();
 }
 
 /* The same, with loader and VMM racing. */

@@ -274,10 +274,26 @@ void loader_options(const char *option)
 
 bool loader_said(const char *what)
 {
-	char text[8192];
+	char text[32768];
 
 	read_file(ERRORS, text, sizeof(text));
 	return strstr(text, what);
+}
+
+void loader_verified(void)
+{
+	unsigned int processed, states, bytes;
+	char line[512], name[64], stack[256];
+	FILE *f = fopen(ERRORS, "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line,
+			   "verifier: %63[^:]: %u instructions processed, %u states, stack "
+			   "%255[^,], %u bytes",
+			   name, &processed, &states, stack, &bytes) == 5)
+			printf("budget\t%s %u %u %s %u\n", name, processed, states, stack, bytes);
+	if (f)
+		fclose(f);
 }
 
 static void write_policy(const char *policy, va_list ap)
@@ -329,7 +345,7 @@ static void start(void)
 
 static unsigned int reloads(void)
 {
-	char text[8192], *p = text;
+	char text[32768], *p = text;
 	unsigned int n = 0;
 
 	read_file(ERRORS, text, sizeof(text));

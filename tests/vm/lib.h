@@ -108,6 +108,7 @@ void loader_stop(void); /* SIGTERM; must end with 0 */
 void loader_kill(void); /* SIGKILL */
 pid_t loader_pid(void); /* 0: none runs */
 bool loader_said(const char *what); /* on stderr, since its start */
+void loader_verified(void); /* prints what it said, with -v, of each program */
 void loader_reload(const char *policy, ...) PRINTF(1, 2); /* SIGHUP */
 void loader_with(const char *policy, ...) PRINTF(1, 2); /* either, as it runs or not */
 
