@@ -36,6 +36,9 @@
 #include "util.h"
 #include "watch.h"
 
+/* What failed for want of memory or descriptors may succeed a second later. */
+#define ENFORCE_TRIES 5
+
 struct loader {
 	const struct run_options *opts;
 	struct policy *policy;
@@ -48,6 +51,7 @@ struct loader {
 	bool check_modules, enforce; /* to be done after the ring was read */
 	bool inline_tried; /* of this time the module is loaded */
 	__u64 epoch; /* when bindings were last enforced */
+	unsigned int failures; /* to do so since then */
 	__u64 unprinted; /* events, for nobody read */
 };
 
@@ -298,8 +302,10 @@ static void enforce(struct loader *l)
 	l->enforce = false;
 	if (lock < 0)
 		return;
+	if (l->epoch != l->pins.state->epoch)
+		l->failures = 0;
 	l->epoch = l->pins.state->epoch;
-	bindings_enforce(&l->pins);
+	l->failures = bindings_enforce(&l->pins) ? l->failures + 1 : 0;
 	close(lock);
 }
 
@@ -505,7 +511,8 @@ static void tick(struct loader *l)
 	forget_eventfds(l);
 	follow(l);
 	/* A listener that went may have been what was wrong with a binding. */
-	if (l->epoch != l->pins.state->epoch || bindings_waiting(&l->pins))
+	if (l->epoch != l->pins.state->epoch || bindings_waiting(&l->pins) ||
+	    (l->failures && l->failures < ENFORCE_TRIES))
 		l->enforce = true;
 	/* Without the module's event, which a full ring can lose. */
 	if (!all_hooked())
