@@ -19,7 +19,6 @@
 #   make soak     VMs, bindings and policies come and go for MINUTES=30 [KERNEL=...]
 #   make inline-long  300 rounds of the module under 100,000 interrupts, and 1,000,000
 #                 under its gate, none lost [KERNEL=...]
-#   make debug-kernel  the module on a 6.12 with lockdep and KASAN, built once
 #   make stream   1,000,000 interrupts under reloads, none lost [KERNEL=...]
 
 OUT := build
@@ -273,11 +272,6 @@ inline-long: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(or $(KERNEL),6.1 6.12)' TEST=inline. HOOK_ROUNDS=300 STREAM_INTERRUPTS=1000000 LIMIT=7200 tests/run vm
 
-debug-kernel: deps
-	@$(MAKE) --no-print-directory all rig
-	@tests/vm/module 6.12-debug
-	@tests/vm/boot 6.12-debug -m 4G -t 3600 -- build/tests/vmtest 'inline.*'
-
 clean:
 	$(call say,CLEAN,$(OUT))
 	$(Q)rm -rf $(OUT)
@@ -295,6 +289,6 @@ install-dkms:
 	install -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] $(DKMS_SRC)
 	install -m 644 include/irqgate/hook.h $(DKMS_SRC)/include/irqgate
 
-.PHONY: FORCE analyze model fuzz budget bench bench-short bench-keep bench-progs debug-kernel inline-long module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream faults property soak install deb clean
+.PHONY: FORCE analyze model fuzz budget bench bench-short bench-keep bench-progs inline-long module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream faults property soak install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:
