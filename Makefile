@@ -4,6 +4,7 @@
 #   make module   build hook/irqgate_hook.ko (needs kernel headers)
 #   make demo     install what is missing, build, show it working in a VM
 #   make test     install what is missing, build, run all tests
+#   make budget   keep what the verifier said in the last test-vm
 #   make analyze  analyzers, sanitizers, valgrind; make test runs them, too
 #   make model    the formal model in larger sizes than make test
 #   make fuzz     fuzz until something is found or ^C
@@ -11,7 +12,11 @@
 #   make test-unit | test-package | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
 #   make install  below $(DESTDIR), with PREFIX (/usr/local) and SYSCONFDIR (/etc)
 #   make deb      build/irqgate_VERSION_ARCH.deb
+#   make bench    measure what it costs, into docs/performance.md; bench-short: regressions only
 #   make churn    10,000 rounds of VM, VFIO bindings and irqfds [KERNEL=...]
+#   make faults   every system call fails once, at every place [KERNEL=...]
+#   make property random steps against a model, OPS=100000 from SEED on [KERNEL=...]
+#   make soak     VMs, bindings and policies come and go for MINUTES=30 [KERNEL=...]
 #   make inline-long  300 rounds of the module under 100,000 interrupts, and 1,000,000
 #                 under its gate, none lost [KERNEL=...]
 #   make debug-kernel  the module on a 6.12 with lockdep and KASAN, built once
@@ -48,16 +53,17 @@ HEADERS := $(wildcard include/irqgate/*.h)
 LAYOUT := $(shell cat $(addprefix include/irqgate/,table.h binding.h event.h) | cksum | cut -d' ' -f1)
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 
+BPF_CC = $(CLANG) -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(ARCH) -Wall -Werror \
+	-Wno-unused-function -Wno-unknown-attributes -Ivmlinux -Iinclude -I/usr/include/$(MULTIARCH)
+
 all: $(OUT)/irqgate $(OUT)/libvirt-hook
 
-$(OUT)/bpf $(OUT)/user $(OUT)/tests $(OUT)/tests/unit:
+$(OUT)/bpf $(OUT)/user $(OUT)/tests $(OUT)/tests/unit $(OUT)/bench:
 	@mkdir -p $@
 
 $(OUT)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) vmlinux/vmlinux.h $(HEADERS) | $(OUT)/bpf
 	$(call say,BPF,$@)
-	$(Q)$(CLANG) -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(ARCH) -Wall -Werror \
-		-Wno-unused-function -Wno-unknown-attributes -Ivmlinux -Iinclude \
-		-I/usr/include/$(MULTIARCH) -c $< -o $@
+	$(Q)$(BPF_CC) -c $< -o $@
 	$(Q)$(LLVM_STRIP) -g $@
 
 $(OUT)/irqgate.bpf.o: $(BPF_OBJS)
@@ -90,6 +96,27 @@ $(OUT)/tests/%: tests/rig/%.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) -D_GNU_SOURCE -Itests/rig $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@
 
+$(OUT)/bench/%.bpf.o: tests/bench/%.bpf.c $(wildcard bpf/*.bpf.[ch]) vmlinux/vmlinux.h $(HEADERS) | $(OUT)/bench
+	$(call say,BPF,$@)
+	$(Q)$(BPF_CC) -c $< -o $@
+	$(Q)$(LLVM_STRIP) -g $@
+
+$(OUT)/bench/%.skel.h: $(OUT)/bench/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+$(OUT)/bench/table: tests/bench/table.c $(filter-out $(OUT)/user/main.o,$(USER_OBJS)) | $(OUT)/bench
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ $(LIBS) -o $@
+
+$(OUT)/bench/%: tests/bench/%.c $(OUT)/bench/%.skel.h $(HEADERS)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) -I$(OUT)/bench $(CFLAGS) $(WARN) $< -lbpf -lelf -lz -o $@
+
+$(OUT)/bench/cost $(OUT)/bench/latency: $(OUT)/bench/%: tests/bench/%.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/bench
+	$(call say,CC,$@)
+	$(Q)$(CC) -D_GNU_SOURCE -Itests/rig $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@
+
 $(OUT)/tests/vmtest: $(wildcard tests/vm/*.c tests/vm/*.h) tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) -ljson-c -luring -lbpf -o $@
@@ -119,6 +146,8 @@ $(OUT)/tests/guest: tests/rig/guest.c | $(OUT)/tests
 
 unit: $(UNIT_PROGS)
 
+bench-progs: $(addprefix $(OUT)/bench/,decide floor cost latency table)
+
 rig: $(RIG_PROGS) $(OUT)/other/irqgate $(OUT)/next/irqgate
 
 deps:
@@ -129,8 +158,8 @@ demo: deps
 	@tests/vm/demo
 
 test: deps
-	@$(MAKE) --no-print-directory all unit rig
-	@tests/run package unit cli docs dkms analyze model fuzz vm
+	@$(MAKE) --no-print-directory all unit rig bench-progs
+	@tests/run package unit cli docs dkms $(if $(TEST),,analyze model fuzz bench) vm
 
 # All tools; `make test` runs the same.
 analyze: deps
@@ -154,6 +183,9 @@ test-package: deps
 test-vm: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(KERNEL)' TEST='$(TEST)' tests/run vm
+
+budget:
+	@tests/vm/budget write $(notdir $(wildcard $(OUT)/budget/*))
 
 docs-paths:
 	@tests/vm/matrix write
@@ -202,6 +234,19 @@ deb: deps
 		{ tail -n 20 ../log >&2; exit 1; }
 	$(Q)cp $(OUT)/deb/irqgate_*.deb $(OUT)/deb/irqgate-libvirt_*.deb $(OUT)
 
+# What it costs: all of it, for docs/performance.md; or what may not become worse.
+bench: deps
+	@tests/vm/deps bpftrace auditd gnuplot-nox
+	@$(MAKE) --no-print-directory all rig bench-progs
+	@tests/bench/run long
+
+bench-short: deps
+	@$(MAKE) --no-print-directory all rig bench-progs
+	@tests/run bench
+
+bench-keep:
+	@tests/bench/run keep
+
 churn: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(or $(KERNEL),6.12)' TEST=churn.rounds CHURN_ROUNDS=10000 LIMIT=7200 tests/run vm
@@ -209,6 +254,20 @@ churn: deps
 stream: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(or $(KERNEL),6.12)' TEST=race.stream STREAM_INTERRUPTS=1000000 LIMIT=7200 tests/run vm
+
+faults: deps
+	@$(MAKE) --no-print-directory all rig
+	@KERNEL='$(or $(KERNEL),6.12)' TEST=fault. FAULT_SECONDS=0 LIMIT=36000 tests/run vm
+
+property: deps
+	@$(MAKE) --no-print-directory all rig
+	@KERNEL='$(or $(KERNEL),6.12)' TEST=property.random MODEL_OPS=$(or $(OPS),100000) \
+		MODEL_SEED=$(or $(SEED),$(shell date +%s)) LIMIT=36000 tests/run vm
+
+soak: deps
+	@$(MAKE) --no-print-directory all rig
+	@KERNEL='$(or $(KERNEL),6.12)' TEST=soak.churn SOAK_SECONDS=$$(($(or $(MINUTES),30) * 60)) \
+		LIMIT=$$(($(or $(MINUTES),30) * 60 + 600)) tests/run vm
 
 inline-long: deps
 	@$(MAKE) --no-print-directory all rig
@@ -236,6 +295,6 @@ install-dkms:
 	install -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] $(DKMS_SRC)
 	install -m 644 include/irqgate/hook.h $(DKMS_SRC)/include/irqgate
 
-.PHONY: analyze model fuzz FORCE debug-kernel inline-long module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream install deb clean
+.PHONY: FORCE analyze model fuzz budget bench bench-short bench-keep bench-progs debug-kernel inline-long module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream faults property soak install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -9,8 +9,8 @@
  */
 #include "gate.bpf.h"
 #include "hook.bpf.h"
+#include "own.bpf.h"
 
-#include <linux/kvm.h>
 #include <linux/vfio.h>
 
 /* From the uapi's linux/vhost.h, which includes what a BPF program cannot. */
@@ -18,10 +18,11 @@ struct vhost_vring_file {
 	__u32 index;
 	__s32 fd;
 };
-#define VHOST_SET_LOG_FD _IOW(0xAF, 0x07, int)
-#define VHOST_SET_VRING_CALL _IOW(0xAF, 0x21, struct vhost_vring_file)
-#define VHOST_SET_VRING_ERR _IOW(0xAF, 0x22, struct vhost_vring_file)
-#define VHOST_VDPA_SET_CONFIG_CALL _IOW(0xAF, 0x77, int)
+#define VHOST_VIRTIO 0xAF
+#define VHOST_SET_LOG_FD _IOW(VHOST_VIRTIO, 0x07, int)
+#define VHOST_SET_VRING_CALL _IOW(VHOST_VIRTIO, 0x21, struct vhost_vring_file)
+#define VHOST_SET_VRING_ERR _IOW(VHOST_VIRTIO, 0x22, struct vhost_vring_file)
+#define VHOST_VDPA_SET_CONFIG_CALL _IOW(VHOST_VIRTIO, 0x77, int)
 
 /* A VFIO_DEVICE_SET_IRQS call, for the steps below. */
 struct request {
@@ -80,7 +81,10 @@ static __noinline int gate_vector(struct request *rq, __u32 i)
 			a.gd = who.gd;
 		}
 	}
-	return gate(&a, worst.raw);
+	if (gate(&a, worst.raw))
+		return -EACCES;
+	note_charge(a.eventfd);
+	return 0;
 }
 
 /* A call that itself raises a vector: may this process, of VMs that are strict? */
@@ -144,11 +148,19 @@ static __always_inline int gate_function(__u64 handle, __u8 level)
 	return refusal(gate(&a, decide_vector(handle, IRQGATE_VECTOR_FUNCTION, a.gd)));
 }
 
+static __always_inline __u64 vfio_file_handle(struct file *file)
+{
+	return device_handle(BPF_CORE_READ(vfio_file_device(file), dev));
+}
+
 /* The only feature that binds an eventfd: a wake-up notification. */
-static __always_inline int gate_feature(__u64 handle, unsigned long arg)
+static __noinline int gate_feature(struct file *file, unsigned long arg)
 {
 	struct vfio_device_feature f;
+	__u64 handle = vfio_file_handle(file);
 
+	if (!handle)
+		return 0;
 	if (bpf_copy_from_user(&f, sizeof(f), (void *)arg))
 		return -EFAULT;
 	if (!(f.flags & VFIO_DEVICE_FEATURE_SET) ||
@@ -157,38 +169,50 @@ static __always_inline int gate_feature(__u64 handle, unsigned long arg)
 	return gate_function(handle, IRQGATE_LEVEL_BIND);
 }
 
-SEC("lsm.s/file_ioctl")
-int BPF_PROG(gate_vfio_ioctl, struct file *file, unsigned int cmd, unsigned long arg)
+/*
+ * What a VFIO_DEVICE_SET_IRQS asks for; by itself, for its stack is not needed when the
+ * vectors are looked at. Return: number of vectors to look at, or -EFAULT.
+ */
+static __noinline int vfio_request(struct file *file, unsigned long arg, struct request *rq)
 {
-	struct vfio_device *dev;
 	struct vfio_irq_set set;
-	struct request rq = {};
-	__u32 data, count;
+	__u32 data;
 
-	if ((cmd != VFIO_DEVICE_SET_IRQS && cmd != VFIO_DEVICE_FEATURE) ||
-	    !file_is(file, vfio_device_fops_addr))
+	if (!rq)
 		return 0;
-	dev = vfio_file_device(file);
-	rq.handle = device_handle(BPF_CORE_READ(dev, dev));
-	if (!rq.handle || current_is_agent())
-		return 0; /* not PCI, or a quarantine */
-	if (cmd == VFIO_DEVICE_FEATURE)
-		return gate_feature(rq.handle, arg);
+	rq->handle = vfio_file_handle(file);
+	if (!rq->handle)
+		return 0; /* not PCI */
 	if (bpf_copy_from_user(&set, sizeof(set), (void *)arg))
 		return -EFAULT; /* so would VFIO, unless the caller is playing with its memory */
 	data = set.flags & VFIO_IRQ_SET_DATA_TYPE_MASK;
-	rq.level = IRQGATE_LEVEL_BIND;
+	rq->level = IRQGATE_LEVEL_BIND;
 	if (data == VFIO_IRQ_SET_DATA_EVENTFD)
-		rq.args = arg + sizeof(set);
+		rq->args = arg + sizeof(set);
 	else if (set.flags & VFIO_IRQ_SET_ACTION_TRIGGER)
-		rq.level = IRQGATE_LEVEL_INJECTION;
+		rq->level = IRQGATE_LEVEL_INJECTION;
 	else
 		return 0; /* masks or unmasks */
-	rq.start = set.start;
-	rq.index = set.index;
-	rq.gd = gd_current();
-	rq.vectors = vfio_index_vectors(dev, set.index);
-	count = set.count > IRQGATE_MAX_VECTORS ? IRQGATE_MAX_VECTORS : set.count;
+	rq->start = set.start;
+	rq->index = set.index;
+	rq->gd = gd_current();
+	rq->vectors = vfio_index_vectors(vfio_file_device(file), set.index);
+	return set.count > IRQGATE_MAX_VECTORS ? IRQGATE_MAX_VECTORS : set.count;
+}
+
+static __noinline int gate_vfio_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct request rq = {};
+	int count;
+
+	if ((cmd != VFIO_DEVICE_SET_IRQS && cmd != VFIO_DEVICE_FEATURE) ||
+	    !file_is(file, vfio_device_fops_addr) || current_is_agent())
+		return 0;
+	if (cmd == VFIO_DEVICE_FEATURE)
+		return gate_feature(file, arg);
+	count = vfio_request(file, arg, &rq);
+	if (count < 0)
+		return -EFAULT;
 	bpf_loop(count, gate_vector_cb, &rq, 0);
 	return refusal(rq.error);
 }
@@ -221,7 +245,7 @@ int BPF_PROG(gate_vfio_compat, struct file *file, unsigned int cmd, unsigned lon
 	if ((cmd != VFIO_DEVICE_SET_IRQS && cmd != VFIO_DEVICE_FEATURE) ||
 	    !file_is(file, vfio_device_fops_addr))
 		return 0;
-	return gate_compat(device_handle(BPF_CORE_READ(vfio_file_device(file), dev)));
+	return gate_compat(vfio_file_handle(file));
 }
 
 /* A source that signals this eventfd is about to reach the VM. */
@@ -264,7 +288,9 @@ SHARED int gate_signalled(struct listener *l)
 	struct irqgate_eventfd *e;
 	struct eventfd_ctx *ctx;
 	struct attempt a = {};
+	bool unknown = false;
 	__u32 i;
+	int error;
 
 	if (!l)
 		return 0;
@@ -272,9 +298,10 @@ SHARED int gate_signalled(struct listener *l)
 	a.injects = BPF_CORE_READ(ctx, count) != 0;
 	e = eventfd_entry(l->eventfd);
 	if (e) {
+		unknown = a.injects && e->charged;
 		for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++)
 			if (e->source[i])
-				a.injects = 0;
+				a.injects = unknown;
 		if (e->signaller.tgid && !binds_to(&e->signaller, e))
 			signaller = &e->signaller;
 	}
@@ -285,7 +312,10 @@ SHARED int gate_signalled(struct listener *l)
 	a.gd = ident_gd(signaller);
 	a.level = IRQGATE_LEVEL_BIND;
 	a.vector = IRQGATE_VECTOR_FUNCTION;
-	return gate(&a, decide_signal(signaller, l->vm));
+	error = gate(&a, decide_signal(signaller, l->vm));
+	if (error || !signaller || !unknown)
+		return error;
+	return gate(&a, decide_signal(NULL, l->vm));
 }
 
 /*
@@ -302,7 +332,7 @@ SHARED int gate_signaller(__s32 fd)
 		return 0;
 	error = gate_eventfd(efd, IRQGATE_LEVEL_BIND, false);
 	if (!error)
-		eventfd_learn(efd);
+		note_charge(efd);
 	return error;
 }
 
@@ -338,8 +368,7 @@ static __always_inline int gate_hypercall(unsigned int cmd, unsigned long arg)
 	return xen.port ? 0 : refusal(gate_signaller(xen.fd));
 }
 
-SEC("lsm.s/file_ioctl")
-int BPF_PROG(gate_kvm_ioctl, struct file *file, unsigned int cmd, unsigned long arg)
+static __noinline int gate_kvm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct {
 		__s32 fd;
@@ -395,8 +424,7 @@ int BPF_PROG(gate_kvm_compat, struct file *file, unsigned int cmd, unsigned long
  * hands it an eventfd answers for it. The command alone decides, since vhost has
  * a file type for each kind of device.
  */
-SEC("lsm.s/file_ioctl")
-int BPF_PROG(gate_vhost_ioctl, struct file *file, unsigned int cmd, unsigned long arg)
+static __noinline int gate_vhost_ioctl(unsigned int cmd, unsigned long arg)
 {
 	struct vhost_vring_file vring = {};
 
@@ -415,6 +443,32 @@ int BPF_PROG(gate_vhost_ioctl, struct file *file, unsigned int cmd, unsigned lon
 		return 0;
 	}
 	return refusal(gate_signaller(vring.fd));
+}
+
+/*
+ * One program for all commands, since it is the entering of a program that costs: on
+ * every ioctl of the system. It leaves at the first comparison for those of other types.
+ * Loaded anew when a module appears, for it knows the types of those that are there.
+ */
+SEC("lsm.s/file_ioctl")
+int BPF_PROG(gate_ioctl, struct file *file, unsigned int cmd, unsigned long arg)
+{
+	int error = 0;
+
+	switch (_IOC_TYPE(cmd)) {
+	case VFIO_TYPE:
+		error = gate_vfio_ioctl(file, cmd, arg);
+		break;
+	case KVMIO:
+		error = gate_kvm_ioctl(file, cmd, arg);
+		if (!error)
+			error = gate_own_injection(file, cmd, arg);
+		break;
+	case VHOST_VIRTIO:
+		error = gate_vhost_ioctl(cmd, arg);
+		break;
+	}
+	return refusal(error);
 }
 
 SEC("lsm/file_ioctl_compat")
@@ -451,7 +505,7 @@ int BPF_PROG(gate_vfio_receive, struct file *file)
 
 	if (!file_is(file, vfio_device_fops_addr) || current_is_agent())
 		return 0;
-	handle = device_handle(BPF_CORE_READ(vfio_file_device(file), dev));
+	handle = vfio_file_handle(file);
 	return handle ? gate_function(handle, IRQGATE_LEVEL_POSSESSION) : 0;
 }
 

@@ -213,4 +213,20 @@ SHARED int gate_eventfd(__u64 efd, __u8 level, bool injects)
 	return gate(&a, judge_signaller(efd, ident_current(), &a));
 }
 
+/*
+ * An eventfd is about to be one that carries interrupts: from here on every writer is
+ * judged. What it holds already is of somebody unknown, until it is read.
+ */
+SHARED int note_charge(__u64 efd)
+{
+	struct irqgate_eventfd *e;
+
+	if (!efd || eventfd_entry(efd))
+		return 0;
+	e = eventfd_learn(efd);
+	if (e && BPF_CORE_READ((struct eventfd_ctx *)efd, count))
+		e->charged = 1;
+	return 0;
+}
+
 #endif

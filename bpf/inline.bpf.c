@@ -7,8 +7,9 @@
  *
  * A drop happens before the hooks that observe the same function run; these are
  * told what was counted already. While another build takes over, its programs come
- * second and follow the verdict of the first: they count it if their maps are others. What this cannot judge stays undecided, which the
- * module takes as a drop where the eventfd is known to be protected.
+ * second and follow the verdict of the first: they count it if their maps are others. What this
+ * cannot judge stays undecided, which the module takes as a drop where the eventfd is known to be
+ * protected.
  */
 #include "hook.bpf.h"
 #include "msi.bpf.h"
@@ -91,11 +92,17 @@ static __always_inline __u32 gate_msi(__u32 irq, __u64 trigger)
 		return IRQGATE_HOOK_UNDECIDED;
 	if (!st->inline_gate)
 		return IRQGATE_HOOK_PASS;
-	b = bpf_map_lookup_elem(&bindings, &key);
-	if (b && b->trigger == trigger)
-		verdict = gate_bound(b, st);
-	else
-		verdict = gate_early(irq, trigger, cpu);
+	if (passes(irq, trigger)) {
+		verdict = IRQGATE_HOOK_ALLOW;
+	} else {
+		b = bpf_map_lookup_elem(&bindings, &key);
+		if (b && b->trigger == trigger) {
+			verdict = gate_bound(b, st);
+			let_pass(b, trigger);
+		} else {
+			verdict = gate_early(irq, trigger, cpu);
+		}
+	}
 	cpu->counted = trigger;
 	if (verdict == IRQGATE_HOOK_ALLOW) {
 		cpu->gated = trigger;

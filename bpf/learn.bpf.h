@@ -203,12 +203,28 @@ static __always_inline void judge_bound(struct irqgate_binding *b, bool hold)
 		request_quarantine(b, hold);
 }
 
+/*
+ * What passed without a look at the binding is its own. It has ended, so no more comes,
+ * and nobody else's passes because its did.
+ */
+static __always_inline void fold_passing(struct irqgate_binding *b)
+{
+	__u32 irq = b->irq;
+	struct irqgate_passing *p = bpf_map_lookup_elem(&passing, &irq);
+
+	if (!p)
+		return;
+	p->source = 0;
+	counted(&b->count.passed, __sync_lock_test_and_set(&p->passed, 0));
+}
+
 /* The interrupts of a binding that ended stay counted. */
 static __always_inline void counters_keep(struct irqgate_binding *b)
 {
 	struct irqgate_counters *c = vector_stats(b->handle, b->vector);
 	int i;
 
+	fold_passing(b);
 	if (!c)
 		return;
 	for (i = 0; i < IRQGATE_MAX_REASONS; i++)

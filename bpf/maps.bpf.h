@@ -93,20 +93,21 @@ HASH(held, struct irqgate_tgid_key, __u64, 1024); /* since: CLOCK_BOOTTIME ns */
  * irq number; folded into the binding's counters when it is learned.
  */
 ARRAY(BPF_MAP_TYPE_ARRAY, early, __u64, IRQGATE_MAX_BINDINGS, 0);
-/* The same, of those the inline gate dropped. */
+/* What is let pass without a look at its binding, by irq number. */
+ARRAY(BPF_MAP_TYPE_ARRAY, passing, struct irqgate_passing, IRQGATE_MAX_BINDINGS, 0);
+/* Like early, of those the inline gate dropped. */
 ARRAY(BPF_MAP_TYPE_ARRAY, early_dropped, __u64, IRQGATE_MAX_BINDINGS, 0);
 
 /* Who is changing a vector of a VFIO device right now, for MSIs that come early. */
 HASH(binders, struct irqgate_device_key, struct irqgate_ident, 1024);
 
 /*
- * What this CPU is about to signal. vfio_msihandler calls eventfd_signal and
- * that calls irqfd_wakeup with interrupts off, so the later hooks recognize an
- * MSI that was judged already by one comparison instead of a look-up.
+ * What this CPU is about to signal. vfio_msihandler calls eventfd_signal with
+ * interrupts off, so the later hook recognizes an MSI that was judged already by one
+ * comparison instead of a look-up.
  */
 struct irqgate_cpu {
 	__u64 msi; /* eventfd_ctx vfio_msihandler is about to signal */
-	__u64 wake; /* the same, once eventfd_signal_mask took over */
 	/* Of the inline gate, which runs before the hooks that observe. */
 	__u64 gated; /* eventfd_ctx of an MSI it let through */
 	__u64 counted; /* eventfd_ctx of what it judged and counted */

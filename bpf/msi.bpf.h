@@ -30,6 +30,37 @@ static __always_inline void msi_seen(struct irqgate_binding *b)
 	account(b, 1);
 }
 
+/*
+ * An interrupt whose verdict is known to be allow, as long as the epoch stands: counted
+ * with a plain addition, for it comes from the interrupt's own handler, and the kernel
+ * runs no two of them at a time.
+ * @source: what identifies who raises it, see struct irqgate_passing
+ */
+static __always_inline bool passes(__u32 irq, __u64 source)
+{
+	struct irqgate_passing *p = bpf_map_lookup_elem(&passing, &irq);
+	struct irqgate_state *st = the_state();
+
+	if (!p || !st || p->source != source || p->epoch != st->epoch)
+		return false;
+	p->passed++;
+	return true;
+}
+
+/* From now on it passes() without being judged, if it was allowed. */
+static __always_inline void let_pass(struct irqgate_binding *b, __u64 source)
+{
+	__u32 irq = b->irq;
+	struct irqgate_passing *p = bpf_map_lookup_elem(&passing, &irq);
+	__u64 epoch = __sync_fetch_and_add(&b->epoch, 0); /* before the verdict is read */
+
+	if (!p || *(volatile __u8 *)&b->verdict != IRQGATE_VERDICT_ALLOW ||
+	    b->state == IRQGATE_BINDING_QUARANTINED)
+		return;
+	p->source = source;
+	p->epoch = epoch;
+}
+
 /* An eventfd that carries INTx: VFIO signals it from its handler and when it unmasks. */
 static __always_inline struct irqgate_binding *intx_of(struct irqgate_eventfd *e)
 {

@@ -154,7 +154,7 @@ int plan_make(struct plan *plan, struct pins *pins, const struct policy *policy)
 	struct irqgate_irq_key key, *prev = NULL;
 	const struct policy *texts[2];
 	struct irqgate_binding b;
-	int err;
+	int err, more = 1;
 
 	memset(plan, 0, sizeof(*plan));
 	plan->policy = policy;
@@ -165,9 +165,11 @@ int plan_make(struct plan *plan, struct pins *pins, const struct policy *policy)
 	      items_of_rows(&plan->from_items, &plan->from, texts, 2) ?:
 	      items_of_rows(&plan->to_items, &plan->to, texts, 2) ?:
 	      diff_items(&plan->from_items, &plan->to_items, &plan->diff);
-	for (; !err && !bpf_map_get_next_key(pins->bindings, prev, &key); prev = &key)
+	for (; !err && (more = map_next(pins->bindings, prev, &key)) > 0; prev = &key)
 		if (!binding_find(pins, key.irq, &b))
 			err = plan_binding(plan, pins, &b);
+	if (more < 0)
+		err = more;
 	if (plan->ncuts)
 		qsort(plan->cut, plan->ncuts, sizeof(*plan->cut), compare_cuts);
 	return err == -ENOMEM ? fail(err, "not enough memory for the table") : err;

@@ -165,6 +165,7 @@ static int adopt(struct loader *l)
 /* The binding of a host driver's vector goes, what it counted stays. */
 static void end_host_irq(struct loader *l, __u32 irq)
 {
+	static const struct irqgate_passing nothing;
 	struct irqgate_irq_key key = { .irq = irq };
 	struct irqgate_vector_key vkey = {};
 	struct irqgate_counters kept = {};
@@ -173,6 +174,7 @@ static void end_host_irq(struct loader *l, __u32 irq)
 	if (binding_find(&l->pins, irq, &b) || b.state != IRQGATE_BINDING_HOST)
 		return;
 	bpf_map_delete_elem(l->pins.bindings, &key);
+	bpf_map_update_elem(l->pins.passing, &irq, &nothing, BPF_ANY);
 	vkey.handle = b.handle;
 	vkey.vector = b.vector;
 	bpf_map_lookup_elem(l->pins.stats, &vkey, &kept);
@@ -305,7 +307,7 @@ static void forget_host_irqs(struct loader *l)
 {
 	struct irqgate_irq_key key, next, *prev = NULL;
 
-	while (!bpf_map_get_next_key(l->pins.bindings, prev, &next)) {
+	while (map_next(l->pins.bindings, prev, &next) > 0) {
 		key = next;
 		prev = &key;
 		if (irq_gone(key.irq))
@@ -323,7 +325,7 @@ static bool eventfd_unused(const struct irqgate_eventfd *e)
 	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++)
 		if (e->vm[i])
 			return false;
-	return !e->untracked && (!e->signaller.tgid || kill(e->signaller.tgid, 0));
+	return !e->untracked && !e->charged && (!e->signaller.tgid || kill(e->signaller.tgid, 0));
 }
 
 /*
@@ -336,7 +338,7 @@ static void forget_eventfds(struct loader *l)
 	struct irqgate_ptr_key key, next, *prev = NULL;
 	struct irqgate_eventfd e;
 
-	while (!bpf_map_get_next_key(l->pins.eventfds, prev, &next)) {
+	while (map_next(l->pins.eventfds, prev, &next) > 0) {
 		key = next;
 		prev = &key;
 		if (bpf_map_lookup_elem(l->pins.eventfds, &key, &e) || !eventfd_unused(&e))
@@ -549,7 +551,7 @@ static int open_loop(struct loader *l)
 	return err ? fail(err, "cannot set up the event loop: %s", strerror(-err)) : 0;
 }
 
-static void loop(struct loader *l)
+static int loop(struct loader *l)
 {
 	struct signalfd_siginfo info;
 	struct epoll_event ev;
@@ -561,11 +563,12 @@ static void loop(struct loader *l)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return;
+			return fail(-errno, "cannot wait for events: %s", strerror(errno));
 		if (ev.data.fd == l->signals) {
-			if (read(l->signals, &info, sizeof(info)) != sizeof(info) ||
-			    info.ssi_signo != SIGHUP)
-				return;
+			if (read(l->signals, &info, sizeof(info)) != sizeof(info))
+				continue; /* it is still there */
+			if (info.ssi_signo != SIGHUP)
+				return 0;
 			reload(l, true);
 		} else if (ev.data.fd == l->files) {
 			if (watch_changed(l->files))
@@ -696,7 +699,7 @@ int daemon_run(const struct run_options *opts)
 	msg("ready");
 	notify_status(&l);
 	sd_notify(0, "READY=1");
-	loop(&l);
+	err = loop(&l);
 	sd_notify(0, "STOPPING=1");
 	__atomic_store_n(&l.pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);
 	l.pins.state->policy = 0;

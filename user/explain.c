@@ -147,7 +147,7 @@ static bool find_binding(const struct question *q, struct irqgate_binding *b)
 {
 	struct irqgate_irq_key key, *prev = NULL;
 
-	for (; !bpf_map_get_next_key(q->pins->bindings, prev, &key); prev = &key)
+	for (; map_next(q->pins->bindings, prev, &key) > 0; prev = &key)
 		if (!binding_find(q->pins, key.irq, b) && b->handle == q->handle &&
 		    b->vector == q->vector)
 			return true;

@@ -84,7 +84,7 @@ static int add_row(struct paths *paths, struct pins *pins, const struct snapshot
 		base.eventfd = b->state == IRQGATE_BINDING_QUARANTINED ? b->original : b->trigger;
 		base.eventfd_id = eventfd_id(pins, base.eventfd);
 	}
-	for (; base.eventfd && !bpf_map_get_next_key(pins->irqfds, prev, &key); prev = &key) {
+	for (; base.eventfd && map_next(pins->irqfds, prev, &key) > 0; prev = &key) {
 		if (bpf_map_lookup_elem(pins->irqfds, &key, &irqfd) ||
 		    irqfd.eventfd != base.eventfd)
 			continue;

@@ -17,6 +17,8 @@
 #include "irqgate.skel.h"
 
 #define TRACEFS "/sys/kernel/tracing"
+#define VERIFIER_LOG 65536
+#define VERIFIER_STATS 4 /* BPF_LOG_STATS of the kernel's bpf_verifier.h */
 
 /* clang-format off */
 const struct hook hooks[] = {
@@ -24,7 +26,7 @@ const struct hook hooks[] = {
 	{ "task_execed", "bpf_lsm_bprm_committed_creds", HOOK_GATE, STAGE_CORE, .what = "identity at exec" },
 	{ "gate_file_permission", "bpf_lsm_file_permission", HOOK_GATE, STAGE_CORE, .what = "injection gate: eventfd read and write" },
 	{ "gate_file_receive", "bpf_lsm_file_receive", HOOK_GATE, STAGE_CORE, .what = "possession gate: eventfds" },
-	{ "gate_vhost_ioctl", "bpf_lsm_file_ioctl", HOOK_GATE, STAGE_CORE, .what = "bind gate: vhost call eventfds" },
+	{ "gate_ioctl", "bpf_lsm_file_ioctl", HOOK_GATE, STAGE_CORE, .modules = true, .what = "bind gate: VFIO, KVM and vhost; injection gate: a VMM into its own VM" },
 	{ "gate_vhost_compat", "bpf_lsm_file_ioctl_compat", HOOK_GATE, STAGE_CORE, .optional = true, .what = "bind gate: 32-bit vhost" },
 	{ "task_exited", "sched_process_exit", HOOK_TP, STAGE_CORE, .what = "loader's end" },
 	{ "cgroup_made", "cgroup_mkdir", HOOK_TP, STAGE_CORE, .what = "cgroups that appear" },
@@ -38,7 +40,6 @@ const struct hook hooks[] = {
 	{ "adopt_sweep", "-", HOOK_CALL, STAGE_CORE, .pin = "prog_sweep", .what = "forgetting what is gone" },
 	{ "judge_all", "-", HOOK_CALL, STAGE_CORE, .pin = "prog_judge", .what = "judging all bindings" },
 
-	{ "gate_vfio_ioctl", "bpf_lsm_file_ioctl", HOOK_GATE, STAGE_VFIO, .what = "bind gate: VFIO_DEVICE_SET_IRQS" },
 	{ "gate_vfio_compat", "bpf_lsm_file_ioctl_compat", HOOK_GATE, STAGE_VFIO, .optional = true, .what = "bind gate: 32-bit VFIO" },
 	{ "gate_vfio_receive", "bpf_lsm_file_receive", HOOK_GATE, STAGE_VFIO, .what = "possession gate: VFIO devices" },
 	{ "vector_signal", "vfio_msi_set_vector_signal", HOOK_TRACE, STAGE_VFIO, .on_return = true, .what = "vector -> eventfd" },
@@ -46,9 +47,6 @@ const struct hook hooks[] = {
 	{ "vfio_msi", "vfio_msihandler", HOOK_TRACE, STAGE_VFIO, .counts = true, .what = "device MSIs" },
 	{ "adopt_vfio", "task_file", HOOK_ITER, STAGE_VFIO, .pin = "iter_vfio", .what = "VFIO bindings that exist" },
 
-	{ "gate_kvm_ioctl", "bpf_lsm_file_ioctl", HOOK_GATE, STAGE_KVM, .what = "bind gate: KVM_IRQFD, KVM_IOEVENTFD" },
-	{ "gate_own_injection", "bpf_lsm_file_ioctl", HOOK_GATE, STAGE_KVM,
-	  .what = "injection gate: a VMM into its own VM" },
 	{ "gate_own_compat", "bpf_lsm_file_ioctl_compat", HOOK_GATE, STAGE_KVM,
 	  .optional = true, .what = "injection gate: 32-bit VMMs" },
 	{ "gate_kvm_compat", "bpf_lsm_file_ioctl_compat", HOOK_GATE, STAGE_KVM, .optional = true, .what = "bind gate: 32-bit KVM" },
@@ -57,7 +55,6 @@ const struct hook hooks[] = {
 	{ "irqfd_queued", "irqfd_ptable_queue_proc", HOOK_TRACE, STAGE_KVM, .optional = true, .what = "eventfd -> VM GSI (up to 6.16)" },
 	{ "irqfd_registered", "kvm_irqfd_register", HOOK_TRACE, STAGE_KVM, .on_return = true, .optional = true, .what = "eventfd -> VM GSI (since 6.17)" },
 	{ "irqfd_ended", "irqfd_shutdown", HOOK_TRACE, STAGE_KVM, .what = "irqfd's end" },
-	{ "irqfd_woken", "irqfd_wakeup", HOOK_TRACE, STAGE_KVM, .counts = true, .what = "arrivals at a VM" },
 	{ "adopt_kvm", "task_file", HOOK_ITER, STAGE_KVM, .pin = "iter_kvm", .what = "VMs of processes" },
 	{ "adopt_vms", "-", HOOK_CALL, STAGE_KVM, .pin = "prog_vms", .what = "VMs and irqfds that exist" },
 
@@ -291,6 +288,60 @@ static bool needs_enter(const struct hook *h)
 	return h->on_return && !h->by_value;
 }
 
+/* Have the verifier's account of each program kept, with its log if that fails. */
+static void ask_verifier(struct irqgate_bpf *skel)
+{
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, skel->obj) {
+		char *log = bpf_program__autoload(prog) ? calloc(1, VERIFIER_LOG) : NULL;
+
+		if (log && !bpf_program__set_log_buf(prog, log, VERIFIER_LOG))
+			bpf_program__set_log_level(prog, VERIFIER_STATS);
+	}
+}
+
+/* What verifying a program took; of one that failed, what the kernel said. */
+static void tell_verifier(struct irqgate_bpf *skel)
+{
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, skel->obj) {
+		unsigned int processed, states;
+		struct bpf_prog_info info = {};
+		__u32 len = sizeof(info);
+		char stack[256] = "0", *p;
+		size_t size;
+		const char *log = bpf_program__log_buf(prog, &size);
+
+		if (!log || !*log)
+			continue;
+		p = strstr(log, "stack depth ");
+		if (p)
+			sscanf(p, "stack depth %255s", stack);
+		p = strstr(log, "processed ");
+		if (bpf_program__fd(prog) < 0 ||
+		    bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len) || !p ||
+		    sscanf(p, "processed %u insns %*[^)]) max_states_per_insn %*u total_states %u",
+			   &processed, &states) != 2)
+			fprintf(stderr, "%s: %s\n", bpf_program__name(prog), log);
+		else
+			fprintf(stderr,
+				"verifier: %s: %u instructions processed, %u states, stack %s, "
+				"%u bytes\n",
+				bpf_program__name(prog), processed, states, stack,
+				info.xlated_prog_len);
+		free((void *)log);
+	}
+}
+
+/* Is the module there? Its types are in its BTF: what uses them does not load without. */
+static bool stage_present(enum stage stage)
+{
+	return (!stages[stage].symbol || kernel_symbol(stages[stage].symbol)) &&
+	       (!stages[stage].module || module_live(stages[stage].module));
+}
+
 /*
  * An instance of the object with only the wanted programs enabled. Maps that
  * are pinned are reused, the others pinned.
@@ -314,9 +365,12 @@ static struct irqgate_bpf *open_object(bool (*want)(const struct hook *h, const 
 		return NULL;
 	}
 	skel->rodata->eventfd_fops_addr = kernel_symbol("eventfd_fops");
-	skel->rodata->vfio_device_fops_addr = kernel_symbol("vfio_device_fops");
-	skel->rodata->kvm_vm_fops_addr = kernel_symbol("kvm_vm_fops");
-	skel->rodata->kvm_vcpu_fops_addr = kernel_symbol("kvm_vcpu_fops");
+	if (stage_present(STAGE_VFIO))
+		skel->rodata->vfio_device_fops_addr = kernel_symbol("vfio_device_fops");
+	if (stage_present(STAGE_KVM)) {
+		skel->rodata->kvm_vm_fops_addr = kernel_symbol("kvm_vm_fops");
+		skel->rodata->kvm_vcpu_fops_addr = kernel_symbol("kvm_vcpu_fops");
+	}
 	skel->rodata->pci_bus_type_addr = kernel_symbol("pci_bus_type");
 	skel->rodata->kernfs_dir_fops_addr = kernel_symbol("kernfs_dir_fops");
 	skel->rodata->vm_list_addr = kernel_symbol("vm_list");
@@ -335,7 +389,11 @@ static struct irqgate_bpf *open_object(bool (*want)(const struct hook *h, const 
 			     want(&hooks[i], name, arg);
 		bpf_program__set_autoload(prog, on);
 	}
+	if (verbose)
+		ask_verifier(skel);
 	err = irqgate_bpf__load(skel);
+	if (verbose)
+		tell_verifier(skel);
 	if (err) {
 		irqgate_bpf__destroy(skel);
 		errno = -err;
@@ -417,12 +475,20 @@ struct stage_want {
 	bool gates;
 };
 
+/* To be loaded with a stage, though it may be of the core and pinned already? */
+static bool of_stage(const struct hook *h, enum stage stage)
+{
+	return h->stage == stage || (h->modules && (stage == STAGE_VFIO || stage == STAGE_KVM));
+}
+
 /* Programs of a stage in their first variant, where the kernel has the function. */
 static bool want_stage(const struct hook *h, const char *prog, void *arg)
 {
 	const struct stage_want *w = arg;
 
-	if (h->stage != w->stage || strcmp(prog, h->name) || adoptable(h))
+	if (!of_stage(h, w->stage) || strcmp(prog, h->name))
+		return false;
+	if (h->stage == w->stage && adoptable(h))
 		return false;
 	if (h->kind == HOOK_GATE)
 		return w->gates && (!h->optional || kernel_symbol(h->function));
@@ -519,9 +585,7 @@ int hooks_load(enum stage stage, bool gates)
 			return err;
 	}
 	kernel_symbols_forget();
-	if (stages[stage].symbol && !kernel_symbol(stages[stage].symbol))
-		return -EAGAIN;
-	if (stages[stage].module && !module_live(stages[stage].module))
+	if (!stage_present(stage))
 		return -EAGAIN;
 	skel = open_object(want_stage, &want);
 	if (!skel) {
@@ -530,7 +594,7 @@ int hooks_load(enum stage stage, bool gates)
 			    stages[stage].name, strerror(-err));
 	}
 	for (i = 0; i < nhooks && !err; i++)
-		if (hooks[i].stage == stage)
+		if (of_stage(&hooks[i], stage))
 			err = attach_hook(skel, &hooks[i]);
 	/* ftrace must have been told that these functions may be redirected. */
 	if (!err && stage == STAGE_INLINE &&

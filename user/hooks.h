@@ -39,6 +39,7 @@ struct hook {
 	bool on_return; /* the kprobe variant needs NAME_enter_kp at the entry, too */
 	bool by_value; /* but not where the returned value is all it looks at */
 	bool optional; /* kernels have this one or its sibling */
+	bool modules; /* of the core, but loaded anew with the types of each module */
 	bool counts; /* interrupts: two of it would count each twice */
 	const char *what;
 };

@@ -91,7 +91,7 @@ static __u64 leaked_by(const struct pins *pins, __u64 handle)
 	struct irqgate_binding b;
 	__u64 leaked = 0;
 
-	for (; !bpf_map_get_next_key(pins->bindings, prev, &key); prev = &key)
+	for (; map_next(pins->bindings, prev, &key) > 0; prev = &key)
 		if (!binding_find(pins, key.irq, &b) && b.handle == handle)
 			leaked += b.count.leaked;
 	return leaked;
@@ -138,8 +138,8 @@ static int undo(struct pins *pins, __u64 handle, const struct irqgate_isolation 
 	int err;
 
 	if (iso->means == IRQGATE_ISOLATED_UNBOUND) {
-		snprintf(path, sizeof(path), PCI_DRIVERS "/%.*s/bind",
-			 (int)sizeof(iso->driver), iso->driver);
+		snprintf(path, sizeof(path), PCI_DRIVERS "/%.*s/bind", (int)sizeof(iso->driver),
+			 iso->driver);
 		err = write_text(path, bdf(handle, buf));
 	} else {
 		err = set_bus_master(handle, true);
@@ -156,7 +156,7 @@ int isolate_review(struct pins *pins)
 {
 	const struct irqgate_defaults *def = &pins->state->defaults[pins->state->generation & 1];
 	int devices = table_map(pins, IRQGATE_MAP_DEVICES);
-	int vectors = table_map(pins, IRQGATE_MAP_VECTORS), failed = 0;
+	int vectors = table_map(pins, IRQGATE_MAP_VECTORS), failed = 0, more;
 	struct irqgate_device_key key, next, *prev = NULL;
 	struct irqgate_registration reg;
 	struct irqgate_vector_auth vec;
@@ -164,7 +164,7 @@ int isolate_review(struct pins *pins)
 	struct irqgate_decision d;
 	bool listed, named;
 
-	while (!bpf_map_get_next_key(pins->isolated, prev, &next)) {
+	while ((more = map_next(pins->isolated, prev, &next)) > 0) {
 		struct irqgate_vector_key vkey = { .handle = next.handle };
 
 		key = next;
@@ -179,6 +179,7 @@ int isolate_review(struct pins *pins)
 		if (d.verdict <= IRQGATE_VERDICT_AUDIT)
 			failed += !!undo(pins, key.handle, &iso);
 	}
+	failed += more < 0;
 	if (devices >= 0)
 		close(devices);
 	if (vectors >= 0)

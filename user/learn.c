@@ -228,7 +228,7 @@ static void look(struct learner *l)
 	struct irqgate_irq_key key, *prev = NULL;
 	struct irqgate_binding b;
 
-	for (; !bpf_map_get_next_key(l->pins.bindings, prev, &key); prev = &key)
+	for (; map_next(l->pins.bindings, prev, &key) > 0; prev = &key)
 		if (!binding_find(&l->pins, key.irq, &b))
 			see(l, &b);
 }

@@ -99,7 +99,7 @@ static void put_bindings(FILE *f, const struct pins *pins)
 	struct irqgate_binding b;
 	unsigned int state, verdict;
 
-	for (; !bpf_map_get_next_key(pins->bindings, prev, &key); prev = &key)
+	for (; map_next(pins->bindings, prev, &key) > 0; prev = &key)
 		if (!binding_find(pins, key.irq, &b) && b.state <= IRQGATE_BINDING_QUARANTINED &&
 		    b.verdict <= IRQGATE_VERDICT_LEAK)
 			count[b.state][b.verdict]++;
@@ -116,7 +116,7 @@ static __u64 elements(int map)
 	char key[64], *prev = NULL;
 	__u64 n = 0;
 
-	for (; map >= 0 && !bpf_map_get_next_key(map, prev, key); prev = key)
+	for (; map >= 0 && map_next(map, prev, key) > 0; prev = key)
 		n++;
 	return n;
 }

@@ -58,20 +58,29 @@ int pins_map(const char *name, __u32 type, __u32 key, __u32 value)
 	int fd = get(name), err;
 
 	if (fd < 0)
-		return fd;
+		return fd == -ENOENT ? fd : fail(fd, PIN_DIR "/%s: %s", name, strerror(-fd));
 	err = bpf_obj_get_info_by_fd(fd, &info, &len);
 	if (!err && info.type == type && info.key_size == key && info.value_size == value)
 		return fd;
 	close(fd);
+	if (err)
+		return fail(err, PIN_DIR "/%s: %s", name, strerror(-err));
 	return fail(-EINVAL, PIN_DIR "/%s: not a map of irqgate", name);
 }
 
-/* Each map goes to its descriptor; one that is not there is left out. */
+/* One that is not there is left out; one that cannot be had is an error. */
+static int open_map(int *map, const char *name, __u32 type, __u32 key, __u32 value)
+{
+	*map = pins_map(name, type, key, value);
+	return *map >= 0 || *map == -ENOENT ? 0 : *map;
+}
+
+/* Each map goes to its descriptor. */
 static int open_maps(struct pins *pins)
 {
 #define HASH(name_, key_, value_)                                                                  \
 	{                                                                                          \
-		#name_, &pins->name_, BPF_MAP_TYPE_HASH, sizeof(key_), sizeof(value_)              \
+#name_, &pins->name_, BPF_MAP_TYPE_HASH, sizeof(key_), sizeof(value_)              \
 	}
 	const struct {
 		const char *name;
@@ -86,26 +95,24 @@ static int open_maps(struct pins *pins)
 		HASH(agents, struct irqgate_tgid_key, struct irqgate_agent),
 		HASH(held, struct irqgate_tgid_key, __u64),
 		HASH(isolated, struct irqgate_device_key, struct irqgate_isolation),
+		{ "passing", &pins->passing, BPF_MAP_TYPE_ARRAY, sizeof(__u32),
+		  sizeof(struct irqgate_passing) },
 		{ "early", &pins->early, BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(__u64) },
 		{ "events", &pins->events, BPF_MAP_TYPE_RINGBUF, 0, 0 },
 	};
 #undef HASH
 	char name[64];
 	unsigned int i;
+	int err = 0;
 
-	for (i = 0; i < ARRAY_SIZE(maps); i++) {
-		*maps[i].fd = pins_map(maps[i].name, maps[i].type, maps[i].key, maps[i].value);
-		if (*maps[i].fd == -EINVAL)
-			return -EINVAL;
-	}
-	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
+	for (i = 0; !err && i < ARRAY_SIZE(maps); i++)
+		err = open_map(maps[i].fd, maps[i].name, maps[i].type, maps[i].key, maps[i].value);
+	for (i = 0; !err && i < IRQGATE_TABLE_MAPS; i++) {
 		snprintf(name, sizeof(name), "table_%s", table_map_names[i]);
-		pins->outer[i] = pins_map(name, BPF_MAP_TYPE_ARRAY_OF_MAPS, sizeof(__u32),
-					  sizeof(__u32));
-		if (pins->outer[i] == -EINVAL)
-			return -EINVAL;
+		err = open_map(&pins->outer[i], name, BPF_MAP_TYPE_ARRAY_OF_MAPS, sizeof(__u32),
+			       sizeof(__u32));
 	}
-	return 0;
+	return err;
 }
 
 int pins_open(struct pins *pins)
@@ -146,8 +153,9 @@ int pins_open(struct pins *pins)
 
 void pins_close(struct pins *pins)
 {
-	int fds[] = { pins->bindings, pins->eventfds, pins->irqfds,   pins->vms,   pins->stats,
-		      pins->agents,   pins->held,     pins->isolated, pins->early, pins->events };
+	int fds[] = { pins->bindings, pins->passing, pins->eventfds, pins->irqfds,
+		      pins->vms,      pins->stats,   pins->agents,   pins->held,
+		      pins->isolated, pins->early,   pins->events };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(fds); i++)
@@ -227,14 +235,18 @@ int pins_iterate(const char *name, int (*each)(const struct irqgate_file *file, 
 int pins_adopt_tasks(void)
 {
 	char path[PIN_LEN], buf[256];
-	int fd = open(pin_path(path, "iter_tasks"), O_RDONLY | O_CLOEXEC);
+	int fd = open(pin_path(path, "iter_tasks"), O_RDONLY | O_CLOEXEC), err = 0;
+	ssize_t n;
 
 	if (fd < 0)
 		return fail(-errno, "%s: %s", path, strerror(errno));
-	while (read(fd, buf, sizeof(buf)) > 0)
-		;
+	do {
+		n = read(fd, buf, sizeof(buf));
+	} while (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)));
+	if (n < 0)
+		err = fail(-errno, "%s: %s", path, strerror(errno));
 	close(fd);
-	return 0;
+	return err;
 }
 
 void counters_add(struct irqgate_counters *to, const struct irqgate_counters *from)
@@ -253,9 +265,26 @@ void counters_add(struct irqgate_counters *to, const struct irqgate_counters *fr
 		to->reason[i] += from->reason[i];
 }
 
+int map_next(int map, const void *prev, void *next)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+	int err = bpf_map_get_next_key(map, prev, next);
+
+	if (!err || err == -ENOENT)
+		return !err;
+	bpf_obj_get_info_by_fd(map, &info, &len);
+	return fail(err, "the map %s cannot be read: %s", *info.name ? info.name : "(closed)",
+		    strerror(-err));
+}
+
 int binding_find(const struct pins *pins, __u32 irq, struct irqgate_binding *out)
 {
 	struct irqgate_irq_key key = { .irq = irq };
+	struct irqgate_passing passing;
+	int err = bpf_map_lookup_elem(pins->bindings, &key, out);
 
-	return bpf_map_lookup_elem(pins->bindings, &key, out);
+	if (!err && !bpf_map_lookup_elem(pins->passing, &irq, &passing))
+		out->count.passed += passing.passed;
+	return err;
 }

@@ -22,7 +22,7 @@
 /* Descriptors of what is pinned; -1 where nothing is. */
 struct pins {
 	int outer[IRQGATE_TABLE_MAPS];
-	int bindings, eventfds, irqfds, vms, stats, agents, held, isolated, early, events;
+	int bindings, passing, eventfds, irqfds, vms, stats, agents, held, isolated, early, events;
 	struct irqgate_state *state; /* the map, mapped: shared with BPF, use atomics */
 };
 
@@ -45,7 +45,7 @@ int pins_trusted(const char *dir);
  * pins_map - a map by the name of its pin
  * @type, @key, @value: its type and the sizes of its entries, as the caller's buffers:
  *	  beyond them the kernel would write what a larger entry holds
- * Return: a descriptor; -EINVAL: it is another map, and says so; or a negative errno.
+ * Return: a descriptor; -ENOENT: there is none; or a negative errno, and says so.
  */
 int pins_map(const char *name, __u32 type, __u32 key, __u32 value);
 
@@ -93,7 +93,14 @@ int pins_adopt_tasks(void);
 /* counters_add - add each counter of @from to @to. */
 void counters_add(struct irqgate_counters *to, const struct irqgate_counters *from);
 
-/* binding_find - entry of an irq; 0 or -ENOENT. */
+/* binding_find - entry of an irq, with all that it counted; 0 or -ENOENT. */
 int binding_find(const struct pins *pins, __u32 irq, struct irqgate_binding *out);
+
+/*
+ * map_next - walk the keys of a map
+ * @prev: the last one, NULL at the beginning
+ * Return: 1: there is a @next; 0: that was all; or a negative errno. Says why.
+ */
+int map_next(int map, const void *prev, void *next);
 
 #endif

@@ -1501,7 +1501,8 @@ int policy_load(const char *path, struct policy **out)
 	int err = dir ? loader_init(&l) : -ENOMEM;
 
 	if (!err)
-		err = loader_finish(&l, load_file(&l, path, LINKS_FOLLOWED) ?: load_directory(&l, dir), out);
+		err = loader_finish(
+			&l, load_file(&l, path, LINKS_FOLLOWED) ?: load_directory(&l, dir), out);
 	free(dir);
 	return err;
 }

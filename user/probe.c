@@ -94,7 +94,11 @@ struct lack probe_lsm(void)
 	char line[256];
 
 	mounted("securityfs", "/sys/kernel/security", SECURITYFS_MAGIC);
-	if (read_line("/sys/kernel/security/lsm", line, sizeof(line)))
+	if (read_line("/sys/kernel/security/lsm", line, sizeof(line)) &&
+	    !access("/sys/kernel/security/lsm", F_OK))
+		return (struct lack){ "/sys/kernel/security/lsm cannot be read",
+				      "try again, or use --mode audit" };
+	if (access("/sys/kernel/security/lsm", F_OK))
 		return (struct lack){
 			"the kernel has no security modules (/sys/kernel/security/lsm)",
 			"use a kernel with CONFIG_BPF_LSM=y, or --mode audit"

@@ -156,17 +156,19 @@ struct held {
 	unsigned int n;
 };
 
-static void held_read(const struct pins *pins, struct held *held)
+static int held_read(const struct pins *pins, struct held *held)
 {
 	struct irqgate_tgid_key key, *prev = NULL;
+	int more;
 
 	held->n = 0;
-	for (; !bpf_map_get_next_key(pins->held, prev, &key); prev = &key) {
+	for (; (more = map_next(pins->held, prev, &key)) > 0; prev = &key) {
 		if (held->n == ARRAY_SIZE(held->key))
-			return;
+			return 0;
 		if (!bpf_map_lookup_elem(pins->held, &key, &held->since[held->n]))
 			held->key[held->n++] = key;
 	}
+	return more;
 }
 
 /* Those go on; one that was stopped anew meanwhile waits for its own turn. */
@@ -209,10 +211,10 @@ static int enforce_pass(struct pins *pins, int *failed)
 {
 	struct irqgate_irq_key key, next, *prev = NULL;
 	struct irqgate_binding b;
-	int changed = 0, err;
+	int changed = 0, more, err;
 
 	*failed = 0;
-	while (!bpf_map_get_next_key(pins->bindings, prev, &next)) {
+	while ((more = map_next(pins->bindings, prev, &next)) > 0) {
 		key = next;
 		prev = &key;
 		if (binding_find(pins, key.irq, &b))
@@ -234,6 +236,7 @@ static int enforce_pass(struct pins *pins, int *failed)
 		changed += !err;
 		*failed += !!err;
 	}
+	*failed += more < 0;
 	return changed;
 }
 
@@ -242,8 +245,7 @@ int bindings_enforce(struct pins *pins)
 	int failed = 0, err, pass;
 	struct held held;
 
-	held_read(pins, &held);
-	err = pins_call("prog_judge");
+	err = held_read(pins, &held) ?: pins_call("prog_judge");
 	if (err)
 		return err;
 	/*
@@ -299,9 +301,9 @@ int bindings_cut(struct pins *pins, __u64 handle, const struct vector_set *vecto
 	struct irqgate_irq_key key, next, *prev = NULL;
 	bool stays = may_stay_direct();
 	struct irqgate_binding b;
-	int failed = 0;
+	int failed = 0, more;
 
-	while (!bpf_map_get_next_key(pins->bindings, prev, &next)) {
+	while ((more = map_next(pins->bindings, prev, &next)) > 0) {
 		key = next;
 		prev = &key;
 		if (binding_find(pins, key.irq, &b) || b.handle != handle)
@@ -316,5 +318,5 @@ int bindings_cut(struct pins *pins, __u64 handle, const struct vector_set *vecto
 		else if (b.state == IRQGATE_BINDING_QUARANTINED && stays)
 			failed += !!cut_direct(&b);
 	}
-	return failed;
+	return failed + (more < 0);
 }

@@ -59,10 +59,11 @@ static int show_devices(struct pins *pins, struct json_object *rows)
 	int map = table_map(pins, IRQGATE_MAP_DEVICES);
 	struct irqgate_device_key key, *prev = NULL;
 	struct irqgate_registration reg;
+	int more;
 
 	if (map < 0)
 		return map;
-	for (; !bpf_map_get_next_key(map, prev, &key); prev = &key) {
+	for (; (more = map_next(map, prev, &key)) > 0; prev = &key) {
 		struct json_object *o;
 
 		if (bpf_map_lookup_elem(map, &key, &reg))
@@ -78,7 +79,7 @@ static int show_devices(struct pins *pins, struct json_object *rows)
 		json_object_array_add(rows, o);
 	}
 	close(map);
-	return 0;
+	return more;
 }
 
 static int show_vectors(struct pins *pins, struct json_object *rows)
@@ -86,10 +87,11 @@ static int show_vectors(struct pins *pins, struct json_object *rows)
 	int map = table_map(pins, IRQGATE_MAP_VECTORS);
 	struct irqgate_vector_key key, *prev = NULL;
 	struct irqgate_vector_auth vec;
+	int more;
 
 	if (map < 0)
 		return map;
-	for (; !bpf_map_get_next_key(map, prev, &key); prev = &key) {
+	for (; (more = map_next(map, prev, &key)) > 0; prev = &key) {
 		struct json_object *o;
 
 		if (bpf_map_lookup_elem(map, &key, &vec))
@@ -104,7 +106,7 @@ static int show_vectors(struct pins *pins, struct json_object *rows)
 		json_object_array_add(rows, o);
 	}
 	close(map);
-	return 0;
+	return more;
 }
 
 static int show_contexts(struct pins *pins, struct json_object *rows)
@@ -112,10 +114,11 @@ static int show_contexts(struct pins *pins, struct json_object *rows)
 	int map = table_map(pins, IRQGATE_MAP_CONTEXTS);
 	struct irqgate_context_key key, *prev = NULL;
 	struct irqgate_context ctx;
+	int more;
 
 	if (map < 0)
 		return map;
-	for (; !bpf_map_get_next_key(map, prev, &key); prev = &key) {
+	for (; (more = map_next(map, prev, &key)) > 0; prev = &key) {
 		struct json_object *o;
 
 		if (bpf_map_lookup_elem(map, &key, &ctx))
@@ -127,7 +130,7 @@ static int show_contexts(struct pins *pins, struct json_object *rows)
 		json_object_array_add(rows, o);
 	}
 	close(map);
-	return 0;
+	return more;
 }
 
 /* The irqfd that listens to an eventfd; the first one where there are several. */
@@ -135,7 +138,7 @@ static bool find_irqfd(struct pins *pins, __u64 eventfd, struct irqgate_irqfd *o
 {
 	struct irqgate_ptr_key key, *prev = NULL;
 
-	for (; !bpf_map_get_next_key(pins->irqfds, prev, &key); prev = &key)
+	for (; map_next(pins->irqfds, prev, &key) > 0; prev = &key)
 		if (!bpf_map_lookup_elem(pins->irqfds, &key, out) && out->eventfd == eventfd)
 			return true;
 	return false;
@@ -160,8 +163,9 @@ static int show_bindings(struct pins *pins, struct json_object *rows)
 	struct irqgate_irq_key key, *prev = NULL;
 	bool direct = may_be_direct();
 	struct irqgate_binding b;
+	int more;
 
-	for (; !bpf_map_get_next_key(pins->bindings, prev, &key); prev = &key) {
+	for (; (more = map_next(pins->bindings, prev, &key)) > 0; prev = &key) {
 		struct irqgate_irqfd irqfd = {};
 		struct json_object *o;
 		__u64 eventfd;
@@ -186,7 +190,7 @@ static int show_bindings(struct pins *pins, struct json_object *rows)
 		put_num(o, "pid", b.binder.tgid);
 		json_object_array_add(rows, o);
 	}
-	return 0;
+	return more;
 }
 
 /* What escaped counting or telling; on the row of what belongs to no device. */

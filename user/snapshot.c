@@ -45,8 +45,9 @@ static int read_stats(const struct pins *pins, struct snapshot *snap)
 	struct irqgate_vector_key key, *prev = NULL;
 	struct irqgate_counters count;
 	struct snapshot_row *row;
+	int more;
 
-	for (; !bpf_map_get_next_key(pins->stats, prev, &key); prev = &key) {
+	for (; (more = map_next(pins->stats, prev, &key)) > 0; prev = &key) {
 		if (bpf_map_lookup_elem(pins->stats, &key, &count))
 			continue;
 		row = add_row(snap, key.handle, key.vector);
@@ -54,7 +55,7 @@ static int read_stats(const struct pins *pins, struct snapshot *snap)
 			return -ENOMEM;
 		row->count = count;
 	}
-	return 0;
+	return more;
 }
 
 static int read_bindings(const struct pins *pins, struct snapshot *snap)
@@ -62,8 +63,9 @@ static int read_bindings(const struct pins *pins, struct snapshot *snap)
 	struct irqgate_irq_key key, *prev = NULL;
 	struct irqgate_binding b;
 	struct snapshot_row *row;
+	int more;
 
-	for (; !bpf_map_get_next_key(pins->bindings, prev, &key); prev = &key) {
+	for (; (more = map_next(pins->bindings, prev, &key)) > 0; prev = &key) {
 		if (binding_find(pins, key.irq, &b))
 			continue;
 		row = add_row(snap, b.handle, b.vector);
@@ -73,7 +75,7 @@ static int read_bindings(const struct pins *pins, struct snapshot *snap)
 		row->bound = true;
 		row->binding = b;
 	}
-	return 0;
+	return more;
 }
 
 int snapshot_order(const void *a, const void *b)

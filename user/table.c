@@ -11,6 +11,9 @@
 #include "table.h"
 #include "util.h"
 
+#define SPARE_VECTOR_ROWS 65536
+#define BATCH_ROWS 4096
+
 /* One table map kind: its room, and the BTF types that give bpftool names. */
 static const struct {
 	const char *key_type, *value_type;
@@ -18,35 +21,51 @@ static const struct {
 } kinds[IRQGATE_TABLE_MAPS] = {
 	[IRQGATE_MAP_DEVICES] = { "irqgate_device_key", "irqgate_registration",
 				  IRQGATE_MAX_DEVICES },
-	[IRQGATE_MAP_VECTORS] = { "irqgate_vector_key", "irqgate_vector_auth",
-				  IRQGATE_MAX_VECTOR_ROWS },
+	[IRQGATE_MAP_VECTORS] = { "irqgate_vector_key", "irqgate_vector_auth", 0 },
 	/* A cgroup has two rows: its path and, when it is there, its id. */
 	[IRQGATE_MAP_MATCHES] = { "irqgate_match_key", "irqgate_match", 2 * IRQGATE_MAX_MATCHES },
 	[IRQGATE_MAP_CONTEXTS] = { "irqgate_context_key", "irqgate_context", IRQGATE_MAX_CONTEXTS },
 };
 
 /* The types of the map that is in force, where the BPF object is not at hand. */
-static void inherit_btf(const struct pins *pins, int kind, struct bpf_map_create_opts *opts)
+static int inherit_btf(const struct pins *pins, int kind, struct bpf_map_create_opts *opts)
 {
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info);
-	int map = table_map(pins, kind);
+	int map = table_map(pins, kind), err, btf;
 
 	if (map < 0)
-		return;
-	if (!bpf_obj_get_info_by_fd(map, &info, &len) && info.btf_id) {
-		opts->btf_fd = bpf_btf_get_fd_by_id(info.btf_id);
+		return map == -ENOENT ? 0 : map;
+	err = bpf_obj_get_info_by_fd(map, &info, &len);
+	if (!err && info.btf_id) {
+		btf = bpf_btf_get_fd_by_id(info.btf_id);
+		if (btf < 0)
+			err = btf;
+		else
+			opts->btf_fd = (__u32)btf;
 		opts->btf_key_type_id = info.btf_key_type_id;
 		opts->btf_value_type_id = info.btf_value_type_id;
 	}
 	close(map);
+	return err;
 }
 
-static int create_map(const struct pins *pins, const struct btf *btf, int kind)
+/*
+ * Room for @rows and what `allow` and `revoke` may add. The kernel takes memory for the
+ * rows there are, and 16 bytes for each there may be.
+ */
+static __u32 map_room(int kind, size_t rows)
+{
+	if (kind != IRQGATE_MAP_VECTORS)
+		return kinds[kind].max_entries;
+	return rows + rows / 2 + SPARE_VECTOR_ROWS;
+}
+
+static int create_map(const struct pins *pins, const struct btf *btf, int kind, size_t rows)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
 	char name[16];
-	int key, value, fd;
+	int key, value, fd, err;
 
 	if (btf && btf__fd(btf) >= 0) {
 		key = btf__find_by_name_kind(btf, kinds[kind].key_type, BTF_KIND_STRUCT);
@@ -57,11 +76,15 @@ static int create_map(const struct pins *pins, const struct btf *btf, int kind)
 			opts.btf_value_type_id = value;
 		}
 	} else if (!btf) {
-		inherit_btf(pins, kind, &opts);
+		err = inherit_btf(pins, kind, &opts);
+		if (err)
+			return fail(err,
+				    "cannot create the map %s, no types of the one in force: %s",
+				    table_map_names[kind], strerror(-err));
 	}
 	snprintf(name, sizeof(name), "irqgate_%.7s", table_map_names[kind]);
 	fd = bpf_map_create(BPF_MAP_TYPE_HASH, name, row_sizes[kind].key, row_sizes[kind].value,
-			    kinds[kind].max_entries, &opts);
+			    map_room(kind, rows), &opts);
 	if (!btf && (int)opts.btf_fd > 0)
 		close(opts.btf_fd);
 	if (fd < 0)
@@ -75,6 +98,29 @@ static int add(int map, const void *key, const void *value)
 	int err = bpf_map_update_elem(map, key, value, BPF_ANY);
 
 	return err ? fail(err, "cannot add a row to the table: %s", strerror(-err)) : 0;
+}
+
+/* All rows of a kind: one system call for many. */
+static int add_rows(int map, const struct rows *rows, int kind)
+{
+	size_t key_size = row_sizes[kind].key, value_size = row_sizes[kind].value, i;
+	char *keys = malloc(BATCH_ROWS * key_size), *values = malloc(BATCH_ROWS * value_size);
+	int err = keys && values ? 0 : fail(-ENOMEM, "not enough memory for the table");
+	__u32 n, j;
+
+	for (i = 0; !err && i < rows->map[kind].n; i += n) {
+		n = rows->map[kind].n - i < BATCH_ROWS ? rows->map[kind].n - i : BATCH_ROWS;
+		for (j = 0; j < n; j++) {
+			memcpy(keys + j * key_size, rows_key(rows, kind, i + j), key_size);
+			memcpy(values + j * value_size, rows_value(rows, kind, i + j), value_size);
+		}
+		err = bpf_map_update_batch(map, keys, values, &n, NULL);
+		if (err)
+			fail(err, "cannot add rows to the table: %s", strerror(-err));
+	}
+	free(keys);
+	free(values);
+	return err;
 }
 
 static int add_vectors(int map, __u64 handle, const struct vector_set *set,
@@ -102,19 +148,67 @@ static int add_context(int map, const char *name, __u32 gd)
 	return add(map, &key, &row);
 }
 
-/* Under the names operators and bpftool know, replaced in one step. */
-static int pin_map(int fd, int kind)
+/*
+ * Maps are pinned under the names operators and bpftool know, and beside that until they
+ * are in force: whoever may not look for a map by its id finds it in either place, also
+ * when who published it was killed in between.
+ */
+static const char *new_path(char buf[PIN_LEN], int kind)
 {
-	char path[PIN_LEN], tmp[PIN_LEN + 8];
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s_new", table_map_names[kind]); /* bpffs refuses dots */
+	return pin_path(buf, name);
+}
+
+static int pin_new(int fd, int kind)
+{
+	char path[PIN_LEN];
 	int err;
 
-	pin_path(path, table_map_names[kind]);
-	snprintf(tmp, sizeof(tmp), "%s_new", path); /* bpffs refuses dots */
-	unlink(tmp);
-	err = bpf_obj_pin(fd, tmp);
-	if (!err && rename(tmp, path))
-		err = -errno;
+	unlink(new_path(path, kind));
+	err = bpf_obj_pin(fd, path);
 	return err ? fail(err, "%s: cannot pin: %s", path, strerror(-err)) : 0;
+}
+
+static int pin_final(int kind)
+{
+	char path[PIN_LEN], new[PIN_LEN];
+
+	if (!rename(new_path(new, kind), pin_path(path, table_map_names[kind])))
+		return 0;
+	return fail(-errno, "%s: cannot pin: %s", path, strerror(errno));
+}
+
+/* The map pinned at a path, if it has this id. */
+static int map_at(const char *path, __u32 id)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+	int fd = bpf_obj_get(path);
+
+	if (fd < 0 || (!bpf_obj_get_info_by_fd(fd, &info, &len) && info.id == id))
+		return fd;
+	close(fd);
+	return -ESTALE;
+}
+
+/* What one who was killed had in force and not under its name yet. */
+static void finish_pins(const struct pins *pins)
+{
+	__u32 slot = pins->state->generation & 1, id;
+	char path[PIN_LEN];
+	int i, fd;
+
+	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
+		if (bpf_map_lookup_elem(pins->outer[i], &slot, &id))
+			continue;
+		fd = map_at(new_path(path, i), id);
+		if (fd < 0)
+			continue;
+		close(fd);
+		pin_final(i);
+	}
 }
 
 /* Only those that are not there yet. Return: how many, or a negative errno. */
@@ -159,18 +253,21 @@ int table_publish(struct pins *pins, const struct btf *btf, const struct rows *r
 {
 	int maps[IRQGATE_TABLE_MAPS] = { -1, -1, -1, -1 };
 	__u32 slot = (pins->state->generation + 1) & 1;
+	bool published = false;
 	unsigned int i;
+	char path[PIN_LEN];
 	int err = 0;
-	size_t j;
 
+	finish_pins(pins);
 	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
-		maps[i] = create_map(pins, btf, i);
+		maps[i] = create_map(pins, btf, i, rows->map[i].n);
 		if (maps[i] < 0) {
 			err = maps[i];
 			goto out;
 		}
-		for (j = 0; j < rows->map[i].n && !err; j++)
-			err = add(maps[i], rows_key(rows, i, j), rows_value(rows, i, j));
+		err = add_rows(maps[i], rows, i);
+		if (!err)
+			err = pin_new(maps[i], i);
 		if (err)
 			goto out;
 	}
@@ -185,24 +282,45 @@ int table_publish(struct pins *pins, const struct btf *btf, const struct rows *r
 	__atomic_add_fetch(&pins->state->generation, 1, __ATOMIC_SEQ_CST);
 	epoch_bump(pins);
 	for (i = 0; i < IRQGATE_TABLE_MAPS && !err; i++)
-		err = pin_map(maps[i], i);
+		err = pin_final(i);
 	settle(pins); /* with the pins, by which it finds its map */
+	published = true;
 out:
-	for (i = 0; i < IRQGATE_TABLE_MAPS; i++)
+	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
 		if (maps[i] >= 0)
 			close(maps[i]);
+		if (!published)
+			unlink(new_path(path, i));
+	}
+	return err;
+}
+
+/* All rows of a map: one system call for many, with room for any bucket of the hash. */
+static int read_rows(int map, struct rows *rows, int kind)
+{
+	size_t key_size = row_sizes[kind].key, value_size = row_sizes[kind].value;
+	char *keys = malloc(BATCH_ROWS * key_size), *values = malloc(BATCH_ROWS * value_size);
+	int err = keys && values ? 0 : -ENOMEM, end = 0;
+	__u32 batch, n, i;
+	bool first = true;
+
+	while (!err && !end) {
+		n = BATCH_ROWS;
+		end = bpf_map_lookup_batch(map, first ? NULL : &batch, &batch, keys, values, &n,
+					   NULL);
+		if (end && end != -ENOENT)
+			err = end;
+		for (i = 0; !err && i < n; i++)
+			err = rows_add(rows, kind, keys + i * key_size, values + i * value_size);
+		first = false;
+	}
+	free(keys);
+	free(values);
 	return err;
 }
 
 int table_read(const struct pins *pins, struct rows *rows)
 {
-	union {
-		struct irqgate_device_key device;
-		struct irqgate_vector_key vector;
-		struct irqgate_match_key match;
-		struct irqgate_context_key context;
-	} key, *prev;
-	char value[sizeof(struct irqgate_context)];
 	int which, map, err = 0;
 
 	memset(rows, 0, sizeof(*rows));
@@ -213,27 +331,19 @@ int table_read(const struct pins *pins, struct rows *rows)
 			continue; /* nothing was published yet */
 		if (map < 0)
 			return fail(map, "cannot open the table: %s", strerror(-map));
-		for (prev = NULL; !err && !bpf_map_get_next_key(map, prev, &key); prev = &key)
-			if (!bpf_map_lookup_elem(map, &key, value))
-				err = rows_add(rows, which, &key, value);
+		err = read_rows(map, rows, which);
 		close(map);
 	}
 	rows_sort(rows);
 	return err;
 }
 
-/* The map pinned under a kind's name, if it has this id. */
 static int pinned_map(enum irqgate_table_map which, __u32 id)
 {
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info);
 	char path[PIN_LEN];
-	int fd = bpf_obj_get(pin_path(path, table_map_names[which]));
+	int fd = map_at(pin_path(path, table_map_names[which]), id);
 
-	if (fd < 0 || (!bpf_obj_get_info_by_fd(fd, &info, &len) && info.id == id))
-		return fd;
-	close(fd);
-	return -ESTALE;
+	return fd >= 0 ? fd : map_at(new_path(path, which), id);
 }
 
 /*
@@ -262,7 +372,7 @@ int table_map(const struct pins *pins, enum irqgate_table_map which)
 int table_clear(struct pins *pins)
 {
 	__u64 key[3];
-	int i, map;
+	int i, map, more;
 
 	/* Registrations first: without one a vector is unlisted, hence allowed. */
 	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
@@ -271,9 +381,17 @@ int table_clear(struct pins *pins)
 			continue;
 		if (map < 0)
 			return fail(map, "cannot open the table: %s", strerror(-map));
-		while (!bpf_map_get_next_key(map, NULL, key))
-			bpf_map_delete_elem(map, key);
+		while ((more = map_next(map, NULL, key)) > 0) {
+			more = bpf_map_delete_elem(map, key);
+			if (more && more != -ENOENT) {
+				fail(more, "a row of the table cannot be removed: %s",
+				     strerror(-more));
+				break;
+			}
+		}
 		close(map);
+		if (more)
+			return more;
 	}
 	epoch_bump(pins);
 	settle(pins);
@@ -341,13 +459,13 @@ static int context_of_pid(struct pins *pins, int contexts, const char *name, __u
 int table_context(struct pins *pins, const char *name, bool create, __u32 *gd)
 {
 	struct irqgate_context_key key, *prev = NULL;
-	int map = table_map(pins, IRQGATE_MAP_CONTEXTS), err = -ENOENT;
+	int map = table_map(pins, IRQGATE_MAP_CONTEXTS), err = -ENOENT, more;
 	struct irqgate_context row;
 	__u32 next = 1;
 
 	if (map < 0)
 		return fail(map, "cannot open the table: %s", strerror(-map));
-	while (!bpf_map_get_next_key(map, prev, &key)) {
+	while ((more = map_next(map, prev, &key)) > 0) {
 		prev = &key;
 		if (bpf_map_lookup_elem(map, &key, &row))
 			continue;
@@ -359,7 +477,9 @@ int table_context(struct pins *pins, const char *name, bool create, __u32 *gd)
 			goto out;
 		}
 	}
-	if (create && !strncmp(name, "pid:", 4)) {
+	if (more < 0) {
+		err = more;
+	} else if (create && !strncmp(name, "pid:", 4)) {
 		err = context_of_pid(pins, map, name, next);
 		*gd = next;
 	}

@@ -84,7 +84,25 @@ static void keep_signaller(struct irqgate_eventfd *e)
 {
 	memset(e->source, 0, sizeof(e->source));
 	memset(e->vm, 0, sizeof(e->vm));
+	memset(&e->pass, 0, sizeof(e->pass));
 	e->untracked = 0;
+}
+
+/* What passed without a look at the binding (struct irqgate_passing). */
+static void add_passing(struct irqgate_binding *b)
+{
+	struct typed_map from, to = { .fd = -1 };
+	struct irqgate_passing passing = {};
+	void *old = NULL;
+
+	if (!open_map(PIN_OLD, "passing", &from) && !open_map(PIN_DIR, "passing", &to))
+		old = malloc(from.info.value_size);
+	if (old && !bpf_map_lookup_elem(from.fd, &b->irq, old))
+		convert_value(&from, &to, old, &passing);
+	b->count.passed += passing.passed;
+	free(old);
+	close_map(&from);
+	close_map(&to);
 }
 
 /*
@@ -97,9 +115,9 @@ static int take_all(const char *name, const struct typed_map *from, const struct
 	void *old_key = malloc(from->info.key_size), *old = malloc(from->info.value_size);
 	void *key = malloc(to->info.key_size), *value = malloc(to->info.value_size);
 	void *prev = NULL;
-	int err = old_key && old && key && value ? 0 : -ENOMEM;
+	int err = old_key && old && key && value ? 0 : -ENOMEM, more = 1;
 
-	while (!err && !bpf_map_get_next_key(from->fd, prev, old_key)) {
+	while (!err && (more = map_next(from->fd, prev, old_key)) > 0) {
 		prev = old_key;
 		if (bpf_map_lookup_elem(from->fd, old_key, old))
 			continue;
@@ -107,6 +125,8 @@ static int take_all(const char *name, const struct typed_map *from, const struct
 		convert_value(from, to, old, value);
 		if (!strcmp(name, "eventfds"))
 			keep_signaller(value);
+		if (!strcmp(name, "bindings"))
+			add_passing(value);
 		if (bpf_map_update_elem(to->fd, key, value, BPF_NOEXIST) == -EEXIST && counters)
 			add_counters(to, key, value);
 	}
@@ -114,7 +134,7 @@ static int take_all(const char *name, const struct typed_map *from, const struct
 	free(old);
 	free(key);
 	free(value);
-	return err;
+	return more < 0 ? more : err;
 }
 
 /* Who every process is lies in its task storage, which only a pidfd leads to. */

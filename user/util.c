@@ -110,7 +110,6 @@ static struct {
 	{ "irqfd_ptable_queue_proc", 0 },
 	{ "kvm_irqfd_register", 0 },
 	{ "irqfd_shutdown", 0 },
-	{ "irqfd_wakeup", 0 },
 	{ "vfio_pci_set_irqs_ioctl", 0 },
 	{ "eventfd_ctx_put", 0 },
 	{ "eventfd_ctx_fdget", 0 },

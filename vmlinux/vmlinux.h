@@ -214,6 +214,7 @@ struct xa_node {
 struct eventfd_ctx {
 	struct kref kref;
 	__u64 count;
+	unsigned int flags;
 	int id;
 };
 

@@ -103,8 +103,29 @@ struct irqgate_binding {
 	struct irqgate_ident binder; /* tgid 0: found already bound, and nobody that holds it */
 };
 
+/*
+ * Of an interrupt whose verdict is allow: the value of the array `passing`, indexed by
+ * irq. Holds while the epoch stands.
+ */
+struct irqgate_passing {
+	__u64 source; /* irqgate_binding.trigger, of a host driver .device */
+	__u64 epoch; /* irqgate_binding.epoch */
+	__u64 passed; /* since the bind, beside irqgate_binding.count */
+	__u64 pad;
+};
+
 struct irqgate_ptr_key {
 	__u64 ptr;
+};
+
+/* A process that may write to an eventfd or read it, as long as the epoch stands. */
+struct irqgate_pass {
+	__u64 epoch; /* 0: nobody */
+	__u64 start; /* these three as in struct irqgate_ident */
+	__u64 exec;
+	__u32 tgid;
+	__u32 writes; /* 0: it only read */
+	__u64 changing; /* lock */
 };
 
 struct irqgate_eventfd {
@@ -112,8 +133,11 @@ struct irqgate_eventfd {
 	__u64 vm[IRQGATE_EVENTFD_VMS]; /* struct kvm, 0: free */
 	__s32 id; /* as in fdinfo */
 	__u32 untracked; /* bindings that found no free place */
+	__u32 charged; /* had a count before anybody watched who wrote it, and may have it yet */
+	__u32 pad;
 	/* Who last made the kernel hold it to signal it (VFIO, vhost, AIO, ...); tgid 0: nobody. */
 	struct irqgate_ident signaller;
+	struct irqgate_pass pass;
 };
 
 struct irqgate_irqfd {
@@ -121,7 +145,6 @@ struct irqgate_irqfd {
 	__u64 eventfd;
 	__u32 gsi;
 	__u32 seen; /* as in struct irqgate_binding */
-	__u64 injections; /* seen at irqfd_wakeup beyond those of judged MSIs */
 };
 
 struct irqgate_vm {
@@ -177,7 +200,7 @@ struct irqgate_file {
 
 _Static_assert(sizeof(struct irqgate_ident) == 120, "shared layout");
 _Static_assert(sizeof(struct irqgate_binding) == 384, "shared layout");
-_Static_assert(sizeof(struct irqgate_eventfd) == 224, "shared layout");
+_Static_assert(sizeof(struct irqgate_eventfd) == 272, "shared layout");
 _Static_assert(sizeof(struct irqgate_isolation) == 64, "shared layout");
 _Static_assert(sizeof(struct irqgate_file) == 32, "shared layout");
 

@@ -490,7 +490,7 @@ static void too_many_vectors(void **state)
 	assert_int_equal(parse(text, device_rows("noi: 2048", fit), &p), 0);
 	policy_free(p);
 	refused(text, device_rows("noi: 2048", 2 * fit + 2),
-		"f:131: more vectors than fit, expected at most 262144 in all devices\n");
+		"f:515: more vectors than fit, expected at most 1048576 in all devices\n");
 	assert_int_equal(parse(text, device_rows("vectors: all", fit + 1), &p), 0);
 	policy_free(p);
 }

@@ -15,24 +15,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static long evade(struct worker *w, enum evade_op op, uint32_t a, uint32_t b, uint32_t c)
-{
-	return ask(w, (enum worker_op)op, a, b, c);
-}
-
 static long evade_text(struct worker *w, enum evade_op op, uint32_t a, uint32_t b, uint32_t c,
 		       const char *text)
 {
 	return ask_all(w, (enum worker_op)op, a, b, c, text, -1);
-}
-
-/* One that must succeed. */
-static long tried(struct worker *w, enum evade_op op, uint32_t a, uint32_t b, uint32_t c)
-{
-	long ret = evade(w, op, a, b, c);
-
-	expect(ret >= 0, "step %d(%u, %u, %u): %s", op, a, b, c, rig_errname((int)ret));
-	return ret;
 }
 
 /*
@@ -784,28 +770,6 @@ static void evade_ftrace(void)
 }
 
 /* ---- churn.* --------------------------------------------------------------------------- */
-
-static const char *const object_maps[] = { "bindings", "bound", "eventfds", "irqfds",
-					   "vms",      "held",  "agents",   "stats" };
-#define OBJECT_MAPS (sizeof(object_maps) / sizeof(object_maps[0]))
-
-static void count_maps(long counts[OBJECT_MAPS])
-{
-	size_t i;
-
-	for (i = 0; i < OBJECT_MAPS; i++)
-		counts[i] = map_count(object_maps[i]);
-}
-
-static void expect_maps(const long before[OBJECT_MAPS])
-{
-	size_t i;
-
-	for (i = 0; i < OBJECT_MAPS; i++)
-		expect(wait_for(3000, map_count(object_maps[i]) == before[i]),
-		       "%s has %ld elements, %ld before", object_maps[i], map_count(object_maps[i]),
-		       before[i]);
-}
 
 #define ORDERS 48 /* 4! of ending, times 2 of beginning */
 

@@ -194,3 +194,38 @@ void open_to_users(void)
 	if (dir)
 		closedir(dir);
 }
+
+long evade(struct worker *w, enum evade_op op, uint32_t a, uint32_t b, uint32_t c)
+{
+	return ask(w, (enum worker_op)op, a, b, c);
+}
+
+long tried(struct worker *w, enum evade_op op, uint32_t a, uint32_t b, uint32_t c)
+{
+	long ret = evade(w, op, a, b, c);
+
+	expect(ret >= 0, "step %d(%u, %u, %u): %s", op, a, b, c, rig_errname((int)ret));
+	return ret;
+}
+
+static const char *const object_maps[OBJECT_MAPS] = {
+	"bindings", "bound", "eventfds", "irqfds", "vms", "held", "agents", "stats"
+};
+
+void count_maps(long counts[OBJECT_MAPS])
+{
+	size_t i;
+
+	for (i = 0; i < OBJECT_MAPS; i++)
+		counts[i] = map_count(object_maps[i]);
+}
+
+void expect_maps(const long before[OBJECT_MAPS])
+{
+	size_t i;
+
+	for (i = 0; i < OBJECT_MAPS; i++)
+		expect(wait_for(3000, map_count(object_maps[i]) == before[i]),
+		       "%s has %ld elements, %ld before", object_maps[i], map_count(object_maps[i]),
+		       before[i]);
+}

@@ -7,6 +7,7 @@
 #define IRQGATE_TEST_FIXTURE_H
 
 #include "tests.h"
+#include "worker-evade.h"
 
 /* Must be called first. False: not a machine of tests/vm/boot. */
 bool find_devices(void);
@@ -72,7 +73,16 @@ void open_to_users(void);
 /* The process was stopped at most until its vectors were quarantined. */
 void expect_running(struct worker *w);
 
+/* A step of worker-evade.h, and one that must succeed. */
+long evade(struct worker *w, enum evade_op op, uint32_t a, uint32_t b, uint32_t c);
+long tried(struct worker *w, enum evade_op op, uint32_t a, uint32_t b, uint32_t c);
+
 long vfio_bindings(void);
+
+/* How full the maps are that follow the kernel's objects; within 3 s they are so again. */
+#define OBJECT_MAPS 8
+void count_maps(long counts[OBJECT_MAPS]);
+void expect_maps(const long before[OBJECT_MAPS]);
 
 /* Within 3 s no binding is left, and none of what belonged to one. */
 void expect_forgotten(const char *after);

@@ -105,6 +105,7 @@ static void modules_late(void)
 	const char *missing = "";
 
 	modules_gone();
+	loader_options("-v");
 	loader_start(ENFORCE CONTEXTS "devices:\n" ROW ROW, nic.handle, "blue", "all", "drop",
 		     edu.handle, "blue", "all", "deny");
 	expect_privileges(true);
@@ -125,6 +126,8 @@ static void modules_late(void)
 	expect_is(bind_all(late, &edu, IRQFD_FIRST), -EACCES, "binding after hooking");
 	must(late, W_ABSENT, 0, 1, 1);
 	COUNTS(&edu, .denied = 1);
+	/* All programs were loaded: what the verifier said, for tests/vm/budget. */
+	loader_verified();
 }
 
 /* The same, with loader and VMM racing. */
@@ -1464,7 +1467,7 @@ static const struct test last_tests[] = {
 
 int main(int argc, char **argv)
 {
-	struct test_set sets[10];
+	struct test_set sets[13];
 
 	if (argc > 2 && !strcmp(argv[1], "-w"))
 		return worker_main(argc - 2, argv + 2);
@@ -1483,6 +1486,9 @@ int main(int argc, char **argv)
 	sets[6] = policy_tests();
 	sets[7] = ops_tests();
 	sets[8] = inline_tests();
-	sets[9] = TEST_SET(last_tests);
-	return tests_run(sets, 10, argv + 1);
+	sets[9] = soak_tests();
+	sets[10] = property_tests();
+	sets[11] = fault_tests();
+	sets[12] = TEST_SET(last_tests);
+	return tests_run(sets, 13, argv + 1);
 }

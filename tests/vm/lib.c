@@ -20,9 +20,10 @@
 #define ERRORS "/run/irqgate-test.err"
 #define PINS "/sys/fs/bpf/irqgate"
 #define BPFTOOL "/usr/sbin/bpftool"
-#define READY_MS 60000
+#define READY_MS 180000 /* loading takes long where CPUs are emulated and shared */
 #define EVENT_MS 3000
-#define MAX_WORDS 16
+#define MAX_WORDS 24
+#define STRACE "/usr/bin/strace"
 #define MAX_WORKERS 16
 #define MAX_ROWS 256
 
@@ -195,11 +196,41 @@ char *irqgate_path(void)
 	return path;
 }
 
-static void words(char *argv[MAX_WORDS], const char *word, va_list ap)
+static const char *fault;
+
+void irqgate_fault(const char *what)
 {
+	fault = what;
+}
+
+/* irqgate's path, before which comes what makes its system calls fail or lists them. */
+static int command(char *argv[MAX_WORDS], bool apart)
+{
+	static char option[128];
 	int n = 0;
 
+	if (fault) {
+		snprintf(option, sizeof(option), "%s%s", *fault == '/' ? "" : "inject=", fault);
+		argv[n++] = STRACE;
+		/* The tracer of a loader is no parent of it. */
+		if (apart)
+			argv[n++] = "-D";
+		argv[n++] = "-qqf";
+		argv[n++] = "-o";
+		argv[n++] = *fault == '/' ? option : "/dev/null";
+		if (*fault != '/') {
+			argv[n++] = "-e";
+			argv[n++] = option;
+		}
+	}
 	argv[n++] = irqgate_path();
+	return n;
+}
+
+static void words(char *argv[MAX_WORDS], const char *word, va_list ap)
+{
+	int n = command(argv, false);
+
 	for (; word && n < MAX_WORDS - 1; word = va_arg(ap, const char *))
 		argv[n++] = (char *)word;
 	argv[n] = NULL;
@@ -243,10 +274,26 @@ void loader_options(const char *option)
 
 bool loader_said(const char *what)
 {
-	char text[8192];
+	char text[32768];
 
 	read_file(ERRORS, text, sizeof(text));
 	return strstr(text, what);
+}
+
+void loader_verified(void)
+{
+	unsigned int processed, states, bytes;
+	char line[512], name[64], stack[256];
+	FILE *f = fopen(ERRORS, "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line,
+			   "verifier: %63[^:]: %u instructions processed, %u states, stack "
+			   "%255[^,], %u bytes",
+			   name, &processed, &states, stack, &bytes) == 5)
+			printf("budget\t%s %u %u %s %u\n", name, processed, states, stack, bytes);
+	if (f)
+		fclose(f);
 }
 
 static void write_policy(const char *policy, va_list ap)
@@ -266,11 +313,17 @@ static void write_policy(const char *policy, va_list ap)
 /* Runs it with the policy that was written. */
 static void start(void)
 {
-	char *argv[] = { irqgate_path(),        "run", "-j", "--policy", POLICY_FILE,
-			 (char *)loader_option, NULL };
+	char *argv[MAX_WORDS];
+	int n = command(argv, true);
 	uint64_t end = rig_now_ms() + READY_MS;
 	char text[512];
 
+	argv[n++] = "run";
+	argv[n++] = "-j";
+	argv[n++] = "--policy";
+	argv[n++] = POLICY_FILE;
+	argv[n++] = (char *)loader_option;
+	argv[n] = NULL;
 	loader_option = NULL;
 	unlink(ERRORS); /* or an earlier loader's "ready" is taken for its own */
 	unlink(EVENTS);
@@ -292,7 +345,7 @@ static void start(void)
 
 static unsigned int reloads(void)
 {
-	char text[8192], *p = text;
+	char text[32768], *p = text;
 	unsigned int n = 0;
 
 	read_file(ERRORS, text, sizeof(text));
@@ -830,6 +883,7 @@ void shared_end(void)
 	workers_end();
 	loader_end(SIGTERM);
 	run((char *[]){ "/bin/rm", "-rf", POLICY_DIR, NULL });
+	irqgate_fault(NULL);
 	irqgate_build("");
 }
 

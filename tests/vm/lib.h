@@ -95,6 +95,12 @@ char *irqgate_path(void);
 /* Until the end of the test, another build of it: "other" or "next" (Makefile). */
 void irqgate_build(const char *name);
 
+/*
+ * Until it is called with NULL irqgate, the loader too, runs under strace(1), which injects
+ * WHAT ("bpf:error=ENOMEM:when=3") or, if that is a path, lists the system calls there.
+ */
+void irqgate_fault(const char *what);
+
 /* The loader. It runs with the text of a policy and prints events to a file. */
 void loader_start(const char *policy, ...) PRINTF(1, 2);
 void loader_options(const char *option); /* one more, for the next start only */
@@ -102,6 +108,7 @@ void loader_stop(void); /* SIGTERM; must end with 0 */
 void loader_kill(void); /* SIGKILL */
 pid_t loader_pid(void); /* 0: none runs */
 bool loader_said(const char *what); /* on stderr, since its start */
+void loader_verified(void); /* prints what it said, with -v, of each program */
 void loader_reload(const char *policy, ...) PRINTF(1, 2); /* SIGHUP */
 void loader_with(const char *policy, ...) PRINTF(1, 2); /* either, as it runs or not */
 

@@ -41,6 +41,15 @@ void expect_privileges(bool unhooked); /* unhooked: a module is missing yet */
 /* evade.c: ways around irqgate, churn, races, loss. */
 struct test_set evade_tests(void);
 
+/* property.c: random steps, held against a model. */
+struct test_set property_tests(void);
+
+/* faults.c: system calls that fail, and what else goes wrong. */
+struct test_set fault_tests(void);
+
+/* soak.c: whether anything grows. */
+struct test_set soak_tests(void);
+
 /* inline.c: the kernel module. */
 struct test_set inline_tests(void);
 

@@ -321,11 +321,32 @@ static long injected(enum injection what, uint32_t ms)
 	}
 }
 
+/* Bit n: what the rig uses for number n; the highest: something else. */
+static long irr(uint32_t wanted, uint32_t ms)
+{
+	uint64_t end = rig_now_ms() + ms;
+	uint32_t words[8], mine;
+	int n;
+
+	do {
+		n = rig_vm_irr(&worker_vm, words);
+		if (n < 0)
+			return n;
+		mine = (uint32_t)(((uint64_t)words[RIG_LAPIC(0) / 32 + 1] << 32 |
+				   words[RIG_LAPIC(0) / 32]) >> RIG_LAPIC(0) % 32);
+	} while ((mine & wanted) != wanted && rig_now_ms() < end && !usleep(1000));
+	if (n)
+		rig_vm_clear(&worker_vm);
+	return n == __builtin_popcount(mine & 0xffff) ? mine : mine | 1U << 30;
+}
+
 long serve_vm(const struct call *c)
 {
 	switch ((enum worker_op)c->op) {
 	case W_SEEN:
 		return seen(RIG_LAPIC(c->a), c->b);
+	case W_IRR:
+		return irr(c->a, c->b);
 	case W_IRQFD_OFF:
 		return rig_vm_irqfd_off(&worker_vm, worker_eventfds[c->a], RIG_GSI(c->a));
 	case W_IRQFD_INTX:

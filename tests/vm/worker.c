@@ -418,6 +418,7 @@ static long steal(uint32_t vector, uint32_t pid, uint32_t fd)
 
 static long serve(const struct call *c, int fd)
 {
+	const int32_t none = -1;
 	uint8_t yes = 1;
 	long ret;
 
@@ -474,7 +475,15 @@ static long serve(const struct call *c, int fd)
 		return go_on_in_child();
 	case W_HEIR:
 		return start_heir(c->a, c->text, fd);
+	case W_NEW:
+		close(worker_eventfds[c->a]);
+		worker_eventfds[c->a] = rig_eventfd();
+		return worker_eventfds[c->a];
+	case W_UNBIND:
+		return rig_irq_eventfds(worker_dev.fd, worker_dev.index, c->a, 1, &none);
 	case W_PEER:
+		if (peer >= 0)
+			close(peer);
 		peer = dup(fd);
 		return peer < 0 ? -errno : 0;
 	case W_SEND:

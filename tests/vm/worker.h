@@ -45,6 +45,8 @@ enum worker_op {
 	W_SEND, /* the eventfd of vector a, b: the device, to the peer */
 	W_RECEIVE, /* as eventfd of vector a, or (b) device with index c. Did one come? */
 	W_NUMBER, /* the eventfd of vector a, b: the device, as the process numbers it */
+	W_NEW, /* closes the eventfd of vector a, makes a new one */
+	W_UNBIND, /* disconnects vector a */
 	W_STEAL, /* pidfd_getfd(2) of descriptor c of process b as eventfd of vector a */
 
 	/* worker-adopt.c */
@@ -78,6 +80,7 @@ enum worker_op {
 	W_INJECTIONS, /* a VM where each of enum injection works, if the kernel has it */
 	W_INJECT, /* enum injection a */
 	W_INJECTED, /* 1: it became pending within b ms; forgets it */
+	W_IRR, /* waits b ms for the vectors that are bits in a. All that are pending; forgets them */
 };
 
 #define W_ALL UINT32_MAX

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * usage: table [-s]
+ * A table of 10^6 vectors on this machine: how long it takes to put in force, from the
+ * text of a policy on, how much memory a row takes, and how long the swap. Prints
+ * "NAME VALUE". Needs root; works in mount name spaces of its own, attaches nothing.
+ *   -s  short: fewer repetitions
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "apply.h"
+#include "irqgate.skel.h"
+#include "pins.h"
+#include "rows.h"
+#include "table.h"
+
+#define VECTORS 1000000
+#define BATCH 4096
+
+static void die(const char *what)
+{
+	fprintf(stderr, "table: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static double now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1e3 + ts.tv_nsec / 1e6;
+}
+
+static double least(double a, double b)
+{
+	return !a || b < a ? b : a;
+}
+
+/* All maps, no programs. */
+static void make_maps(void)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = PIN_DIR);
+	struct bpf_program *prog;
+	struct irqgate_bpf *skel;
+
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL) || mount("tmp", "/run", "tmpfs", 0, NULL) || mkdir("/run/irqgate", 0700) ||
+	    mkdir(PIN_DIR, 0700))
+		die("a mount name space of its own");
+	skel = irqgate_bpf__open_opts(&opts);
+	if (!skel)
+		die("opening the object");
+	bpf_object__for_each_program(prog, skel->obj)
+		bpf_program__set_autoload(prog, false);
+	if (irqgate_bpf__load(skel))
+		die("making the maps");
+}
+
+/* 488 devices with all vectors one by one, and one with the rest. */
+static void write_policy(const char *path)
+{
+	FILE *f = fopen(path, "we");
+	int i, left;
+
+	if (!f)
+		die(path);
+	fprintf(f, "version: 1\nmode: audit\ncontexts:\n  - { name: c, match: { uid: 1 } }\ndevices:\n");
+	for (i = 0, left = VECTORS; left > 0; i++, left -= 2048)
+		fprintf(f, "  - { handle: \"pci:0000:%02x:%02x.%d\", context: c, vectors: [0-%d] }\n",
+			i >> 8, i >> 3 & 31, i & 7, left > 2048 ? 2047 : left - 1);
+	if (fclose(f))
+		die(path);
+}
+
+static double raw_batch(const struct rows *rows)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
+	static struct irqgate_vector_key keys[VECTORS];
+	static struct irqgate_vector_auth values[VECTORS];
+	__u32 i, n;
+	double t;
+	int map;
+
+	for (i = 0; i < VECTORS; i++) {
+		keys[i] = *(struct irqgate_vector_key *)rows_key(rows, IRQGATE_MAP_VECTORS, i);
+		values[i] = *(struct irqgate_vector_auth *)rows_value(rows, IRQGATE_MAP_VECTORS, i);
+	}
+	t = now_ms();
+	map = bpf_map_create(BPF_MAP_TYPE_HASH, NULL, sizeof(keys[0]), sizeof(values[0]), VECTORS,
+			     &opts);
+	for (i = 0; map >= 0 && i < VECTORS; i += n) {
+		n = VECTORS - i < BATCH ? VECTORS - i : BATCH;
+		if (bpf_map_update_batch(map, keys + i, values + i, &n, NULL))
+			die("raw batch");
+	}
+	t = now_ms() - t;
+	if (map < 0)
+		die("raw map");
+	close(map);
+	return t;
+}
+
+/* The kernel's own account of a map. */
+static double memory_of(int map)
+{
+	char path[64], line[256];
+	double bytes = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", map);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "memlock: %lf", &bytes);
+	if (f)
+		fclose(f);
+	return bytes;
+}
+
+/* policy_prepare() without the question whether this kernel can be hooked. */
+static int load(const char *path, struct policy **policy)
+{
+	return policy_load(path, policy) ?: policy_resolve(*policy, "/sys") < 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *path = "/run/irqgate-bench.yaml";
+	int rounds = argc > 1 && !strcmp(argv[1], "-s") ? 2 : 7, i, map;
+	double raw = 0, publish = 0, apply = 0, read = 0, swap = 0, t;
+	struct policy *policy, *empty;
+	struct rows rows, none;
+	struct pins pins;
+
+	make_maps();
+	if (pins_open(&pins))
+		return 1;
+	write_policy(path);
+	if (load(path, &policy) || rows_of_policy(&rows, policy) || policy_empty(&empty) ||
+	    rows_of_policy(&none, empty))
+		return 1;
+	for (i = 0; i < rounds; i++) {
+		struct rows back;
+		struct plan plan;
+
+		raw = least(raw, raw_batch(&rows));
+		t = now_ms();
+		if (table_publish(&pins, NULL, &rows))
+			return 1;
+		publish = least(publish, now_ms() - t);
+		t = now_ms();
+		if (table_read(&pins, &back) || back.map[IRQGATE_MAP_VECTORS].n != VECTORS)
+			die("reading the table");
+		read = least(read, now_ms() - t);
+		rows_free(&back);
+		policy_free(policy);
+		t = now_ms();
+		/* What `irqgate apply` does, but for the bindings, of which there are none. */
+		if (load(path, &policy) || plan_make(&plan, &pins, policy) ||
+		    table_publish(&pins, NULL, &plan.to) || policy_save(policy))
+			return 1;
+		apply = least(apply, now_ms() - t);
+		plan_free(&plan);
+	}
+	map = table_map(&pins, IRQGATE_MAP_VECTORS);
+	printf("bytes_per_row %.1f\n", memory_of(map) / VECTORS);
+	for (i = 0; i < 2 * rounds; i++) {
+		t = now_ms();
+		if (table_publish(&pins, NULL, &none))
+			return 1;
+		swap = least(swap, now_ms() - t);
+	}
+	printf("raw_batch_1e6_ms %.1f\n", raw);
+	printf("load_1e6_ms %.1f\n", publish);
+	printf("load_1e6_over_raw_batch %.3f\n", publish / raw);
+	printf("read_1e6_ms %.1f\n", read);
+	printf("apply_1e6_ms %.1f\n", apply);
+	printf("apply_1e6_over_raw_batch %.3f\n", apply / raw);
+	printf("swap_ms %.2f\n", swap);
+	return 0;
+}

@@ -1,0 +1,661 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * fault.*: every system call of irqgate fails once, by strace(1), at every place it is
+ * made; libbpf's calls are system calls. After each: the table is the old one or the new
+ * one, what it allows arrives and nothing else, nobody stays stopped, nothing stays pinned
+ * that was not before, and whoever failed said why.
+ *
+ * FAULT_SECONDS: how long for each test, which then takes places here and there; 0: all.
+ */
+#include "fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define TRACE "/run/irqgate-test.trace"
+#define POLICY_A "/run/irqgate-test.a.yaml"
+#define POLICY_B "/run/irqgate-test.b.yaml"
+#define MAX_PLACES 16384
+#define VECTORS 4
+#define SETTLE_MS 20000
+
+/* ---- places --------------------------------------------------------------------- */
+
+struct place {
+	char call[24];
+	unsigned int nth; /* of its name */
+};
+
+static struct place places[MAX_PLACES];
+static unsigned int nplaces, stride;
+static uint64_t until;
+static unsigned int tried_places, failed_places, silent_places;
+
+/*
+ * What never fails, or whose failure nobody could tell: output, and what ends or
+ * waits. Memory is asked for by brk(2) and mmap(2).
+ */
+static bool can_fail(const char *line, const char *call)
+{
+	static const char *const never[] = { "exit",           "exit_group",     "munmap",
+					     "getpid",         "gettid",         "rt_sigreturn",
+					     "rt_sigaction",   "rt_sigprocmask", "brk",
+					     "getuid",         "geteuid",        "umask",
+					     "restart_syscall" };
+	size_t i;
+
+	for (i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+		if (!strcmp(call, never[i]))
+			return false;
+	return strncmp(line, "write(1,", 8) && strncmp(line, "write(2,", 8);
+}
+
+/* Of a list by strace: all after the dynamic loader's. */
+static void read_places(bool whole)
+{
+	static struct place seen[128]; /* how often each name was there */
+	FILE *f = fopen(TRACE, "re");
+	bool loaded = whole, begun = whole;
+	char line[512], call[24], last[24] = "";
+	unsigned int nseen = 0, turn = 0, i;
+	char *at;
+
+	expect(f, TRACE ": %s", rig_errname(errno));
+	for (nplaces = 0; fgets(line, sizeof(line), f) && nplaces < MAX_PLACES;) {
+		at = line + strspn(line, "0123456789 ");
+		if (sscanf(at, "%23[a-z0-9_](", call) != 1 || !strchr(at, '('))
+			continue;
+		for (i = 0; i < nseen && strcmp(seen[i].call, call); i++)
+			;
+		expect(i < sizeof(seen) / sizeof(seen[0]), "too many system calls");
+		if (i == nseen)
+			seen[nseen++] = (struct place){ .nth = 0 };
+		snprintf(seen[i].call, sizeof(seen[i].call), "%s", call);
+		seen[i].nth++;
+		if (!loaded || !begun) {
+			loaded = loaded || strstr(at, "RLIMIT_STACK");
+			begun = loaded && !strcmp(call, "munmap");
+			continue;
+		}
+		if (!can_fail(at, call)) {
+			*last = '\0';
+			continue;
+		}
+		/* Of a loop's the first two and the last: a file of the kernel has thousands. */
+		turn = strcmp(last, call) ? 0 : turn + 1;
+		snprintf(last, sizeof(last), "%s", call);
+		if (turn > 2)
+			nplaces--;
+		places[nplaces++] = seen[i];
+	}
+	fclose(f);
+	expect(nplaces, "strace listed nothing");
+}
+
+static const char *error_for(const struct place *p, unsigned int i)
+{
+	static const char *const bpf[] = { "ENOMEM", "EBUSY", "E2BIG", "EPERM" };
+
+	if (!strcmp(p->call, "bpf"))
+		return bpf[i % 4];
+	if (!strncmp(p->call, "open", 4))
+		return i % 2 ? "EMFILE" : "EACCES";
+	if (!strcmp(p->call, "mmap"))
+		return "ENOMEM";
+	return i % 2 ? "EIO" : "EPERM";
+}
+
+/* Places here and there until the time is over: of each kind as many as it has. */
+static void begin_places(const char *what)
+{
+	long seconds = from_environment("FAULT_SECONDS", 15);
+
+	until = seconds ? rig_now_ms() + (uint64_t)seconds * 1000 : UINT64_MAX;
+	/* Coprime with all but few: each place once, neighbours far apart. */
+	stride = seconds ? 7919 : 1;
+	while (nplaces % stride == 0 && stride > 1)
+		stride = 7907;
+	tried_places = failed_places = silent_places = 0;
+	printf("  %s: %u places\n", what, nplaces);
+	fflush(stdout);
+}
+
+/* The next place, as strace wants it; NULL: that was the last. */
+static const char *next_place(bool kill)
+{
+	static char what[96];
+	unsigned int i = (unsigned int)((uint64_t)tried_places * stride % nplaces);
+	const struct place *p = &places[i];
+
+	if (tried_places == nplaces || rig_now_ms() >= until)
+		return NULL;
+	tried_places++;
+	if (kill)
+		snprintf(what, sizeof(what), "%s:signal=KILL:when=%u", p->call, p->nth);
+	else
+		snprintf(what, sizeof(what), "%s:error=%s:when=%u", p->call, error_for(p, i),
+			 p->nth);
+	return what;
+}
+
+static void end_places(const char *what)
+{
+	printf("  %s: %u of %u places, %u of them failed the command\n", what, tried_places,
+	       nplaces, failed_places);
+}
+
+/* ---- what may be after one ---------------------------------------------------------- */
+
+static struct worker *vmm_of_blue;
+static char table[2][512];
+
+/* The card's rows in order: a map's is by chance. */
+static void read_table(char *text, size_t len)
+{
+	struct json_object *rows = show("vectors");
+	size_t at = 0, i;
+	long v;
+
+	*text = '\0';
+	for (v = 0; v < igb.vectors; v++) {
+		for (i = 0; i < json_object_array_length(rows); i++) {
+			struct json_object *o = json_object_array_get_idx(rows, i);
+
+			if (number(o, "vector") != v || strcmp(field(o, "handle"), igb.handle))
+				continue;
+			at += (size_t)snprintf(text + at, len - at, " %ld %s%s", v,
+					       field(o, "context"),
+					       number(o, "revoked") ? " revoked" : "");
+		}
+	}
+	json_object_put(rows);
+}
+
+/* Which of the two is in force? */
+static int table_now(const char *after)
+{
+	static char now[sizeof(table[0])];
+
+	read_table(now, sizeof(now));
+	if (!strcmp(now, table[0]))
+		return 0;
+	expect(!strcmp(now, table[1]), "after %s the table is neither the old nor the new: %s",
+	       after, now);
+	return 1;
+}
+
+static bool arrives(unsigned int vector, bool ought)
+{
+	return !ask(vmm_of_blue, ought ? W_ARRIVES : W_ABSENT, vector, 1, 1);
+}
+
+/* Only those whose bits are set arrive; the loader may have to bring it in order first. */
+static void expect_arrivals(unsigned int ought, const char *after)
+{
+	unsigned int v;
+
+	for (v = 0; v < VECTORS; v++)
+		expect(wait_for(SETTLE_MS, arrives(v, ought >> v & 1)), "after %s vector %u %s",
+		       after, v, ought >> v & 1 ? "does not arrive" : "arrives");
+}
+
+static void expect_sane(const char *after)
+{
+	expect(wait_for(SETTLE_MS, task_state(vmm_of_blue->pid) != 'T'),
+	       "after %s the VMM stays stopped", after);
+	expect(wait_for(3000, !map_count("agents")), "after %s an agent is left", after);
+}
+
+/* A failed command says so, in a line of irqgate's. */
+static void expect_said(const struct output *o, const char *after)
+{
+	expect(o->status == 1 || o->status == 2 || o->status == 3, "after %s exit %d: %s", after,
+	       o->status, o->err);
+	expect(strstr(o->err, "irqgate: ") || strstr(o->err, ".yaml:"),
+	       "after %s exit %d, and it said: '%s'", after, o->status, o->err);
+	printf("  %s -> %d %.150s\n", after, o->status, o->err);
+}
+
+/* ---- verbs ---------------------------------------------------------------------------- */
+
+struct verb {
+	char *argv[6]; /* after irqgate */
+	unsigned int arrives; /* when it was done */
+};
+
+static const struct output *do_verb(const struct verb *v)
+{
+	return irqgate(v->argv[0], v->argv[1], v->argv[2], v->argv[3], v->argv[4], NULL);
+}
+
+static void write_policies(void)
+{
+	FILE *f;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		f = fopen(i ? POLICY_B : POLICY_A, "we");
+		expect(f, "cannot write a policy");
+		fchmod(fileno(f), 0600);
+		fprintf(f, ENFORCE CONTEXTS "devices:\n" ROW, igb.handle, "blue",
+			i ? "[1-2]" : "[0-1]", "drop");
+		fclose(f);
+	}
+}
+
+static void begin(void)
+{
+	with(&igb);
+	if (access("/usr/bin/strace", X_OK))
+		test_skip("no strace");
+	/* One that has said much cannot be asked whether it has reloaded. */
+	loader_stop();
+	write_policies();
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW, igb.handle, "blue", "[0-1]", "drop");
+	vmm_of_blue = bound_vmm(BLUE, &igb);
+}
+
+/* FORWARD fails at each place and is undone by BACK, which never does. */
+static void verbs(const char *what, struct verb forward, struct verb back, bool kill)
+{
+	const struct output *o;
+	const char *fault;
+	int now, status;
+
+	begin();
+	do_verb(&back);
+	read_table(table[0], sizeof(table[0]));
+	irqgate_fault(TRACE);
+	o = do_verb(&forward);
+	irqgate_fault(NULL);
+	expect(!o->status, "%s: %s", what, o->err);
+	read_places(false);
+	read_table(table[1], sizeof(table[1]));
+	expect_arrivals(forward.arrives, what);
+	do_verb(&back);
+	begin_places(what);
+	while ((fault = next_place(kill))) {
+		irqgate_fault(fault);
+		o = do_verb(&forward);
+		irqgate_fault(NULL);
+		status = o->status;
+		if (status)
+			failed_places++;
+		if (status && !kill)
+			expect_said(o, fault);
+		now = table_now(fault);
+		expect(status || now == 1, "after %s exit 0, and the old table is in force", fault);
+		expect_sane(fault);
+		expect_arrivals(now ? forward.arrives : back.arrives, fault);
+		if (now) {
+			o = do_verb(&back);
+			expect(!o->status, "undoing it after %s: %s", fault, o->err);
+		}
+	}
+	end_places(what);
+}
+
+static void fault_apply(void)
+{
+	verbs("apply", (struct verb){ { "apply", POLICY_B }, 6 },
+	      (struct verb){ { "apply", POLICY_A }, 3 }, false);
+}
+
+static void fault_killed(void)
+{
+	verbs("apply that is killed", (struct verb){ { "apply", POLICY_B }, 6 },
+	      (struct verb){ { "apply", POLICY_A }, 3 }, true);
+}
+
+static void fault_allow(void)
+{
+	verbs("allow", (struct verb){ { "allow", igb.handle, "3", "--to", "blue" }, 0xb },
+	      (struct verb){ { "apply", POLICY_A }, 3 }, false);
+}
+
+static void fault_revoke(void)
+{
+	verbs("revoke", (struct verb){ { "revoke", igb.handle, "1" }, 1 },
+	      (struct verb){ { "apply", POLICY_A }, 3 }, false);
+}
+
+/* ---- the loader ------------------------------------------------------------------------- */
+
+#define TWO_DEVICES                                                                                \
+	ENFORCE CONTEXTS "devices:\n" ROW ROW, igb.handle, "blue", "[0-1]", "drop", edu.handle,    \
+		"blue", "all", "drop"
+
+static void start_loader(const void *arg)
+{
+	(void)arg;
+	loader_start(TWO_DEVICES);
+}
+
+/* A device of blue's, in the hands of somebody else. */
+static struct worker *intruder(void)
+{
+	begin();
+	loader_reload(TWO_DEVICES);
+	return driver(NOBODY, &edu);
+}
+
+/* From nothing: it comes up and works, or nothing of it stays. */
+static void fault_start(void)
+{
+	char why[512];
+	const char *fault;
+
+	with(&igb);
+	unload();
+	irqgate_fault(TRACE);
+	start_loader(NULL);
+	irqgate_fault(NULL);
+	unload();
+	nap(500); /* the list ends with the tracer */
+	read_places(false);
+	begin_places("run");
+	while ((fault = next_place(false))) {
+		bool up;
+
+		irqgate_fault(fault);
+		up = test_try(start_loader, NULL, why, sizeof(why));
+		irqgate_fault(NULL);
+		if (up) {
+			expect_is(irqgate("status", NULL)->status, 0, "irqgate status after %s",
+				  fault);
+			unload();
+			continue;
+		}
+		failed_places++;
+		printf("  %s -> %.200s\n", fault, why);
+		expect(!strncmp(why, "irqgate run: exit ", 18), "after %s: %s", fault, why);
+		expect(strstr(why, "irqgate: ") || strstr(why, ".yaml:"),
+		       "after %s it said nothing: %s", fault, why);
+		expect(!loaded(), "after %s something stays pinned: %s", fault, why);
+	}
+	end_places("run");
+}
+
+/* The running loader, until attached_end(). */
+static pid_t attach(const char *fault)
+{
+	char pid[12], option[128], path[64], line[128];
+	char *trace[] = { "strace", "-qqf", "-o", TRACE, "-p", pid, NULL };
+	char *inject[] = { "strace", "-qqf", "-o", "/dev/null", "-e", option, "-p", pid, NULL };
+	bool there = false;
+	pid_t tracer;
+
+	snprintf(pid, sizeof(pid), "%d", loader_pid());
+	snprintf(option, sizeof(option), "inject=%s", fault ? fault : "");
+	tracer = fork();
+	if (!tracer) {
+		execv("/usr/bin/strace", fault ? inject : trace);
+		_exit(127);
+	}
+	snprintf(path, sizeof(path), "/proc/%s/status", pid);
+	wait_for(5000, ({
+			 FILE *f = fopen(path, "re");
+
+			 while (f && fgets(line, sizeof(line), f))
+				 there = there ||
+					 (!strncmp(line, "TracerPid:", 10) && atoi(line + 10));
+			 if (f)
+				 fclose(f);
+			 there;
+		 }));
+	expect(there, "strace does not attach");
+	return tracer;
+}
+
+static void detach(pid_t tracer)
+{
+	kill(tracer, SIGTERM);
+	waitpid(tracer, NULL, 0);
+}
+
+static bool loader_lives(void)
+{
+	return task_state(loader_pid()) != 'Z';
+}
+
+/* It may end if it says why. */
+static void restart_if_ended(const char *after)
+{
+	if (loader_lives())
+		return;
+	failed_places++;
+	expect(loader_said("irqgate: "), "after %s the loader ended and said nothing", after);
+	loader_kill();
+	start_loader(NULL);
+}
+
+/* A reload that fails changes nothing, or all. */
+static void fault_reload(void)
+{
+	static const unsigned int ought[2] = { 3, 6 };
+	const char *fault;
+	pid_t tracer;
+	int now, turn;
+
+	begin();
+	read_table(table[0], sizeof(table[0]));
+	tracer = attach(NULL);
+	loader_reload(ENFORCE CONTEXTS "devices:\n" ROW, igb.handle, "blue", "[1-2]", "drop");
+	nap(1500);
+	detach(tracer);
+	read_places(true);
+	read_table(table[1], sizeof(table[1]));
+	begin_places("reload");
+	for (turn = 0; (fault = next_place(false)); turn++) {
+		tracer = attach(fault);
+		write_text(POLICY_FILE ".new", "");
+		run((char *[]){ "/bin/cp", turn % 2 ? POLICY_B : POLICY_A, POLICY_FILE ".new",
+				NULL });
+		rename(POLICY_FILE ".new", POLICY_FILE);
+		kill(loader_pid(), SIGHUP);
+		nap(1500);
+		detach(tracer);
+		restart_if_ended(fault);
+		now = table_now(fault);
+		expect_sane(fault);
+		expect_arrivals(ought[now], fault);
+	}
+	end_places("reload");
+}
+
+/* Somebody binds what must be dropped: quarantined sooner or later, and never left stopped. */
+static void fault_quarantine(void)
+{
+	struct worker *w = intruder();
+	const char *fault;
+	pid_t tracer;
+	bool ended;
+	long ret;
+
+	tracer = attach(NULL);
+	must(w, W_VFIO, 0, 1, 0);
+	nap(300);
+	detach(tracer);
+	read_places(true);
+	begin_places("quarantine");
+	while ((fault = next_place(false))) {
+		must(w, W_VFIO_OFF, 0, 0, 0);
+		tracer = attach(fault);
+		ret = ask(w, W_VFIO, 0, 1, 0);
+		nap(300);
+		detach(tracer);
+		ended = !loader_lives();
+		restart_if_ended(fault);
+		/* Without a loader what is to be dropped is refused. */
+		expect(!ret || (ret == -EACCES && ended), "binding, with %s: %s", fault,
+		       rig_errname((int)ret));
+		if (ret)
+			must(w, W_VFIO, 0, 1, 0);
+		expect(wait_for(SETTLE_MS, task_state(w->pid) != 'T'),
+		       "after %s the process that bound stays stopped", fault);
+		expect(wait_for(SETTLE_MS, ({
+					struct binding b = {};
+
+					binding_of(edu.handle, 0, &b) &&
+						!strcmp(b.state, "quarantined");
+				})),
+		       "after %s the vector is not quarantined", fault);
+		ask(w, W_TAKE, 0, 0, 0);
+		must(w, W_RAISE, 0, 1, 2);
+		expect_is(ask(w, W_TAKE, 0, 0, 0), 0, "arrivals after %s", fault);
+		expect_sane(fault);
+	}
+	end_places("quarantine");
+}
+
+/* ---- what else goes wrong --------------------------------------------------------------- */
+
+/* A command that must fail, leave the old table, and say WHY. */
+static void expect_refused(const struct output *o, const char *why, const char *after)
+{
+	static char now[sizeof(table[0])];
+
+	expect(o->status, "%s succeeded", after);
+	expect_said(o, after);
+	expect(strstr(o->err, why), "%s: no '%s' in: %s", after, why, o->err);
+	read_table(now, sizeof(now));
+	expect(!strcmp(now, table[0]), "%s changed the table to: %s", after, now);
+	expect_arrivals(3, after);
+}
+
+/* More devices than the map takes. */
+static void fault_full(void)
+{
+	FILE *f;
+	int i;
+
+	begin();
+	read_table(table[0], sizeof(table[0]));
+	f = fopen(POLICY_B, "we");
+	expect(f, "cannot write a policy");
+	fchmod(fileno(f), 0600);
+	fprintf(f, ENFORCE CONTEXTS "devices:\n" ROW, igb.handle, "blue", "[1-2]", "drop");
+	for (i = 0; i < 4096; i++)
+		fprintf(f, "  - { handle: \"pci:0001:%02x:%02x.%d\", context: red, noi: 1 }\n",
+			i >> 8, i >> 3 & 31, i & 7);
+	fclose(f);
+	expect_refused(irqgate("apply", POLICY_B, NULL), "devices", "a policy of 4097 devices");
+}
+
+/* As many descriptors as the limit lets have: all is done, or nothing. */
+static void fault_descriptors(void)
+{
+	unsigned int failed = 0, limit;
+	const struct output *o;
+	char command[600];
+
+	begin();
+	read_table(table[0], sizeof(table[0]));
+	do_verb(&(struct verb){ { "apply", POLICY_B }, 6 });
+	read_table(table[1], sizeof(table[1]));
+	do_verb(&(struct verb){ { "apply", POLICY_A }, 3 });
+	for (limit = 4; limit < 48; limit += 3) {
+		char *argv[] = { "/bin/bash", "-c", command, NULL };
+
+		snprintf(command, sizeof(command), "ulimit -n %u; exec %s apply " POLICY_B, limit,
+			 irqgate_path());
+		o = run(argv);
+		/* So low that the program itself does not start. */
+		if (o->status == 127)
+			continue;
+		failed += !!o->status;
+		if (o->status)
+			expect_said(o, command);
+		if (table_now(command)) {
+			expect_arrivals(6, command);
+			do_verb(&(struct verb){ { "apply", POLICY_A }, 3 });
+		} else {
+			expect(o->status, "%s: exit 0, and nothing was done", command);
+			expect_arrivals(3, command);
+		}
+	}
+	expect(failed, "no limit was low enough");
+}
+
+/* Bound by W, which is stopped until the loader, which does not run, quarantines it. */
+static void bind_and_wait(struct worker *w)
+{
+	pid_t asker;
+
+	kill(loader_pid(), SIGSTOP);
+	fflush(NULL);
+	asker = fork();
+	if (!asker) {
+		worker_call(w, W_VFIO, 0, 1, 0, NULL, -1);
+		_exit(0);
+	}
+	expect(wait_for(5000, task_state(w->pid) == 'T'), "who binds is not stopped");
+}
+
+/* Killed while it is held: nothing of it stays, and the loader goes on. */
+static void fault_vmm_dies(void)
+{
+	struct worker *w = intruder();
+
+	bind_and_wait(w);
+	worker_end(w, true);
+	kill(loader_pid(), SIGCONT);
+	expect(wait_for(SETTLE_MS, !map_count("held")), "who died is held");
+	expect_arrivals(3, "the death of another");
+	w = driver(BLUE, &edu);
+	must(w, W_VFIO, 0, 1, 0);
+	must(w, W_RAISE, 0, 1, 1);
+	expect_is(ask(w, W_TAKE, 0, 0, 0), 1, "arrivals at the next owner");
+}
+
+/* Killed while it holds a process: the next one lets that go on, quarantined. */
+static void fault_loader_dies(void)
+{
+	struct worker *w = intruder();
+
+	bind_and_wait(w);
+	loader_kill();
+	start_loader(NULL);
+	expect(wait_for(SETTLE_MS, task_state(w->pid) != 'T'), "a process stays stopped");
+	wait(NULL); /* who asked it takes its answer */
+	expect_state(edu.handle, 0, 0, "quarantined");
+	must(w, W_RAISE, 0, 1, 2);
+	expect_is(ask(w, W_TAKE, 0, 0, 0), 0, "arrivals");
+	expect_arrivals(3, "a restart");
+}
+
+/* No file system for pins: said, and nothing is in force. */
+static void fault_bpffs(void)
+{
+	char command[600], *argv[] = { "/usr/bin/unshare", "-m", "/bin/sh", "-c", command, NULL };
+	const struct output *o;
+
+	unload();
+	snprintf(command, sizeof(command), "umount /sys/fs/bpf && exec %s load --policy " POLICY_A,
+		 irqgate_path());
+	write_policies();
+	o = run(argv);
+	expect(o->status == 1 || o->status == 3, "exit %d: %s", o->status, o->err);
+	expect(strstr(o->err, "/sys/fs/bpf"), "it said: %s", o->err);
+	expect(!loaded(), "something is pinned");
+}
+
+static const struct test tests[] = {
+	{ "fault.full", fault_full },         { "fault.descriptors", fault_descriptors },
+	{ "fault.vmm_dies", fault_vmm_dies }, { "fault.loader_dies", fault_loader_dies },
+	{ "fault.apply", fault_apply },       { "fault.killed", fault_killed },
+	{ "fault.allow", fault_allow },       { "fault.revoke", fault_revoke },
+	{ "fault.reload", fault_reload },     { "fault.quarantine", fault_quarantine },
+	{ "fault.bpffs", fault_bpffs },       { "fault.start", fault_start },
+};
+
+struct test_set fault_tests(void)
+{
+	return TEST_SET(tests, .loader_stays = true);
+}

@@ -1,0 +1,648 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "model.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- who may do what -------------------------------------------------------- */
+
+void model_policy(int number, struct model_policy *p)
+{
+	int v, vectors = number >> 2 & 7;
+
+	memset(p, 0, sizeof(*p));
+	for (v = 0; v < VECTORS; v++)
+		if (!vectors || vectors >> v & 1)
+			p->row[0][v].who = number & 3;
+	p->drop[0] = number >> 5 & 1;
+	p->row[1][0].who = number >> 6 & 3;
+	p->drop[1] = number >> 8 & 1;
+	p->source = number >> 9 & 3;
+	p->anybody = number >> 11 & 1;
+	p->audit = (number >> 12 & 7) == 7;
+}
+
+/* Has the kernel process or its kin of the same context? Nobody's are of none. */
+static enum who context_of(struct id id)
+{
+	return id.who == FRIEND_ ? NOBODY_ : id.who;
+}
+
+static bool same(struct id a, struct id b)
+{
+	return a.process == b.process;
+}
+
+/* Of one known context. */
+static bool kin(struct id a, struct id b)
+{
+	return context_of(a) != NOBODY_ && context_of(a) == context_of(b);
+}
+
+/* Policy: may a vector go to this context? Revocations hold in audit mode as well. */
+static bool may_have(const struct model *m, int device, int vector, struct id id)
+{
+	const struct policy_row *row = &m->policy.row[device][vector];
+
+	if (row->revoked)
+		return false;
+	if (m->policy.audit)
+		return true;
+	return row->who != NOBODY_ && row->who == context_of(id);
+}
+
+/* Does the policy name ID a source for this context? */
+static bool is_source(const struct model *m, struct id id, enum who context)
+{
+	return id.who == FRIEND_ && m->policy.source != NOBODY_ && m->policy.source == context;
+}
+
+/* May ID inject into the VM of process A? Its VMM and the context's may, if not strict. */
+static bool may_signal(const struct model *m, struct id id, const struct actor *vmm)
+{
+	enum who context = context_of(vmm->creator);
+
+	if (m->policy.audit || is_source(m, id, context))
+		return true;
+	if (same(id, vmm->creator) || kin(id, vmm->creator))
+		return context != IRON_;
+	/* A listed source of another context is not an unlisted one. */
+	return m->policy.anybody && !(id.who == FRIEND_ && m->policy.source != NOBODY_);
+}
+
+static int listener(const struct actor *a, int efd, int from)
+{
+	int s;
+
+	for (s = from; a->vm && s < SLOTS; s++)
+		if (a->listens[s] == efd)
+			return s;
+	return -1;
+}
+
+bool model_listened(const struct model *m, int efd)
+{
+	int i;
+
+	for (i = 0; i < ACTORS; i++)
+		if (listener(&m->actor[i], efd, 0) >= 0)
+			return true;
+	return false;
+}
+
+/* Is what is connected in order: who connected it, and every VM that listens? */
+static bool in_order(const struct model *m, int device, int vector)
+{
+	const struct bound *b = &m->bound[device][vector];
+	int i;
+
+	if (!may_have(m, device, vector, b->by))
+		return false;
+	for (i = 0; i < ACTORS; i++)
+		if (listener(&m->actor[i], b->efd, 0) >= 0 &&
+		    !may_have(m, device, vector, m->actor[i].creator))
+			return false;
+	return true;
+}
+
+/* May ID write to, read or come to hold an eventfd? Of the devices, and of the VMs. */
+static bool may_touch(const struct model *m, int efd, struct id id)
+{
+	int d, v, i;
+
+	for (d = 0; d < DEVICES; d++) {
+		for (v = 0; v < VECTORS; v++) {
+			const struct bound *b = &m->bound[d][v];
+
+			if (b->efd == efd && !same(id, b->by) && !kin(id, b->by) &&
+			    !may_have(m, d, v, id))
+				return false;
+		}
+	}
+	for (i = 0; i < ACTORS; i++)
+		if (listener(&m->actor[i], efd, 0) >= 0 && !may_signal(m, id, &m->actor[i]))
+			return false;
+	return true;
+}
+
+int model_holder(const struct model *m, int efd, int *slot)
+{
+	int i, s;
+
+	for (i = 0; i < ACTORS; i++)
+		for (s = 0; m->actor[i].alive && s < SLOTS; s++)
+			if (m->actor[i].fd[s] == efd) {
+				*slot = s;
+				return i;
+			}
+	return -1;
+}
+
+static bool held(const struct model *m, int efd)
+{
+	int i, slot;
+
+	if (model_holder(m, efd, &slot) >= 0)
+		return true;
+	for (i = 0; i < ACTORS; i++)
+		if (m->actor[i].alive && m->actor[i].kept[efd])
+			return true;
+	return false;
+}
+
+/* ---- what has consequences --------------------------------------------------- */
+
+static void remember(struct id list[CHARGES], int *n, struct id id)
+{
+	int i;
+
+	for (i = 0; i < *n; i++)
+		if (same(list[i], id) && list[i].who == id.who)
+			return;
+	/* The last place stands for all others. */
+	i = *n < CHARGES ? (*n)++ : CHARGES - 1;
+	list[i] = id;
+}
+
+/* An eventfd is signalled: all that listen get it, or it counts. */
+static void signal_efd(struct model *m, int efd, bool must, struct seen *seen)
+{
+	bool listened = false;
+	int i, s;
+
+	for (i = 0; i < ACTORS; i++) {
+		for (s = listener(&m->actor[i], efd, 0); s >= 0;
+		     s = listener(&m->actor[i], efd, s + 1)) {
+			listened = true;
+			if (must)
+				seen->must[i] |= 1U << s;
+			else
+				seen->may[i] |= 1U << s;
+		}
+	}
+	if (listened) {
+		m->efd[efd].count = 0;
+		m->efd[efd].ncharges = 0;
+	} else {
+		m->efd[efd].count++;
+		*(must ? &seen->must_count[efd] : &seen->may_count[efd]) += 1;
+	}
+}
+
+static void device_fires(struct model *m, int device, int vector, struct seen *seen)
+{
+	struct bound *b = &m->bound[device][vector];
+
+	if (b->efd < 0) {
+		b->latched = true;
+		return;
+	}
+	if (!in_order(m, device, vector))
+		return;
+	/* Released by and by, or never where nobody has the eventfd any more. */
+	signal_efd(m, b->efd, b->wait == NOT_HELD, seen);
+}
+
+/*
+ * Quarantines follow. What a verb finds in order again it releases before it returns;
+ * what became so when a listener left the loader releases by and by.
+ */
+static void follow(struct model *m, bool verb)
+{
+	int d, v;
+
+	for (d = 0; d < DEVICES; d++) {
+		for (v = 0; v < VECTORS; v++) {
+			struct bound *b = &m->bound[d][v];
+
+			if (b->efd < 0)
+				continue;
+			if (!in_order(m, d, v)) {
+				b->wait = HELD;
+			} else if (b->wait == HELD || b->wait == RELEASE_PENDING) {
+				/* Where nobody has the eventfd, nothing can be pointed there. */
+				if (!held(m, b->efd))
+					b->wait = STUCK;
+				else
+					b->wait = verb ? NOT_HELD : RELEASE_PENDING;
+			}
+		}
+	}
+}
+
+bool model_awaits_release(const struct model *m, int device, int vector)
+{
+	const struct bound *b = &m->bound[device][vector];
+
+	return m->loader && b->efd >= 0 && b->wait == RELEASE_PENDING &&
+	       in_order(m, device, vector);
+}
+
+void model_released(struct model *m, int device, int vector)
+{
+	m->bound[device][vector].wait = NOT_HELD;
+}
+
+bool model_stuck(const struct model *m)
+{
+	int d, v;
+
+	for (d = 0; d < DEVICES; d++)
+		for (v = 0; v < VECTORS; v++)
+			if (m->bound[d][v].efd >= 0 && m->bound[d][v].wait != NOT_HELD &&
+			    !held(m, m->bound[d][v].efd))
+				return true;
+	return false;
+}
+
+static int new_efd(struct model *m)
+{
+	memset(&m->efd[m->nefds], 0, sizeof(m->efd[0]));
+	return m->nefds++;
+}
+
+static void no_vm(struct actor *a)
+{
+	int s;
+
+	a->vm = false;
+	for (s = 0; s < SLOTS; s++)
+		a->listens[s] = -1;
+}
+
+static void new_actor(struct model *m, int i, enum who who, int parent)
+{
+	struct actor *a = &m->actor[i];
+
+	memset(a, 0, sizeof(*a));
+	a->alive = true;
+	a->id = (struct id){ ++m->processes, who };
+	a->parent = parent;
+	no_vm(a);
+}
+
+static void end_actor(struct model *m, int i)
+{
+	int k, v;
+
+	for (k = 0; k < ACTORS; k++)
+		if (m->actor[k].alive && m->actor[k].parent == i)
+			end_actor(m, k);
+	m->actor[i].alive = false;
+	no_vm(&m->actor[i]);
+	/* Heirs go with whoever opened the device: nobody has it then. */
+	for (v = 0; i < DEVICES && v < VECTORS; v++)
+		m->bound[i][v] = (struct bound){ .efd = -1 };
+}
+
+void model_begin(struct model *m)
+{
+	int d, v, i;
+
+	memset(m, 0, sizeof(*m));
+	model_policy(BASE_POLICY, &m->policy);
+	m->loader = true;
+	for (i = 0; i < ACTORS; i++)
+		no_vm(&m->actor[i]);
+	for (d = 0; d < DEVICES; d++)
+		for (v = 0; v < VECTORS; v++)
+			m->bound[d][v].efd = -1;
+}
+
+/* ---- the steps ------------------------------------------------------------------ */
+
+static int vectors_of(int device)
+{
+	return device ? 1 : VECTORS;
+}
+
+static bool is_slot(const struct actor *a, int slot)
+{
+	return slot >= 0 && slot < SLOTS && a->fd[slot] >= 0;
+}
+
+/* The process a step is of, or any where it is of none. */
+static int actor_of(const struct step *s)
+{
+	return s->code <= S_FORK && s->code != S_FIRE ? s->a : 0;
+}
+
+bool model_can(const struct model *m, const struct step *s)
+{
+	const struct actor *a = &m->actor[actor_of(s)];
+
+	if (s->code > S_HEIR && s->code <= S_FORK && s->code != S_FIRE && !a->alive)
+		return false;
+	if (m->nefds + SLOTS > EFDS)
+		return false;
+	switch (s->code) {
+	case S_SPAWN:
+		return !a->alive;
+	case S_HEIR:
+		return !a->alive && s->a >= DEVICES && s->b != s->a && m->actor[s->b].alive;
+	case S_IRQFD:
+		return a->vm && is_slot(a, s->b) && a->listens[s->b] < 0;
+	case S_IRQFD_OFF:
+		return a->vm && is_slot(a, s->b) && a->listens[s->b] == a->fd[s->b];
+	case S_BIND:
+		return a->device >= 0 && s->b < vectors_of(a->device) && is_slot(a, s->c);
+	case S_UNBIND:
+		return a->device >= 0 && s->b < vectors_of(a->device);
+	case S_FIRE:
+		return m->actor[s->a].alive && s->b < vectors_of(s->a);
+	case S_WRITE:
+		return is_slot(a, s->b);
+	case S_NONE:
+		return a->device >= 0 && s->b < vectors_of(a->device) &&
+		       m->bound[a->device][s->b].efd >= 0;
+	case S_MSI:
+		return a->vm;
+	case S_SEND:
+		return is_slot(a, s->b) && s->c != s->a && m->actor[s->c].alive;
+	case S_FORK:
+		return !a->vm;
+	case S_ALLOW:
+	case S_REVOKE:
+		return s->b < vectors_of(s->a);
+	case S_KILL:
+		return m->loader;
+	case S_START:
+		return !m->loader;
+	default:
+		return true;
+	}
+}
+
+/* EFD gets a listener: what it carries already comes at once. */
+static const char *irqfd(struct model *m, struct actor *a, int efd, int slot, long result,
+			 struct seen *seen)
+{
+	struct efd *e = &m->efd[efd];
+	int d, v, i, self = (int)(a - m->actor);
+	bool plain = !e->count, ok = true;
+
+	for (i = 0; i < e->ntouchers; i++)
+		plain = plain && may_signal(m, e->toucher[i], a);
+	for (d = 0; d < DEVICES; d++)
+		for (v = 0; v < VECTORS; v++)
+			if (m->bound[d][v].efd == efd && !may_have(m, d, v, a->creator))
+				plain = false;
+	remember(e->toucher, &e->ntouchers, a->id);
+	if (result == -EBUSY && (listener(a, efd, 0) >= 0 || model_listened(m, efd)))
+		return NULL; /* one of a VM; from 6.17 on one at all */
+	if (result && result != -EACCES)
+		return "KVM_IRQFD failed";
+	if (result)
+		return plain ? "KVM_IRQFD was refused, though all is in order" : NULL;
+	a->listens[slot] = efd;
+	/* Refused or not, a count by somebody who may not signal this VM must not arrive. */
+	for (i = 0; i < e->ncharges; i++)
+		ok = ok && may_signal(m, e->charge[i], a);
+	if (e->count && ok)
+		seen->may[self] |= 1U << slot;
+	follow(m, false);
+	return NULL;
+}
+
+static const char *bind(struct model *m, const struct actor *a, const struct step *s, long result,
+			struct seen *seen)
+{
+	struct bound *b = &m->bound[a->device][s->b];
+	struct bound old = *b;
+	bool ok;
+
+	*b = (struct bound){ .efd = a->fd[s->c], .by = a->id };
+	ok = in_order(m, a->device, s->b);
+	if (result) {
+		*b = old;
+		if (result != -EACCES)
+			return "VFIO_DEVICE_SET_IRQS failed";
+		return ok ? "an authorized vector was not bound" : NULL;
+	}
+	remember(m->efd[b->efd].toucher, &m->efd[b->efd].ntouchers, a->id);
+	if (old.latched)
+		signal_efd(m, b->efd, false, seen);
+	/*
+	 * What the device kept it sends while the kernel connects it: under drop nothing can
+	 * stop that one without the module (docs/guarantees.md), but it must be told.
+	 */
+	seen->leak = old.latched && !ok;
+	seen->device = a->device;
+	seen->vector = s->b;
+	follow(m, false);
+	return NULL;
+}
+
+static const char *none(struct model *m, const struct actor *a, int vector, long result,
+			struct seen *seen)
+{
+	const struct bound *b = &m->bound[a->device][vector];
+	bool ok = may_have(m, a->device, vector, a->id);
+	int i;
+
+	/* It injects: into the VM of a strict context its own VMM may not. */
+	for (i = 0; i < ACTORS; i++)
+		if (listener(&m->actor[i], b->efd, 0) >= 0 && !m->policy.audit &&
+		    context_of(m->actor[i].creator) == IRON_)
+			ok = ok && !kin(a->id, m->actor[i].creator) &&
+			     !same(a->id, m->actor[i].creator);
+	if (!ok)
+		return result == -EACCES ? NULL : "DATA_NONE was not refused";
+	if (result)
+		return "DATA_NONE was refused or failed";
+	if (in_order(m, a->device, vector))
+		signal_efd(m, b->efd, b->wait == NOT_HELD, seen);
+	return NULL;
+}
+
+static const char *write_to(struct model *m, const struct actor *a, int efd, long result,
+			    struct seen *seen)
+{
+	struct efd *e = &m->efd[efd];
+
+	if (!may_touch(m, efd, a->id))
+		return result == -EACCES ? NULL : "a write was not refused";
+	if (result)
+		return "a write was refused or failed";
+	remember(e->toucher, &e->ntouchers, a->id);
+	if (!model_listened(m, efd))
+		remember(e->charge, &e->ncharges, a->id);
+	signal_efd(m, efd, true, seen);
+	return NULL;
+}
+
+static const char *signal_msi(const struct model *m, int actor, int slot, long result,
+			      struct seen *seen)
+{
+	const struct actor *a = &m->actor[actor];
+
+	if (!may_signal(m, a->id, a))
+		return result == -EACCES ? NULL : "KVM_SIGNAL_MSI was not refused";
+	if (result < 0)
+		return "KVM_SIGNAL_MSI was refused or failed";
+	seen->must[actor] |= 1U << slot;
+	return NULL;
+}
+
+static const char *send(struct model *m, const struct step *s, long result)
+{
+	struct actor *to = &m->actor[s->c];
+	int efd = m->actor[s->a].fd[s->b];
+	bool may;
+
+	to->fd[s->b] = -1; /* closed before */
+	may = may_touch(m, efd, to->id);
+	if (result == 1)
+		to->fd[s->b] = efd;
+	else if (result)
+		return "passing a descriptor failed";
+	follow(m, false);
+	if (may == (result == 1))
+		return NULL;
+	return may ? "a descriptor was kept from one who may have it"
+		   : "a descriptor came to one who may not have it";
+}
+
+static const char *verb(struct model *m, long result)
+{
+	bool stuck;
+
+	follow(m, true);
+	stuck = model_stuck(m);
+	return !result || (result == 1 && stuck) ? NULL : "irqgate failed";
+}
+
+static void fork_actor(struct model *m, struct actor *a)
+{
+	int s;
+
+	for (s = 0; s < SLOTS; s++)
+		if (a->fd[s] >= 0)
+			a->kept[a->fd[s]] = true;
+	a->id.process = ++m->processes;
+}
+
+static void inherit(struct model *m, int heir, int from)
+{
+	struct actor *a = &m->actor[heir];
+
+	a->device = m->actor[from].device;
+	memcpy(a->fd, m->actor[from].fd, sizeof(a->fd));
+}
+
+const char *model_step(struct model *m, const struct step *s, long result, struct seen *seen)
+{
+	struct actor *a = &m->actor[actor_of(s)];
+	struct policy_row *row;
+	int i;
+
+	memset(seen, 0, sizeof(*seen));
+	switch (s->code) {
+	case S_SPAWN:
+		new_actor(m, s->a, s->b, -1);
+		a->device = s->a < DEVICES ? s->a : -1;
+		for (i = 0; i < SLOTS; i++)
+			a->fd[i] = new_efd(m);
+		return NULL;
+	case S_HEIR:
+		new_actor(m, s->a, s->c, s->b);
+		inherit(m, s->a, s->b);
+		return NULL;
+	case S_END:
+		end_actor(m, s->a);
+		follow(m, false);
+		return NULL;
+	case S_VM:
+		if (a->vm) {
+			no_vm(a);
+			follow(m, false);
+		} else {
+			a->vm = true;
+			a->creator = a->id;
+		}
+		return result ? "no VM" : NULL;
+	case S_IRQFD:
+		return irqfd(m, a, a->fd[s->b], s->b, result, seen);
+	case S_IRQFD_OFF:
+		a->listens[s->b] = -1;
+		follow(m, false);
+		return result ? "the end of an irqfd failed" : NULL;
+	case S_BIND:
+		return bind(m, a, s, result, seen);
+	case S_UNBIND:
+		m->bound[a->device][s->b] = (struct bound){ .efd = -1 };
+		return result ? "unbinding failed" : NULL;
+	case S_FIRE:
+		device_fires(m, s->a, s->b, seen);
+		return NULL;
+	case S_WRITE:
+		return write_to(m, a, a->fd[s->b], result, seen);
+	case S_NONE:
+		return none(m, a, s->b, result, seen);
+	case S_MSI:
+		return signal_msi(m, s->a, s->b, result, seen);
+	case S_SEND:
+		return send(m, s, result);
+	case S_NEW:
+		a->fd[s->b] = new_efd(m);
+		follow(m, false);
+		return NULL;
+	case S_MOVE:
+		return NULL; /* a process is who it was */
+	case S_FORK:
+		fork_actor(m, a);
+		return NULL;
+	case S_APPLY:
+		model_policy(s->a, &m->policy);
+		return verb(m, result);
+	case S_ALLOW:
+		row = &m->policy.row[s->a][s->b];
+		*row = (struct policy_row){ .who = s->c };
+		return verb(m, result);
+	case S_REVOKE:
+		m->policy.row[s->a][s->b].revoked = true;
+		return verb(m, result);
+	case S_KILL:
+		m->loader = false;
+		return NULL;
+	case S_START:
+		m->loader = true;
+		follow(m, false);
+		return NULL;
+	case STEPS:
+		break;
+	}
+	return "no such step";
+}
+
+/* ---- as text ------------------------------------------------------------------- */
+
+static const char *const names[STEPS] = {
+	[S_SPAWN] = "spawn",   [S_HEIR] = "heir",     [S_END] = "end",
+	[S_VM] = "vm",         [S_IRQFD] = "irqfd",   [S_IRQFD_OFF] = "irqfd_off",
+	[S_BIND] = "bind",     [S_UNBIND] = "unbind", [S_FIRE] = "fire",
+	[S_WRITE] = "write",   [S_NONE] = "none",     [S_MSI] = "msi",
+	[S_SEND] = "send",     [S_NEW] = "new",       [S_MOVE] = "move",
+	[S_FORK] = "fork",     [S_APPLY] = "apply",   [S_ALLOW] = "allow",
+	[S_REVOKE] = "revoke", [S_KILL] = "kill",     [S_START] = "start",
+};
+
+void step_print(const struct step *s, char buf[64])
+{
+	snprintf(buf, 64, "%s %d %d %d", names[s->code], s->a, s->b, s->c);
+}
+
+bool step_parse(const char *line, struct step *s)
+{
+	char name[16];
+	int i;
+
+	if (sscanf(line, "%15s %d %d %d", name, &s->a, &s->b, &s->c) != 4)
+		return false;
+	for (i = 0; i < STEPS; i++)
+		if (!strcmp(name, names[i]))
+			break;
+	s->code = i;
+	return i < STEPS;
+}
