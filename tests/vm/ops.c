@@ -158,6 +158,7 @@ static void unprivileged(void)
 	expect_is(monitor_connect(), 0, "root's monitor");
 	pid = fork();
 	if (!pid) {
+		setsid(); /* SIGCONT goes to all of a session */
 		if (setgroups(0, NULL) || setresgid(65534, 65534, 65534) ||
 		    setresuid(65534, 65534, 65534))
 			_exit(99);
