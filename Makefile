@@ -216,7 +216,7 @@ install: all $(OUT)/irqgate.service $(OUT)/qemu
 	$(INSTALL) -D -m 644 man/irqgate.8 $(DESTDIR)$(MANDIR)/man8/irqgate.8
 	$(INSTALL) -D -m 644 man/irqgate-policy.5 $(DESTDIR)$(MANDIR)/man5/irqgate-policy.5
 	$(INSTALL) -d -m 755 $(DESTDIR)$(SYSCONFDIR)/irqgate $(DESTDIR)$(DOCDIR)/examples
-	$(INSTALL) -m 644 README.md docs/*.md docs/policy.schema.json $(DESTDIR)$(DOCDIR)
+	$(INSTALL) -m 644 README.md SECURITY.md docs/*.md docs/policy.schema.json $(DESTDIR)$(DOCDIR)
 	$(INSTALL) -m 644 packaging/policy.example.yaml $(DESTDIR)$(DOCDIR)/examples/policy.yaml
 	$(INSTALL) -m 644 packaging/kubernetes/irqgate.yaml $(DESTDIR)$(DOCDIR)/examples/kubernetes.yaml
 	$(INSTALL) -D -m 644 man/irqgate-libvirt-hook.8 $(DESTDIR)$(MANDIR)/man8/irqgate-libvirt-hook.8

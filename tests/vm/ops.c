@@ -3,13 +3,19 @@
 #include "fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <pty.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -91,6 +97,118 @@ static void privileges(void)
 	expect(task_state(w->pid) != 'T', "the process that bound stays stopped");
 	must(w, W_ABSENT, 4, 1, 1);
 	expect_privileges(false);
+}
+
+/* ---- ops.unprivileged, ops.foreign_pins ------------------------------------- */
+
+#define PINS "/sys/fs/bpf/irqgate"
+
+static int bpf(int cmd, union bpf_attr *attr)
+{
+	long ret = syscall(SYS_bpf, cmd, attr, sizeof(*attr));
+
+	return ret < 0 ? -errno : (int)ret;
+}
+
+static int pin_get(const char *path)
+{
+	union bpf_attr attr = { .pathname = (uintptr_t)path };
+
+	return bpf(BPF_OBJ_GET, &attr);
+}
+
+static int monitor_connect(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = "/run/irqgate/monitor" };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	return connect(fd, (struct sockaddr *)&addr, sizeof(addr)) ? -errno : 0;
+}
+
+/* Which of the ways in a process without privileges finds open; 0: none. */
+static int ways_in(void)
+{
+	union bpf_attr id = { .map_id = 1 };
+
+	if (monitor_connect() != -EACCES)
+		return 1;
+	if (open("/run/irqgate/lock", O_RDONLY) >= 0 || open("/run/irqgate", O_RDONLY) >= 0)
+		return 2;
+	if (pin_get(PINS "/state") >= 0 || pin_get(PINS "/devices") >= 0 ||
+	    pin_get(PINS "/events") >= 0 || pin_get(PINS "/link_file_ioctl") >= 0)
+		return 3;
+	if (open(PINS, O_RDONLY) >= 0 || open(PINS "/iter_kvm", O_RDONLY) >= 0)
+		return 4;
+	if (!unlink(PINS "/state") || !rmdir(PINS) || !rename(PINS, "/sys/fs/bpf/mine"))
+		return 5;
+	if (bpf(BPF_MAP_GET_FD_BY_ID, &id) != -EPERM)
+		return 6;
+	if (!kill(loader_pid(), SIGCONT) || !kill(loader_pid(), 0))
+		return 7;
+	return 0;
+}
+
+static void unprivileged(void)
+{
+	int status = 0;
+	pid_t pid;
+
+	enforce(&nic, "all", "drop");
+	expect(pin_get(PINS "/state") >= 0, "not even root has the pins");
+	expect_is(monitor_connect(), 0, "root's monitor");
+	pid = fork();
+	if (!pid) {
+		setsid(); /* SIGCONT goes to all of a session */
+		if (setgroups(0, NULL) || setresgid(65534, 65534, 65534) ||
+		    setresuid(65534, 65534, 65534))
+			_exit(99);
+		_exit(ways_in());
+	}
+	expect(waitpid(pid, &status, 0) == pid && WIFEXITED(status), "the process died");
+	expect(!WEXITSTATUS(status), "way %d is open to a process without privileges",
+	       WEXITSTATUS(status));
+}
+
+static void expect_refused(const char *why, const char *verb_word, const char *more)
+{
+	const struct output *o = irqgate(verb_word, more, NULL);
+
+	expect(o->status == 1 && strstr(o->err, why), "%s: status %d, not '%s': %s", verb_word,
+	       o->status, why, o->err);
+}
+
+/* What somebody else made where the pins go is neither read nor filled. */
+static void foreign_pins(void)
+{
+	union bpf_attr map = { .map_type = BPF_MAP_TYPE_HASH,
+			       .key_size = 16,
+			       .value_size = 4096,
+			       .max_entries = 1 };
+	union bpf_attr pin = { .pathname = (uintptr_t)PINS "/stats" };
+	int fd;
+
+	unload();
+	expect(!mkdir(PINS, 0700) && !chmod(PINS, 0777), "mkdir: %s", rig_errname(errno));
+	expect_refused("mode 0777, expected root alone to write", "load", NULL);
+	expect_refused("mode 0777, expected root alone to write", "show", "stats");
+	expect(!chmod(PINS, 0700) && !chown(PINS, 12345, 0), "chown: %s", rig_errname(errno));
+	expect_refused("owned by uid 12345", "load", NULL);
+	expect(!rmdir(PINS) && !symlink("/sys/fs/bpf", PINS), "symlink: %s", rig_errname(errno));
+	expect_refused("expected a directory of a bpf file system", "load", NULL);
+	expect_refused("expected a directory of a bpf file system", "show", "stats");
+	unlink(PINS);
+	/* A larger entry than `show` has room for. */
+	verb(0, "load", NULL);
+	fd = bpf(BPF_MAP_CREATE, &map);
+	expect(fd >= 0, "a map: %s", rig_errname(-fd));
+	expect(!rename(PINS "/stats", PINS "/stats_kept"), "rename: %s", rig_errname(errno));
+	pin.bpf_fd = (__u32)fd;
+	expect_is(bpf(BPF_OBJ_PIN, &pin), 0, "pinning another map");
+	expect_refused("/stats: not a map of irqgate", "show", "stats");
+	expect(!unlink(PINS "/stats") && !rename(PINS "/stats_kept", PINS "/stats"), "rename: %s",
+	       rig_errname(errno));
+	close(fd);
+	verb(0, "show", "stats", NULL);
 }
 
 /* ---- tool.top ---------------------------------------------------------------- */
@@ -222,6 +340,8 @@ static void graph(void)
 
 static const struct test tests[] = {
 	{ "ops.privileges", privileges },
+	{ "ops.unprivileged", unprivileged },
+	{ "ops.foreign_pins", foreign_pins },
 	{ "tool.top", top },
 	{ "tool.graph", graph },
 };
