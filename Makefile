@@ -8,11 +8,35 @@
 #   make test-unit | test-package | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
 #   make install  below $(DESTDIR), with PREFIX (/usr/local) and SYSCONFDIR (/etc)
 #   make deb      build/irqgate_VERSION_ARCH.deb
+#   make s390x    build build/s390x/irqgate, with the tests, on any machine
+#   make test-s390x  install what is missing, build, test it on s390x kernels [TEST=pattern]
 #   make churn    10,000 rounds of VM, VFIO bindings and irqfds [KERNEL=...]
 #   make stream   1,000,000 interrupts under reloads, none lost [KERNEL=...]
 
+HOST_ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/s390x/s390/; s/aarch64/arm64/')
+ARCH ?= $(HOST_ARCH)
+
+ifeq ($(ARCH),$(HOST_ARCH))
 OUT := build
-ARCH ?= $(shell uname -m | sed 's/x86_64/x86/; s/s390x/s390/; s/aarch64/arm64/')
+else ifeq ($(ARCH),s390)
+# Its compiler, and a tree of its packages. Also bpftool is s390's, emulated: one that
+# takes objects of the other byte order is newer than Debian stable.
+OUT := build/s390x
+ifeq ($(SYSROOT),)
+SYSROOT := $(shell tests/s390x/sysroot)
+$(if $(SYSROOT),,$(error no s390x packages: run 'make s390x'))
+endif
+export SYSROOT
+EMULATOR := $(firstword $(shell command -v qemu-s390x-static qemu-s390x)) -L $(SYSROOT)
+CC := s390x-linux-gnu-gcc --sysroot=$(SYSROOT)
+BPFTOOL := $(EMULATOR) $(SYSROOT)/usr/sbin/bpftool
+MULTIARCH := s390x-linux-gnu
+LDFLAGS += -L$(SYSROOT)/usr/lib/$(MULTIARCH) -Wl,-rpath-link,$(SYSROOT)/usr/lib/$(MULTIARCH)
+export PKG_CONFIG_SYSROOT_DIR := $(SYSROOT)
+export PKG_CONFIG_LIBDIR := $(SYSROOT)/usr/lib/$(MULTIARCH)/pkgconfig
+else
+$(error ARCH=$(ARCH): only s390 can be built for on another machine)
+endif
 
 CC ?= gcc
 CLANG ?= clang
@@ -34,7 +58,9 @@ UNIT_OBJS := $(addprefix $(OUT)/user/,dot.o handle.o names.o policy.o policy_wri
 HEADERS := $(wildcard include/irqgate/*.h)
 # What the maps look like: an irqgate of another number takes over member by member.
 LAYOUT := $(shell cat $(addprefix include/irqgate/,table.h binding.h event.h) | cksum | cut -d' ' -f1)
-MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+MULTIARCH ?= $(shell $(CC) -print-multiarch 2>/dev/null)
+# Of the BPF objects.
+BYTE_ORDER := $(if $(filter s390,$(ARCH)),eb,el)
 
 all: $(OUT)/irqgate $(OUT)/libvirt-hook
 
@@ -43,9 +69,9 @@ $(OUT)/bpf $(OUT)/user $(OUT)/tests $(OUT)/tests/unit:
 
 $(OUT)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) vmlinux/vmlinux.h $(HEADERS) | $(OUT)/bpf
 	$(call say,BPF,$@)
-	$(Q)$(CLANG) -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(ARCH) -Wall -Werror \
+	$(Q)$(CLANG) -target bpf$(BYTE_ORDER) -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(ARCH) -Wall -Werror \
 		-Wno-unused-function -Wno-unknown-attributes -Ivmlinux -Iinclude \
-		-I/usr/include/$(MULTIARCH) -c $< -o $@
+		-I$(SYSROOT)/usr/include/$(MULTIARCH) -c $< -o $@
 	$(Q)$(LLVM_STRIP) -g $@
 
 $(OUT)/irqgate.bpf.o: $(BPF_OBJS)
@@ -76,15 +102,15 @@ $(OUT)/%/irqgate: tests/vm/builds/%.sed $(OUT)/irqgate
 
 $(OUT)/tests/%: tests/rig/%.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)
-	$(Q)$(CC) -D_GNU_SOURCE -Itests/rig $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@
+	$(Q)$(CC) -D_GNU_SOURCE -Itests/rig $(CFLAGS) $(WARN) $(filter %.c,$^) $(LDFLAGS) -o $@
 
 $(OUT)/tests/vmtest: $(wildcard tests/vm/*.c tests/vm/*.h) tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)
-	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) -ljson-c -luring -o $@
+	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) $(LDFLAGS) -ljson-c -luring -o $@
 
 $(OUT)/tests/unit/%: tests/unit/%.c $(UNIT_OBJS) | $(OUT)/tests/unit
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ -lyaml -lcmocka -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ $(LDFLAGS) -lyaml -lcmocka -o $@
 
 # A process of its own: nothing of XML in the loader.
 $(OUT)/libvirt-hook: libvirt/hook.c $(OUT)/user/util.o user/util.h $(HEADERS)
@@ -127,6 +153,13 @@ test-package: deps
 test-vm: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(KERNEL)' TEST='$(TEST)' tests/run vm
+
+s390x:
+	@tests/vm/deps s390x
+	@$(MAKE) --no-print-directory ARCH=s390 all unit rig
+
+test-s390x: s390x
+	@TEST='$(TEST)' tests/run s390x
 
 docs-paths:
 	@tests/vm/matrix write
@@ -198,6 +231,6 @@ install-dkms:
 	install -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] $(DKMS_SRC)
 	install -m 644 include/irqgate/hook.h $(DKMS_SRC)/include/irqgate
 
-.PHONY: FORCE module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream install deb clean
+.PHONY: FORCE module install-dkms all rig unit deps demo test test-unit test-vm test-package s390x test-s390x docs-paths churn stream install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:

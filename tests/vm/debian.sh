@@ -17,7 +17,8 @@ mirror() {
 }
 
 # apt_suites NAME SUITE...: use a private apt state NAME that knows only SUITEs.
-# A suite that ends in -security comes from the security archive.
+# A suite that ends in -security comes from the security archive. The packages are
+# those of $apt_arch, if that is set, else of this machine's architecture.
 apt_suites() {
 	local dir=$CACHE/apt/$1 main sec s uri
 	local key=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -41,6 +42,8 @@ apt_suites() {
 	Dir::Etc::SourceList "$dir/sources.list";
 	Dir::Etc::SourceParts "/dev/null";
 	APT::Sandbox::User "root";
+	${apt_arch:+APT::Architecture "$apt_arch";}
+	${apt_arch:+APT::Architectures "$apt_arch";}
 	CONF
 	export APT_CONFIG=$dir/apt.conf
 	apt-get -qq update >&2 || die "apt-get update failed for: $*. Is the mirror reachable?"
