@@ -49,13 +49,16 @@ apt_suites() {
 	apt-get -qq update >&2 || die "apt-get update failed for: $*. Is the mirror reachable?"
 }
 
-# kernel_suites SERIES: where its stock kernel comes from.
+# kernel_suites SERIES [ARCHITECTURE]: where its stock kernel comes from. Of ports, the
+# mirrors' lists of what is not a release are at times older than their signature.
 kernel_suites() {
-	case $1 in
+	case $1${2:+-$2} in
+	6.12-s390x) echo trixie ;;
+	7.x-s390x) echo forky ;;
 	6.1)	echo bookworm bookworm-security ;;
 	6.12)	echo trixie trixie-security ;;
 	7.x)	echo trixie-backports ;;
-	*)	die "unknown kernel '$1': one of 6.1, 6.12, 7.x" ;;
+	*)	die "unknown kernel '$1${2:+ $2}': one of 6.1, 6.12, 7.x" ;;
 	esac
 }
 
