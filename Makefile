@@ -50,14 +50,17 @@ LIBS := -lbpf -lelf -lz -ljson-c -lyaml -lmicrohttpd -lsystemd -lcap-ng -lseccom
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s%s\n' $(1) $(2))
 
-BPF_OBJS := $(patsubst bpf/%.bpf.c,$(OUT)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
+# What only one architecture has.
+BPF_ONLY_s390 := bpf/firmware.bpf.c
+BPF_SRCS := $(filter-out $(if $(filter s390,$(ARCH)),,$(BPF_ONLY_s390)),$(wildcard bpf/*.bpf.c))
+BPF_OBJS := $(BPF_SRCS:bpf/%.bpf.c=$(OUT)/bpf/%.bpf.o)
 USER_OBJS := $(patsubst user/%.c,$(OUT)/user/%.o,$(wildcard user/*.c))
 RIG_PROGS := $(addprefix $(OUT)/tests/,msi-vm selftest vmtest)
 UNIT_PROGS := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/test_*.c))
-UNIT_OBJS := $(addprefix $(OUT)/user/,dot.o handle.o names.o policy.o policy_write.o resolve.o rows.o diff.o cgroup.o util.o)
+UNIT_OBJS := $(addprefix $(OUT)/user/,dot.o firmware_compare.o handle.o names.o policy.o policy_write.o resolve.o rows.o diff.o cgroup.o util.o)
 HEADERS := $(wildcard include/irqgate/*.h)
 # What the maps look like: an irqgate of another number takes over member by member.
-LAYOUT := $(shell cat $(addprefix include/irqgate/,table.h binding.h event.h) | cksum | cut -d' ' -f1)
+LAYOUT := $(shell cat $(addprefix include/irqgate/,table.h binding.h event.h firmware.h) | cksum | cut -d' ' -f1)
 MULTIARCH ?= $(shell $(CC) -print-multiarch 2>/dev/null)
 # Of the BPF objects.
 BYTE_ORDER := $(if $(filter s390,$(ARCH)),eb,el)
@@ -67,7 +70,7 @@ all: $(OUT)/irqgate $(OUT)/libvirt-hook
 $(OUT)/bpf $(OUT)/user $(OUT)/tests $(OUT)/tests/unit:
 	@mkdir -p $@
 
-$(OUT)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) vmlinux/vmlinux.h $(HEADERS) | $(OUT)/bpf
+$(OUT)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) $(wildcard vmlinux/*.h) $(HEADERS) | $(OUT)/bpf
 	$(call say,BPF,$@)
 	$(Q)$(CLANG) -target bpf$(BYTE_ORDER) -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(ARCH) -Wall -Werror \
 		-Wno-unused-function -Wno-unknown-attributes -Ivmlinux -Iinclude \

@@ -142,7 +142,13 @@ HOOK4(irqfd_woken, "irqfd_wakeup", wait_queue_entry_t *, wait, unsigned int, mod
  * loader, which can insert into the map safely, makes the entry on the first one
  * and the early counter carries those until then.
  */
-HOOK1(host_irq, "handle_irq_event", struct irq_desc *, desc)
+#if defined(__TARGET_ARCH_s390)
+#define MSI_HANDLED "handle_percpu_irq" /* the flow handler of zPCI, floating or directed */
+#else
+#define MSI_HANDLED "handle_irq_event"
+#endif
+
+HOOK1(host_irq, MSI_HANDLED, struct irq_desc *, desc)
 {
 	struct irqaction *action = BPF_CORE_READ(desc, action);
 	struct msi_desc *msi = BPF_CORE_READ(desc, irq_common_data.msi_desc);

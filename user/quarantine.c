@@ -239,7 +239,7 @@ int bindings_enforce(struct pins *pins)
 	struct held held;
 
 	held_read(pins, &held);
-	err = pins_call("prog_judge");
+	err = pins_judge(pins);
 	if (err)
 		return err;
 	/*
