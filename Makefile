@@ -115,6 +115,11 @@ $(OUT)/tests/unit/%: tests/unit/%.c $(UNIT_OBJS) | $(OUT)/tests/unit
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ $(LDFLAGS) -lyaml -lcmocka -o $@
 
+# A driver in user space, for functions of s390.
+$(OUT)/tests/vfio: tests/s390x/vfio.c | $(OUT)/tests
+	$(call say,CC,$@)
+	$(Q)$(CC) -D_GNU_SOURCE $(CFLAGS) $(WARN) $< $(LDFLAGS) -o $@
+
 # A process of its own: nothing of XML in the loader.
 $(OUT)/libvirt-hook: libvirt/hook.c $(OUT)/user/util.o user/util.h $(HEADERS)
 	$(call say,CC,$@)
@@ -159,7 +164,7 @@ test-vm: deps
 
 s390x:
 	@tests/vm/deps s390x
-	@$(MAKE) --no-print-directory ARCH=s390 all unit rig
+	@$(MAKE) --no-print-directory ARCH=s390 all unit build/s390x/tests/vfio
 
 test-s390x: s390x
 	@TEST='$(TEST)' tests/run s390x

@@ -29,6 +29,7 @@ const volatile __u64 zpci_list_addr __weak = 0;
 const volatile __u64 zpci_sbv_addr __weak = 0;
 const volatile __u64 vm_layout_addr __weak = 0;
 const volatile __u64 aift_addr __weak = 0;
+const volatile __u64 irq_delivery_addr __weak = 0;
 
 static __always_inline bool file_is(struct file *file, __u64 fops)
 {

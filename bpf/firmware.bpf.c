@@ -3,10 +3,10 @@
  * s390: the table of interrupts that firmware has, followed by what the kernel tells it.
  * Only observes; what of it is in order user/firmware.c says. Built for s390 only.
  */
-#include "compat.bpf.h"
+#include "gate.bpf.h"
 #include "hook.bpf.h"
-#include "learn.bpf.h"
 #include <irqgate/firmware.h>
+#include <linux/kvm.h>
 
 HASH(firmware, struct irqgate_fid_key, struct irqgate_firmware, IRQGATE_MAX_FUNCTIONS);
 HASH(handles, struct irqgate_fh_key, __u32, 8 * IRQGATE_MAX_FUNCTIONS);
@@ -31,6 +31,13 @@ SHARED __u64 zpci_of_handle(__u32 fh)
 		entry = BPF_CORE_READ(entry, next);
 	}
 	return 0;
+}
+
+/* As pci_handle() of the function: there is one bus, 0, in each domain. */
+static __always_inline __u64 zpci_pci_handle(struct zpci_dev *zdev)
+{
+	return irqgate_handle_pci(BPF_CORE_READ(zdev, zbus, domain_nr), 0,
+				  (__u8)BPF_CORE_READ(zdev, devfn));
 }
 
 static __always_inline struct irqgate_firmware *firmware_entry(__u32 fid)
@@ -71,8 +78,7 @@ static __always_inline void firmware_identify(struct irqgate_firmware *fw, struc
 	__u32 fid = fw->fid, before = fw->fh;
 
 	fw->uid = BPF_CORE_READ(zdev, uid);
-	fw->handle = irqgate_handle_pci(BPF_CORE_READ(zdev, zbus, domain_nr), 0,
-					(__u8)BPF_CORE_READ(zdev, devfn));
+	fw->handle = zpci_pci_handle(zdev);
 	if (before == key.fh)
 		return;
 	fw->fh = key.fh;
@@ -185,7 +191,9 @@ static __always_inline void firmware_found(struct irqgate_firmware *fw, struct z
 	struct airq_iv *aibv = BPF_CORE_READ(zdev, aibv), *sbv = NULL;
 	__u32 first = BPF_CORE_READ(zdev, msi_first_bit), n = BPF_CORE_READ(zdev, msi_nr_irqs);
 	__u64 aisb = BPF_CORE_READ(zdev, aisb);
+	__u32 directed = 0; /* enum irq_delivery */
 
+	bpf_probe_read_kernel(&directed, sizeof(directed), (void *)irq_delivery_addr);
 	if (aibv) {
 		bpf_probe_read_kernel(&sbv, sizeof(sbv), (void *)zpci_sbv_addr);
 		fw->fib.format = IRQGATE_AIRQ_FLOATING;
@@ -195,7 +203,8 @@ static __always_inline void firmware_found(struct irqgate_firmware *fw, struct z
 		fw->fib.aibv = absolute((__u64)BPF_CORE_READ(aibv, vector));
 		fw->fib.aisb = absolute((__u64)BPF_CORE_READ(sbv, vector)) + aisb / 64 * 8;
 		fw->fib.aisbo = aisb & 63;
-	} else if (n && first != ~0u && aisb == ~0ULL) {
+	} else if (directed && n && first != ~0u) {
+		/* They stay when it ends: user/firmware.c looks for that. */
 		fw->fib.format = IRQGATE_AIRQ_DIRECTED;
 		fw->fib.noi = n;
 		fw->fib.dibvo = first;
@@ -290,6 +299,64 @@ int firmware_owners(void *unused)
 		entry = BPF_CORE_READ(entry, next);
 	}
 	return 0;
+}
+
+/* The vectors a VMM has firmware forward to its VM. */
+struct forwarding {
+	__u64 handle;
+	__u64 vm;
+	__u32 gd;
+	__s32 error;
+};
+
+static long gate_forwarded_cb(__u32 vector, struct forwarding *f)
+{
+	struct attempt a = {};
+	int error;
+
+	a.handle = f->handle;
+	a.vm = f->vm;
+	a.vector = vector;
+	a.gd = f->gd;
+	a.level = IRQGATE_LEVEL_BIND;
+	error = gate(&a, decide_vector(f->handle, vector, f->gd));
+	if (error)
+		f->error = error;
+	return 0;
+}
+
+/*
+ * KVM_S390_ZPCI_OP: forwarding is all or nothing, and no hook sees an interrupt that
+ * firmware forwards: a drop is a deny. What KVM then registers is compared by the loader,
+ * whatever was shown here.
+ */
+SEC("lsm.s/file_ioctl")
+int BPF_PROG(gate_zpci_op, struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct forwarding f = {};
+	struct zpci_dev *zdev;
+	struct {
+		__u32 fh;
+		__u8 op;
+	} op;
+	__u32 noi;
+
+	if (cmd != KVM_S390_ZPCI_OP || !file_is(file, kvm_vm_fops_addr))
+		return 0;
+	if (bpf_copy_from_user(&op, sizeof(op), (void *)arg) ||
+	    bpf_copy_from_user(&noi, sizeof(noi),
+			       (void *)arg + offsetof(struct kvm_s390_zpci_op, u.reg_aen.noi)))
+		return -EFAULT;
+	if (op.op != KVM_S390_ZPCIOP_REG_AEN)
+		return 0;
+	zdev = (void *)zpci_of_handle(op.fh);
+	if (!zdev)
+		return 0; /* KVM refuses it: ENODEV */
+	f.handle = zpci_pci_handle(zdev);
+	f.vm = (__u64)BPF_CORE_READ(file, private_data);
+	f.gd = vm_gd(f.vm);
+	bpf_loop(noi > IRQGATE_MAX_VECTORS ? IRQGATE_MAX_VECTORS : noi, gate_forwarded_cb, &f, 0);
+	return refusal(f.error);
 }
 
 /*

@@ -46,6 +46,18 @@ static __u32 owner_of(const struct pins *pins, const struct rows *rows,
 	return gd;
 }
 
+/* What was concluded, not seen: a function with nothing registered has no vectors either. */
+static bool is_over(const struct irqgate_firmware *fw)
+{
+	char path[128], bdf[HANDLE_STRLEN];
+
+	if (fw->state != IRQGATE_FIRMWARE_REGISTERED || fw->source != IRQGATE_FIRMWARE_FOUND)
+		return false;
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/msi_irqs",
+		 handle_format(fw->handle, bdf) + strlen("pci:"));
+	return access(path, F_OK);
+}
+
 static int by_fid(const void *a, const void *b)
 {
 	const struct firmware_row *x = a, *y = b;
@@ -77,6 +89,9 @@ int firmware_read(const struct pins *pins, const struct rows *rows, struct firmw
 			continue;
 		if (fw->seen != pins->state->walks && fw->state != IRQGATE_FIRMWARE_GONE) {
 			fw->state = IRQGATE_FIRMWARE_GONE;
+			bpf_map_update_elem(pins->firmware, &key, fw, BPF_EXIST);
+		} else if (is_over(fw)) {
+			fw->state = IRQGATE_FIRMWARE_NONE;
 			bpf_map_update_elem(pins->firmware, &key, fw, BPF_EXIST);
 		}
 		all[n++].owner = owner_of(pins, rows, fw);

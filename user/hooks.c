@@ -68,6 +68,7 @@ const struct hook hooks[] = {
 	{ "adopt_kvm", "task_file", HOOK_ITER, STAGE_KVM, .pin = "iter_kvm", .what = "VMs of processes" },
 	{ "adopt_vms", "-", HOOK_CALL, STAGE_KVM, .pin = "prog_vms", .callbacks = true, .what = "VMs and irqfds that exist" },
 #if defined(__s390x__)
+	{ "gate_zpci_op", "bpf_lsm_file_ioctl", HOOK_GATE, STAGE_KVM, .what = "bind gate: KVM_S390_ZPCI_OP" },
 	{ "firmware_owners", "-", HOOK_CALL, STAGE_KVM, .pin = "prog_owners", .what = "whom functions were given to" },
 	{ "forward_alert", "gib_alert_irq_handler", HOOK_TRACE, STAGE_KVM, .optional = true, .counts = true, .what = "interrupts KVM forwards" },
 #endif
@@ -361,6 +362,7 @@ static struct irqgate_bpf *open_object(bool (*want)(const struct hook *h, const 
 	skel->rodata->zpci_sbv_addr = kernel_symbol("zpci_sbv");
 	skel->rodata->vm_layout_addr = kernel_symbol("vm_layout");
 	skel->rodata->aift_addr = kernel_symbol("aift");
+	skel->rodata->irq_delivery_addr = kernel_symbol("irq_delivery");
 	if (kernel_symbol("irqgate_hook_msi"))
 		module_texts(vfio);
 	for (i = 0; vfio[i].module; i++) {

@@ -115,6 +115,7 @@ static struct {
 	{ "zpci_mod_fc", 0 },
 	{ "vm_layout", 0 },
 	{ "aift", 0 },
+	{ "irq_delivery", 0 },
 	{ "gib_alert_irq_handler", 0 },
 	{ "irqgate_hook_msi", 0 },
 	{ "bpf_lsm_file_ioctl", 0 },
