@@ -3,7 +3,8 @@
 #   make          build build/irqgate
 #   make module   build hook/irqgate_hook.ko (needs kernel headers)
 #   make demo     install what is missing, build, show it working in a VM
-#   make test     install what is missing, build, run all tests but test-package
+#   make test     install what is missing, build, run all tests
+#   make analyze  only the static and dynamic analyzers
 #   make docs-paths  write into docs/paths.md what the last test-vm found
 #   make test-unit | test-package | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
 #   make install  below $(DESTDIR), with PREFIX (/usr/local) and SYSCONFDIR (/etc)
@@ -11,6 +12,9 @@
 #   make s390x    build build/s390x/irqgate, with the tests, on any machine
 #   make test-s390x  install what is missing, build, test it on s390x kernels [TEST=pattern]
 #   make churn    10,000 rounds of VM, VFIO bindings and irqfds [KERNEL=...]
+#   make inline-long  300 rounds of the module under 100,000 interrupts, and 1,000,000
+#                 under its gate, none lost [KERNEL=...]
+#   make debug-kernel  the module on a 6.12 with lockdep and KASAN, built once
 #   make stream   1,000,000 interrupts under reloads, none lost [KERNEL=...]
 
 HOST_ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/s390x/s390/; s/aarch64/arm64/')
@@ -44,7 +48,12 @@ LLVM_STRIP ?= llvm-strip
 BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Werror
-CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -I$(OUT) -DIRQGATE_LAYOUT=$(LAYOUT)u
+# Sanitizers take the place of these (HARDEN= and HARDEN_LD=); CET and its like where the machine has it.
+HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection \
+	$(if $(filter -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3) \
+	$(if $(filter x86,$(ARCH)),-fcf-protection=full) $(if $(filter arm64,$(ARCH)),-mbranch-protection=standard)
+HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -isystem $(OUT) -DIRQGATE_LAYOUT=$(LAYOUT)u
 LIBS := -lbpf -lelf -lz -ljson-c -lyaml -lmicrohttpd -lsystemd -lcap-ng -lseccomp -lncursesw
 
 Q := $(if $(V),,@)
@@ -57,7 +66,8 @@ BPF_OBJS := $(BPF_SRCS:bpf/%.bpf.c=$(OUT)/bpf/%.bpf.o)
 USER_OBJS := $(patsubst user/%.c,$(OUT)/user/%.o,$(wildcard user/*.c))
 RIG_PROGS := $(addprefix $(OUT)/tests/,msi-vm selftest vmtest)
 UNIT_PROGS := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/test_*.c))
-UNIT_OBJS := $(addprefix $(OUT)/user/,dot.o firmware_compare.o handle.o names.o policy.o policy_write.o resolve.o rows.o diff.o cgroup.o util.o)
+UNIT_OBJS := $(addprefix $(OUT)/user/,convert.o dot.o events.o firmware_compare.o handle.o names.o policy.o \
+	policy_write.o resolve.o rows.o diff.o cgroup.o util.o)
 HEADERS := $(wildcard include/irqgate/*.h)
 # What the maps look like: an irqgate of another number takes over member by member.
 LAYOUT := $(shell cat $(addprefix include/irqgate/,table.h binding.h event.h firmware.h) | cksum | cut -d' ' -f1)
@@ -87,11 +97,11 @@ $(OUT)/irqgate.skel.h: $(OUT)/irqgate.bpf.o
 
 $(OUT)/user/%.o: user/%.c $(wildcard user/*.h) $(HEADERS) $(OUT)/irqgate.skel.h | $(OUT)/user
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(WARN) -c $< -o $@
 
 $(OUT)/irqgate: $(USER_OBJS)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(Q)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) $^ $(LIBS) -o $@
 
 # Two more builds to be taken over from and by: with another program, and with maps of
 # another layout.
@@ -109,11 +119,17 @@ $(OUT)/tests/%: tests/rig/%.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 
 $(OUT)/tests/vmtest: $(wildcard tests/vm/*.c tests/vm/*.h) tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)
-	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) $(LDFLAGS) -ljson-c -luring -o $@
+	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) $(LDFLAGS) -ljson-c -luring -lbpf -o $@
 
-$(OUT)/tests/unit/%: tests/unit/%.c $(UNIT_OBJS) | $(OUT)/tests/unit
+# Only what a test calls is linked: the rest may need what the test does not have.
+$(OUT)/tests/unit.a: $(UNIT_OBJS) | $(OUT)/tests
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(OUT)/tests/unit/%: tests/unit/%.c $(OUT)/tests/unit.a | $(OUT)/tests/unit
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ $(LDFLAGS) -lyaml -lcmocka -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ $(LDFLAGS) -lyaml -ljson-c -lbpf -lelf -lz -lcmocka -o $@
+
 
 # A driver in user space, for functions of s390.
 $(OUT)/tests/vfio: tests/s390x/vfio.c | $(OUT)/tests
@@ -123,8 +139,8 @@ $(OUT)/tests/vfio: tests/s390x/vfio.c | $(OUT)/tests
 # A process of its own: nothing of XML in the loader.
 $(OUT)/libvirt-hook: libvirt/hook.c $(OUT)/user/util.o user/util.h $(HEADERS)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(shell pkg-config --cflags libxml-2.0) $(CFLAGS) $(WARN) \
-		$(filter %.c %.o,$^) $(LDFLAGS) $(shell pkg-config --libs libxml-2.0) -ljson-c -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(shell pkg-config --cflags libxml-2.0) $(CFLAGS) $(HARDEN) $(WARN) \
+		$(filter %.c %.o,$^) $(HARDEN_LD) $(LDFLAGS) $(shell pkg-config --libs libxml-2.0) -ljson-c -o $@
 
 # A kernel for a virtual machine.
 $(OUT)/tests/guest: tests/rig/guest.c | $(OUT)/tests
@@ -147,23 +163,29 @@ demo: deps
 
 test: deps
 	@$(MAKE) --no-print-directory all unit rig
-	@tests/run unit docs vm
+	@tests/run package unit docs dkms vm
+
+# All tools; `make test` runs the same.
+analyze: deps
+	@$(MAKE) --no-print-directory all unit
+	@tests/analyze/run
 
 test-unit: deps
 	@$(MAKE) --no-print-directory all unit
 	@TEST='$(TEST)' tests/run unit docs
 
 test-package: deps
-	@$(MAKE) --no-print-directory all $(OUT)/tests/guest
-	@$(MAKE) --no-print-directory deb
 	@tests/run package
 
 test-vm: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(KERNEL)' TEST='$(TEST)' tests/run vm
 
+# Cross compiler, tools of that architecture, virtual machines; what its kernel takes.
+S390X_PACKAGES := gcc-s390x-linux-gnu qemu-user-static qemu-system-misc pahole flex bison bc libssl-dev
+
 s390x:
-	@tests/vm/deps s390x
+	@tests/vm/deps $(S390X_PACKAGES)
 	@$(MAKE) --no-print-directory ARCH=s390 all unit build/s390x/tests/vfio
 
 test-s390x: s390x
@@ -202,6 +224,7 @@ install: all $(OUT)/irqgate.service $(OUT)/qemu
 	$(INSTALL) -m 644 README.md docs/*.md docs/policy.schema.json $(DESTDIR)$(DOCDIR)
 	$(INSTALL) -m 644 packaging/policy.example.yaml $(DESTDIR)$(DOCDIR)/examples/policy.yaml
 	$(INSTALL) -m 644 packaging/kubernetes/irqgate.yaml $(DESTDIR)$(DOCDIR)/examples/kubernetes.yaml
+	$(INSTALL) -D -m 644 man/irqgate-libvirt-hook.8 $(DESTDIR)$(MANDIR)/man8/irqgate-libvirt-hook.8
 	$(INSTALL) -D -m 755 $(OUT)/libvirt-hook $(DESTDIR)$(SBINDIR)/irqgate-libvirt-hook
 	$(INSTALL) -D -m 755 $(OUT)/qemu $(DESTDIR)$(SYSCONFDIR)/libvirt/hooks/qemu.d/irqgate
 
@@ -214,6 +237,7 @@ deb: deps
 	$(Q)cd $(OUT)/deb/irqgate && dpkg-buildpackage -us -uc -b > ../log 2>&1 || \
 		{ tail -n 20 ../log >&2; exit 1; }
 	$(Q)cp $(OUT)/deb/irqgate_*.deb $(OUT)/deb/irqgate-libvirt_*.deb $(OUT)
+
 churn: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(or $(KERNEL),6.12)' TEST=churn.rounds CHURN_ROUNDS=10000 LIMIT=7200 tests/run vm
@@ -221,6 +245,15 @@ churn: deps
 stream: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(or $(KERNEL),6.12)' TEST=race.stream STREAM_INTERRUPTS=1000000 LIMIT=7200 tests/run vm
+
+inline-long: deps
+	@$(MAKE) --no-print-directory all rig
+	@KERNEL='$(or $(KERNEL),6.1 6.12)' TEST=inline. HOOK_ROUNDS=300 STREAM_INTERRUPTS=1000000 LIMIT=7200 tests/run vm
+
+debug-kernel: deps
+	@$(MAKE) --no-print-directory all rig
+	@tests/vm/module 6.12-debug
+	@tests/vm/boot 6.12-debug -m 4G -t 3600 -- build/tests/vmtest 'inline.*'
 
 clean:
 	$(call say,CLEAN,$(OUT))
@@ -239,6 +272,6 @@ install-dkms:
 	install -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] $(DKMS_SRC)
 	install -m 644 include/irqgate/hook.h $(DKMS_SRC)/include/irqgate
 
-.PHONY: FORCE module install-dkms all rig unit deps demo test test-unit test-vm test-package s390x test-s390x docs-paths churn stream install deb clean
+.PHONY: FORCE debug-kernel inline-long module install-dkms all rig unit deps demo test test-unit test-vm test-package s390x test-s390x docs-paths churn stream install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -76,8 +76,10 @@ HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 	b = intx_of(e);
 	if (b)
 		cpu->wake = efd;
-	if (st->inline_gate)
-		return 0; /* it judged and counted */
+	if (st->inline_gate || cpu->counted == efd) {
+		cpu->counted = 0;
+		return 0; /* the gate judged and counted it */
+	}
 	if (b) {
 		msi_seen(b);
 		return 0;

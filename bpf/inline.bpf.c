@@ -6,7 +6,8 @@
  * interrupt can be stopped.
  *
  * A drop happens before the hooks that observe the same function run; these are
- * told what was counted already. What this cannot judge stays undecided, which the
+ * told what was counted already. While another build takes over, its programs come
+ * second and follow the verdict of the first: they count it if their maps are others. What this cannot judge stays undecided, which the
  * module takes as a drop where the eventfd is known to be protected.
  */
 #include "hook.bpf.h"
@@ -103,15 +104,40 @@ static __always_inline __u32 gate_msi(__u32 irq, __u64 trigger)
 	return verdict;
 }
 
+/* The program that this one is about to replace has decided. */
+static __always_inline void follow_msi(__u32 irq, __u64 trigger, __u32 verdict)
+{
+	struct irqgate_irq_key key = { .irq = irq };
+	struct irqgate_state *st = the_state();
+	struct irqgate_cpu *cpu = this_cpu();
+	struct irqgate_binding *b;
+
+	if (!st || !cpu || verdict == IRQGATE_HOOK_PASS || cpu->counted == trigger)
+		return;
+	cpu->counted = trigger;
+	if (verdict == IRQGATE_HOOK_ALLOW)
+		cpu->msi = trigger;
+	b = bpf_map_lookup_elem(&bindings, &key);
+	if (!b || b->trigger != trigger)
+		return; /* its counters are yet to be taken over */
+	judge_fresh(b, st);
+	if (verdict == IRQGATE_HOOK_DROP)
+		account_dropped(b, 1);
+	else
+		account(b, 1);
+}
+
 SEC("raw_tracepoint.w/irqgate_msi_tp")
 int inline_msi(struct bpf_raw_tracepoint_args *ctx)
 {
 	__u64 trigger = the_call(ctx)->eventfd;
+	__u32 verdict = the_call(ctx)->verdict;
 	__u32 irq = the_call(ctx)->irq;
-	__u32 verdict;
 
-	if (the_call(ctx)->verdict) /* by the program that this one is about to replace */
+	if (verdict) {
+		follow_msi(irq, trigger, verdict);
 		return 0;
+	}
 	verdict = gate_msi(irq, trigger);
 	the_call(ctx)->verdict = verdict;
 	return 0;
@@ -121,8 +147,9 @@ int inline_msi(struct bpf_raw_tracepoint_args *ctx)
  * What VFIO itself signals beside MSIs was judged when it was told to, but for INTx,
  * which may have turned unauthorized since. Everything else is whoever's who made
  * the kernel hold the eventfd.
+ * @first: what the program decided that this one is about to replace, or 0
  */
-static __always_inline __u32 gate_signal(__u64 efd, __u64 caller)
+static __always_inline __u32 gate_signal(__u64 efd, __u64 caller, __u32 first)
 {
 	struct irqgate_ident *signaller = NULL;
 	struct irqgate_state *st = the_state();
@@ -134,13 +161,16 @@ static __always_inline __u32 gate_signal(__u64 efd, __u64 caller)
 
 	if (!st || !cpu)
 		return IRQGATE_HOOK_UNDECIDED;
-	if (cpu->gated == efd) {
+	if (first && cpu->counted == efd)
+		return first;
+	if (!first && cpu->gated == efd) {
 		cpu->gated = 0;
 		return IRQGATE_HOOK_ALLOW;
 	}
-	e = st->inline_gate ? eventfd_entry(efd) : NULL;
+	e = first || st->inline_gate ? eventfd_entry(efd) : NULL;
 	if (!e)
 		return IRQGATE_HOOK_PASS;
+	cpu->counted = efd;
 	if (from_vfio(caller)) {
 		b = intx_of(e);
 		return b ? gate_bound(b, st) : IRQGATE_HOOK_ALLOW;
@@ -158,12 +188,14 @@ int inline_signal(struct bpf_raw_tracepoint_args *ctx)
 {
 	__u64 caller = the_call(ctx)->caller;
 	__u64 efd = the_call(ctx)->eventfd;
-	__u32 verdict;
+	__u32 first = the_call(ctx)->verdict, verdict;
 
-	if (the_call(ctx)->verdict)
+	/* What it let through the hook that observes counts. */
+	if (first && first != IRQGATE_HOOK_DROP)
 		return 0;
-	verdict = gate_signal(efd, caller);
-	the_call(ctx)->verdict = verdict;
+	verdict = gate_signal(efd, caller, first);
+	if (!first)
+		the_call(ctx)->verdict = verdict;
 	return 0;
 }
 

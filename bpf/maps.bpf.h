@@ -109,7 +109,7 @@ struct irqgate_cpu {
 	__u64 wake; /* the same, once eventfd_signal_mask took over */
 	/* Of the inline gate, which runs before the hooks that observe. */
 	__u64 gated; /* eventfd_ctx of an MSI it let through */
-	__u64 counted; /* eventfd_ctx of an MSI it counted */
+	__u64 counted; /* eventfd_ctx of what it judged and counted */
 	__u64 msi_desc; /* of the interrupt that is being handled, if VFIO handles it */
 	__u64 irq; /* its number */
 };

@@ -143,7 +143,7 @@ static int read_domain(struct domain *d)
 {
 	xmlDoc *doc = xmlReadFd(STDIN_FILENO, NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR);
 	char *uuid, *id, *name;
-	int err = 0;
+	int err = -EINVAL;
 
 	d->xpath = doc ? xmlXPathNewContext(doc) : NULL;
 	if (!d->xpath)
@@ -153,13 +153,14 @@ static int read_domain(struct domain *d)
 	name = text_of(d, "string(/domain/name)");
 	if (!uuid || strlen(uuid) != UUID_LEN - 1 ||
 	    strspn(uuid, DIGITS "abcdefABCDEF-") != UUID_LEN - 1)
-		err = fail(-EINVAL, "libvirt hook: the domain XML has no UUID");
+		msg("libvirt hook: the domain XML has no UUID");
 	else if (!id || !name || strspn(id, DIGITS) != strlen(id) || strlen(id) > 10)
-		err = fail(-EINVAL, "libvirt hook: the domain XML has no name or a bad id");
-	if (!err) {
+		msg("libvirt hook: the domain XML has no name or a bad id");
+	else {
 		strcpy(d->uuid, uuid);
 		machine_name(id, name, d->machine);
 		context_name(name, d->context);
+		err = 0;
 	}
 	xmlFree(uuid);
 	xmlFree(id);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <assert.h>
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <json-c/json.h>
@@ -26,7 +27,8 @@ int policy_prepare(const char *path, const char *mode, bool unsafe_interrupts, s
 	if (mode) {
 		value = name_value(&names_mode, mode);
 		if (value < 0) {
-			err = fail(value, "--mode: unknown '%s', expected audit or enforce", mode);
+			msg("--mode: unknown '%s', expected audit or enforce", mode);
+			err = -EINVAL;
 			goto bad;
 		}
 		policy->defaults.mode = (__u8)value;
@@ -226,6 +228,7 @@ static void print_text(const struct plan *plan, FILE *out)
 		const struct difference *c = &plan->diff.change[i];
 		const struct item *item = c->to ? c->to : c->from;
 
+		assert(item);
 		fprintf(out, "%c %s %s: ",
 			c->from && c->to ? '~'
 			: c->to          ? '+'

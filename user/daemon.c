@@ -213,19 +213,28 @@ static void tell(struct loader *l, const struct irqgate_event *ev)
 	monitor_send(ev);
 }
 
-/* The inline gate came or went: said, and an event. */
-static void tell_gate(struct loader *l, enum irqgate_reason reason)
+/* An event that is about no device. */
+static void tell_own(struct loader *l, enum irqgate_verdict verdict, enum irqgate_reason reason,
+		     enum irqgate_level level)
 {
 	struct irqgate_event ev = {
 		.time = boottime_ns(),
 		.type = IRQGATE_EVENT_VERDICT,
+		.verdict = verdict,
 		.reason = reason,
-		.level = IRQGATE_LEVEL_INLINE,
+		.level = level,
 		.gd_expected = IRQGATE_GD_NONE,
 		.gd_actual = IRQGATE_GD_NONE,
+		.count = 1,
 	};
 
 	tell(l, &ev);
+}
+
+/* The inline gate came or went: said, and an event. */
+static void tell_gate(struct loader *l, enum irqgate_reason reason)
+{
+	tell_own(l, IRQGATE_VERDICT_NONE, reason, IRQGATE_LEVEL_INLINE);
 	msg(reason == IRQGATE_REASON_GATE_ON
 		    ? "the inline gate is in force"
 		    : "the inline gate is no longer in force, quarantine takes its place");
@@ -339,13 +348,11 @@ static void enforce(struct loader *l)
 static void forget_host_irqs(struct loader *l)
 {
 	struct irqgate_irq_key key, next, *prev = NULL;
-	char path[64];
 
 	while (!bpf_map_get_next_key(l->pins.bindings, prev, &next)) {
 		key = next;
 		prev = &key;
-		snprintf(path, sizeof(path), "/sys/kernel/irq/%u", key.irq);
-		if (access(path, F_OK))
+		if (irq_gone(key.irq))
 			end_host_irq(l, key.irq);
 	}
 }
@@ -392,13 +399,6 @@ static void forget_eventfds(struct loader *l)
 static void check_sentinel(struct loader *l)
 {
 	__u64 one = 1, seen = __atomic_load_n(&l->pins.state->sentinel, __ATOMIC_RELAXED);
-	struct irqgate_event ev = {
-		.type = IRQGATE_EVENT_VERDICT,
-		.verdict = IRQGATE_VERDICT_ALARM,
-		.gd_expected = IRQGATE_GD_NONE,
-		.gd_actual = IRQGATE_GD_NONE,
-		.count = 1,
-	};
 	bool alive;
 
 	if (!l->gates)
@@ -409,10 +409,9 @@ static void check_sentinel(struct loader *l)
 	alive = __atomic_load_n(&l->pins.state->sentinel, __ATOMIC_RELAXED) != seen;
 	if (alive == !l->pins.state->alarm)
 		return;
-	ev.time = boottime_ns();
-	ev.reason = alive ? IRQGATE_REASON_RECOVERED : IRQGATE_REASON_SILENT;
-	l->pins.state->alarm = alive ? 0 : ev.time;
-	tell(l, &ev);
+	l->pins.state->alarm = alive ? 0 : boottime_ns();
+	tell_own(l, IRQGATE_VERDICT_ALARM, alive ? IRQGATE_REASON_RECOVERED : IRQGATE_REASON_SILENT,
+		 IRQGATE_LEVEL_NONE);
 	notify_status(l);
 	if (alive)
 		adopt(l); /* what was made or ended meanwhile */
@@ -666,6 +665,14 @@ static void take_charge(struct loader *l)
 	__atomic_store_n(&l->pins.state->loader_tgid, getpid(), __ATOMIC_SEQ_CST);
 }
 
+/* What the gate of another version decides meanwhile is counted once, and as what it was. */
+static int gate_follows(void)
+{
+	if (!inline_lack().why)
+		hooks_load(STAGE_INLINE, false);
+	return 0;
+}
+
 /* Before the programs of another version go, so that no vector is without a gate. */
 static int gate_stays(struct loader *l)
 {
@@ -701,7 +708,7 @@ static int bring_up(struct loader *l)
 	if (!err)
 		err = load_stages(l);
 	if (!err && upgrade == UPGRADE_LAYOUT)
-		err = upgrade_take() ?: search(l) ?: gate_stays(l) ?: upgrade_finish();
+		err = gate_follows() ?: upgrade_take() ?: search(l) ?: gate_stays(l) ?: upgrade_finish();
 	if (!err) {
 		l->pins.state->build = hooks_build();
 		l->replacing = false;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,6 +199,7 @@ static int add_devices(struct items *items, const struct rows *rows)
 			reg = rows_value(rows, IRQGATE_MAP_DEVICES, i++);
 			handle = dkey->handle;
 		} else {
+			assert(vkey); /* or the loop had ended */
 			handle = vkey->handle;
 		}
 		for (to = from; to < vectors->n; to++) {
@@ -266,19 +268,23 @@ void items_free(struct items *items)
 
 int diff_items(const struct items *from, const struct items *to, struct diff *diff)
 {
-	const struct item *a = from->item, *b = to->item;
-	const struct item *a_end = a + from->n, *b_end = b + to->n;
+	size_t a = 0, b = 0;
 
 	memset(diff, 0, sizeof(*diff));
 	diff->change = calloc(from->n + to->n + 1, sizeof(*diff->change));
 	if (!diff->change)
 		return -ENOMEM;
-	while (a < a_end || b < b_end) {
-		int order = a == a_end ? 1 : b == b_end ? -1 : compare_items(a, b);
-		struct difference c = { order <= 0 ? a : NULL, order >= 0 ? b : NULL };
+	while (a < from->n || b < to->n) {
+		struct difference c = { a < from->n ? &from->item[a] : NULL,
+					b < to->n ? &to->item[b] : NULL };
+		int order = !c.from ? 1 : !c.to ? -1 : compare_items(c.from, c.to);
 
-		a += !!c.from;
-		b += !!c.to;
+		if (order > 0)
+			c.from = NULL;
+		if (order < 0)
+			c.to = NULL;
+		a += order <= 0;
+		b += order >= 0;
 		if (c.from && c.to && !strcmp(c.from->text, c.to->text))
 			continue;
 		diff->change[diff->n++] = c;

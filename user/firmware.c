@@ -203,9 +203,8 @@ int firmware_verify(const struct pins *pins, bool json)
 long firmware_fid(__u32 fh)
 {
 	struct irqgate_fh_key key = { .fh = fh };
-	char path[PIN_LEN];
-	int map = bpf_obj_get(pin_path(path, "handles"));
 	__u32 fid;
+	int map = pins_map("handles", BPF_MAP_TYPE_HASH, sizeof(key), sizeof(fid));
 	long ret = -1;
 
 	if (map < 0)

@@ -580,6 +580,9 @@ int hooks_load(enum stage stage, bool gates)
 	if (stage == STAGE_CORE) {
 		if (mkdir(PIN_DIR, 0700) && errno != EEXIST)
 			return fail(-errno, PIN_DIR ": cannot create: %s", strerror(errno));
+		err = pins_trusted(PIN_DIR);
+		if (err)
+			return err;
 	}
 	kernel_symbols_forget();
 	if (stages[stage].symbol && !kernel_symbol(stages[stage].symbol))

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <irqgate/hook.h>
+#include "direct.h"
 #include "hooks.h"
 #include "inline.h"
 #include "quarantine.h"
@@ -16,22 +17,6 @@
 #define MODULE "irqgate_hook"
 #define SYSFS "/sys/module/" MODULE
 #define ARMED SYSFS "/parameters/armed"
-
-bool may_be_direct(void)
-{
-	static const char *const parameters[] = {
-		"/sys/module/kvm_intel/parameters/enable_apicv",
-		"/sys/module/kvm_amd/parameters/avic",
-	};
-	char value[8];
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(parameters); i++)
-		if (!read_line(parameters[i], value, sizeof(value)) &&
-		    (value[0] == 'Y' || value[0] == '1'))
-			return true;
-	return false;
-}
 
 bool inline_present(void)
 {

@@ -41,12 +41,4 @@ int inline_detach(struct pins *pins);
 /* inline_armed - false: somebody wrote 0 to the module's parameter, to have it back. */
 bool inline_armed(void);
 
-/*
- * may_be_direct - can interrupts reach a VM without passing software?
- *
- * KVM or the IOMMU may post them with APICv or AVIC in use: then what a binding to
- * a VM counts may not be all there is, and only quarantine stops it.
- */
-bool may_be_direct(void);
-
 #endif

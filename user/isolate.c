@@ -138,7 +138,8 @@ static int undo(struct pins *pins, __u64 handle, const struct irqgate_isolation 
 	int err;
 
 	if (iso->means == IRQGATE_ISOLATED_UNBOUND) {
-		snprintf(path, sizeof(path), PCI_DRIVERS "/%s/bind", iso->driver);
+		snprintf(path, sizeof(path), PCI_DRIVERS "/%.*s/bind",
+			 (int)sizeof(iso->driver), iso->driver);
 		err = write_text(path, bdf(handle, buf));
 	} else {
 		err = set_bus_master(handle, true);

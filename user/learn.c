@@ -124,11 +124,12 @@ __attribute__((format(printf, 1, 2))) static char *text(const char *fmt, ...)
 
 static void read_owner(struct owner *o)
 {
-	char path[64];
+	char path[64], comm[sizeof(o->comm)];
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%u/comm", o->ident.tgid);
-	read_line(path, o->comm, sizeof(o->comm));
+	read_line(path, comm, sizeof(comm));
+	text_safe(comm, o->comm, sizeof(o->comm)); /* it goes into a comment */
 	snprintf(path, sizeof(path), "/proc/%u/exe", o->ident.tgid);
 	n = readlink(path, o->exe, sizeof(o->exe) - 1);
 	o->exe[n > 0 ? n : 0] = '\0';
@@ -351,10 +352,11 @@ static bool find_match(const struct owner *o, struct policy_match *m)
 
 	strcpy(cgroup, o->cgroup);
 	memset(m, 0, sizeof(*m));
-	if (*cgroup && stable_cgroup(cgroup)) {
+	if (*cgroup && stable_cgroup(cgroup) && text_is_safe(cgroup)) {
 		m->kind = IRQGATE_MATCH_CGROUP;
 		m->text = strdup(cgroup);
-	} else if (o->exe[0] == '/' && !ends_with(o->exe, strlen(o->exe), " (deleted)")) {
+	} else if (o->exe[0] == '/' && !ends_with(o->exe, strlen(o->exe), " (deleted)") &&
+		   text_is_safe(o->exe)) {
 		m->kind = IRQGATE_MATCH_EXE;
 		m->text = strdup(o->exe);
 	} else {
@@ -365,31 +367,12 @@ static bool find_match(const struct owner *o, struct policy_match *m)
 	return m->text;
 }
 
-/* "machine-qemu\x2d1\x2dblue.scope" becomes "qemu-1-blue". */
 static void make_name(const struct policy *out, const char *from, char name[IRQGATE_NAME_LEN])
 {
-	const char *base = strrchr(from, '/');
 	char plain[IRQGATE_NAME_LEN - 8];
-	unsigned int c, n;
-	size_t len = 0;
+	unsigned int n;
 
-	base = base ? base + 1 : from;
-	if (!strncmp(base, "machine-", 8))
-		base += 8;
-	while (*base && len < sizeof(plain) - 1 && strcmp(base, ".scope") &&
-	       strcmp(base, ".service")) {
-		if (sscanf(base, "\\x%2x", &c) == 1)
-			base += 4;
-		else
-			c = (unsigned char)*base++;
-		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-",
-			    (int)c))
-			c = '-';
-		if (len || !strchr("_.-", (int)c))
-			plain[len++] = (char)c;
-	}
-	plain[len] = '\0';
-	if (!len)
+	if (!*text_name(from, plain, sizeof(plain)))
 		strcpy(plain, "context");
 	strcpy(name, plain);
 	for (n = 2; policy_context_by_name(out, name); n++)
@@ -733,11 +716,13 @@ static void add_source(struct learner *l, const struct signaller *sig)
 	unsigned int i;
 
 	notes = more(l, l->source_note, l->out->nsources, sizeof(*notes));
-	if (!notes || !find_match(o, &m)) {
+	if (!notes)
+		return;
+	l->source_note = notes;
+	if (!find_match(o, &m)) {
 		l->no_memory = true;
 		return;
 	}
-	l->source_note = notes;
 	make_name(l->out, m.text ? m.text : o->comm, name);
 	name[HANDLE_SOFT_NAME_MAX] = '\0';
 	for (i = 0; i < l->out->nsources; i++)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The command line: verbs, each with its own options. */
 #include <argp.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -539,7 +540,7 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 		break;
 	case 'n':
 		args->top.count = strtoul(value, &end, 10);
-		if (*end || end == value || !args->top.count)
+		if (*end || !isdigit((unsigned char)*value) || !args->top.count)
 			argp_error(state, "--count: '%s': expected a number above 0", value);
 		break;
 	case ARGP_KEY_ARG:

@@ -5,9 +5,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <irqgate/firmware.h>
 #include "pins.h"
 #include "util.h"
 
@@ -31,13 +35,91 @@ static int get(const char *name)
 	return bpf_obj_get(pin_path(path, name));
 }
 
+int pins_trusted(const char *dir)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (lstat(dir, &st))
+		return -errno;
+	if (!S_ISDIR(st.st_mode) || statfs(dir, &fs) || fs.f_type != BPF_FS_MAGIC)
+		return fail(-ENOTDIR, "%s: expected a directory of a bpf file system", dir);
+	if (st.st_uid || st.st_mode & (S_IWGRP | S_IWOTH))
+		return fail(-EPERM,
+			    "%s: owned by uid %u, mode %04o, expected root alone to write: what is "
+			    "pinned there may be anybody's, remove it",
+			    dir, st.st_uid, st.st_mode & 07777);
+	return 0;
+}
+
+int pins_map(const char *name, __u32 type, __u32 key, __u32 value)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+	int fd = get(name), err;
+
+	if (fd < 0)
+		return fd;
+	err = bpf_obj_get_info_by_fd(fd, &info, &len);
+	if (!err && info.type == type && info.key_size == key && info.value_size == value)
+		return fd;
+	close(fd);
+	return fail(-EINVAL, PIN_DIR "/%s: not a map of irqgate", name);
+}
+
+/* Each map goes to its descriptor; one that is not there is left out. */
+static int open_maps(struct pins *pins)
+{
+#define HASH(name_, key_, value_)                                                                  \
+	{                                                                                          \
+		#name_, &pins->name_, BPF_MAP_TYPE_HASH, sizeof(key_), sizeof(value_)              \
+	}
+	const struct {
+		const char *name;
+		int *fd;
+		__u32 type, key, value;
+	} maps[] = {
+		HASH(bindings, struct irqgate_irq_key, struct irqgate_binding),
+		HASH(eventfds, struct irqgate_ptr_key, struct irqgate_eventfd),
+		HASH(irqfds, struct irqgate_ptr_key, struct irqgate_irqfd),
+		HASH(vms, struct irqgate_ptr_key, struct irqgate_vm),
+		HASH(stats, struct irqgate_vector_key, struct irqgate_counters),
+		HASH(agents, struct irqgate_tgid_key, struct irqgate_agent),
+		HASH(held, struct irqgate_tgid_key, __u64),
+		HASH(isolated, struct irqgate_device_key, struct irqgate_isolation),
+		HASH(firmware, struct irqgate_fid_key, struct irqgate_firmware),
+		HASH(handles, struct irqgate_fh_key, __u32),
+		{ "early", &pins->early, BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(__u64) },
+		{ "events", &pins->events, BPF_MAP_TYPE_RINGBUF, 0, 0 },
+	};
+#undef HASH
+	char name[64];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(maps); i++) {
+		*maps[i].fd = pins_map(maps[i].name, maps[i].type, maps[i].key, maps[i].value);
+		if (*maps[i].fd == -EINVAL)
+			return -EINVAL;
+	}
+	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
+		snprintf(name, sizeof(name), "table_%s", table_map_names[i]);
+		pins->outer[i] = pins_map(name, BPF_MAP_TYPE_ARRAY_OF_MAPS, sizeof(__u32),
+					  sizeof(__u32));
+		if (pins->outer[i] == -EINVAL)
+			return -EINVAL;
+	}
+	return 0;
+}
+
 int pins_open(struct pins *pins)
 {
-	char name[64];
-	int fd, i;
+	int fd, err;
 
 	memset(pins, -1, sizeof(*pins));
 	pins->state = NULL;
+	err = pins_trusted(PIN_DIR);
+	if (err == -ENOTDIR || err == -EPERM)
+		return err;
 	fd = get("state");
 	if (fd == -ENOENT)
 		return fail(-ENOENT, "not loaded: nothing is pinned below " PIN_DIR
@@ -57,22 +139,9 @@ int pins_open(struct pins *pins)
 		return fail(-ESTALE,
 			    "what is loaded is of another version of irqgate: use that one, or "
 			    "let 'irqgate run' of this one take over");
-	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
-		snprintf(name, sizeof(name), "table_%s", table_map_names[i]);
-		pins->outer[i] = get(name);
-	}
-	pins->bindings = get("bindings");
-	pins->eventfds = get("eventfds");
-	pins->irqfds = get("irqfds");
-	pins->vms = get("vms");
-	pins->stats = get("stats");
-	pins->agents = get("agents");
-	pins->held = get("held");
-	pins->isolated = get("isolated");
-	pins->early = get("early");
-	pins->events = get("events");
-	pins->firmware = get("firmware");
-	pins->handles = get("handles");
+	err = open_maps(pins);
+	if (err)
+		return err;
 	if (pins->bindings < 0 || pins->stats < 0 || pins->events < 0)
 		return fail(-EIO, PIN_DIR " is incomplete: 'irqgate unload' removes the rest");
 	return 0;

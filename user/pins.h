@@ -34,6 +34,23 @@ extern const char *const table_map_names[IRQGATE_TABLE_MAPS];
 const char *pin_path(char *buf, const char *name);
 
 /*
+ * pins_trusted - is a directory of pins root's alone, on a bpf file system?
+ *
+ * bpffs may be mounted so that everybody can make directories: maps that somebody
+ * else pinned under our name would be read, filled and enforced by.
+ * Return: 0; -ENOTDIR or -EPERM: no, and says so; or the negative errno of lstat(2).
+ */
+int pins_trusted(const char *dir);
+
+/*
+ * pins_map - a map by the name of its pin
+ * @type, @key, @value: its type and the sizes of its entries, as the caller's buffers:
+ *	  beyond them the kernel would write what a larger entry holds
+ * Return: a descriptor; -EINVAL: it is another map, and says so; or a negative errno.
+ */
+int pins_map(const char *name, __u32 type, __u32 key, __u32 value);
+
+/*
  * pins_open - find the maps of an irqgate that was loaded
  * Return: 0; -ENOENT: irqgate is not loaded; -ESTALE: its maps are of another
  * layout; or another negative errno. Says so.

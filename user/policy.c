@@ -1357,9 +1357,17 @@ static int check_file(const char *path, const struct stat *st)
 	if (S_ISREG(st->st_mode))
 		return check_owner(path, st);
 	fprintf(stderr, "%s: cannot open: %s, expected a regular file\n", path,
-		S_ISDIR(st->st_mode) ? "a directory" : "not a file");
+		S_ISDIR(st->st_mode)   ? "a directory"
+		: S_ISLNK(st->st_mode) ? "a symbolic link"
+				       : "not a file");
 	return -EINVAL;
 }
+
+/*
+ * The file an operator names may be a link (a ConfigMap's are): what it leads to is
+ * checked. What merely lies in the directory may not.
+ */
+enum links { LINKS_FOLLOWED, LINKS_REFUSED };
 
 /* Reads up to POLICY_MAX_SIZE + 1 bytes, however large the file says it is. */
 static int read_file(const char *path, int fd, char *data, size_t *len)
@@ -1367,9 +1375,9 @@ static int read_file(const char *path, int fd, char *data, size_t *len)
 	ssize_t got = 1;
 
 	for (*len = 0; got > 0 && *len <= POLICY_MAX_SIZE; *len += (size_t)got) {
-		got = read(fd, data + *len, POLICY_MAX_SIZE + 1 - *len);
-		if (got < 0 && errno == EINTR)
-			continue;
+		do
+			got = read(fd, data + *len, POLICY_MAX_SIZE + 1 - *len);
+		while (got < 0 && errno == EINTR);
 		if (got < 0) {
 			got = -errno;
 			fprintf(stderr, "%s: cannot read: %s\n", path, strerror(errno));
@@ -1384,7 +1392,7 @@ static int read_file(const char *path, int fd, char *data, size_t *len)
 	return 0;
 }
 
-static int load_file(struct loader *l, const char *path)
+static int load_file(struct loader *l, const char *path, enum links links)
 {
 	struct stat st;
 	char *data = NULL;
@@ -1392,10 +1400,16 @@ static int load_file(struct loader *l, const char *path)
 	int fd, err;
 
 	/* O_NONBLOCK: a FIFO is refused below, not waited for. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0 || fstat(fd, &st)) {
-		err = -errno;
-		fprintf(stderr, "%s: cannot open: %s\n", path, strerror(errno));
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
+				(links == LINKS_REFUSED ? O_NOFOLLOW : 0));
+	err = fd < 0 ? -errno : 0;
+	if (err == -ELOOP && !lstat(path, &st) && S_ISLNK(st.st_mode)) {
+		err = check_file(path, &st);
+		goto out;
+	}
+	if (err || fstat(fd, &st)) {
+		err = err ?: -errno;
+		fprintf(stderr, "%s: cannot open: %s\n", path, strerror(-err));
 		goto out;
 	}
 	err = check_file(path, &st);
@@ -1446,12 +1460,16 @@ static int load_directory(struct loader *l, const char *dir)
 	struct stat st;
 	int n, i, err = 0;
 
-	if (stat(dir, &st)) {
+	if (lstat(dir, &st)) {
 		if (errno == ENOENT)
 			return 0;
 		err = -errno;
 		fprintf(stderr, "%s: cannot open: %s\n", dir, strerror(errno));
 		return err;
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		fprintf(stderr, "%s: cannot open: expected a directory, no symbolic link\n", dir);
+		return -ENOTDIR;
 	}
 	err = check_owner(dir, &st);
 	if (err)
@@ -1469,7 +1487,7 @@ static int load_directory(struct loader *l, const char *dir)
 			path = NULL;
 		free(parts[i]);
 		if (!err && !enough(l))
-			err = path ? load_file(l, path) : -ENOMEM;
+			err = path ? load_file(l, path, LINKS_REFUSED) : -ENOMEM;
 		free(path);
 	}
 	free(parts);
@@ -1483,7 +1501,7 @@ int policy_load(const char *path, struct policy **out)
 	int err = dir ? loader_init(&l) : -ENOMEM;
 
 	if (!err)
-		err = loader_finish(&l, load_file(&l, path) ?: load_directory(&l, dir), out);
+		err = loader_finish(&l, load_file(&l, path, LINKS_FOLLOWED) ?: load_directory(&l, dir), out);
 	free(dir);
 	return err;
 }

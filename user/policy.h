@@ -17,7 +17,7 @@
 #include <irqgate/table.h>
 #include "handle.h"
 
-#define POLICY_MAX_SIZE (1024 * 1024) /* bytes of a file */
+#define POLICY_MAX_SIZE (1 << 20) /* bytes of a file */
 #define POLICY_SELECT_LEN 96
 
 /* Which processes. */

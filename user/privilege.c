@@ -149,7 +149,7 @@ static int add_rules(scmp_filter_ctx ctx, bool hooked)
 		return err ?: seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 0);
 	for (i = 0; i < ARRAY_SIZE(bpf_commands) && !err; i++)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1,
-				       SCMP_A0(SCMP_CMP_EQ, bpf_commands[i]));
+				       SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)bpf_commands[i], 0));
 	return err;
 }
 

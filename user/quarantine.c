@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <irqgate/decide.h>
+#include "direct.h"
 #include "handle.h"
 #include "isolate.h"
 #include "quarantine.h"
@@ -279,9 +280,21 @@ static int cut_host(struct pins *pins, const struct irqgate_binding *b)
 			    "cut, a host driver handles it: only 'on_violation: isolate' could");
 }
 
+/* What VFIO has pointed elsewhere may not have gone there. */
+static int cut_direct(const struct irqgate_binding *b)
+{
+	if (b->index == VFIO_PCI_INTX_IRQ_INDEX)
+		return 0;
+	return fail_binding(
+		-EOPNOTSUPP, b,
+		"promised to be cut, AMD AVIC may go on posting it to the old VM on this "
+		"kernel: load kvm_amd with avic=0, or take a newer kernel");
+}
+
 int bindings_cut(struct pins *pins, __u64 handle, const struct vector_set *vectors)
 {
 	struct irqgate_irq_key key, next, *prev = NULL;
+	bool stays = may_stay_direct();
 	struct irqgate_binding b;
 	int failed = 0;
 
@@ -292,10 +305,13 @@ int bindings_cut(struct pins *pins, __u64 handle, const struct vector_set *vecto
 			continue;
 		if (!vectors->all && !vectors_has(vectors, b.vector))
 			continue;
+		/* The loader sees only once a second that a driver let go. */
 		if (b.state == IRQGATE_BINDING_HOST)
-			failed += !!cut_host(pins, &b);
+			failed += !irq_gone(b.irq) && cut_host(pins, &b);
 		else if (b.state == IRQGATE_BINDING_BOUND && !gated_inline(pins, &b))
-			failed += !!quarantine(pins, &b);
+			failed += quarantine(pins, &b) || (stays && cut_direct(&b));
+		else if (b.state == IRQGATE_BINDING_QUARANTINED && stays)
+			failed += !!cut_direct(&b);
 	}
 	return failed;
 }

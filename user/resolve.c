@@ -306,7 +306,7 @@ static unsigned int keep_id(struct resolver *r, unsigned int row)
 static void claim_ids(struct resolver *r)
 {
 	struct policy *p = r->policy;
-	unsigned int i, have[IRQGATE_MAX_DEVICES];
+	unsigned int i, have[IRQGATE_MAX_DEVICES] = {};
 	__u64 *all;
 	size_t n;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,6 +146,32 @@ static __u64 kernel_dev(dev_t dev)
 	return (__u64)major(dev) << 20 | minor(dev);
 }
 
+/*
+ * The device an inode belongs to as the kernel has it, super_block.s_dev. For btrfs and
+ * overlayfs stat(2) gives another one; /proc/self/mountinfo has this one
+ * (show_mountinfo() in fs/proc_namespace.c).
+ */
+static __u64 super_dev(const char *path, dev_t fallback)
+{
+	__u64 dev = kernel_dev(fallback);
+	unsigned int ma, mi;
+	struct statx st;
+	char line[4096];
+	int mount;
+	FILE *f;
+
+	if (statx(AT_FDCWD, path, 0, STATX_MNT_ID, &st) || !(st.stx_mask & STATX_MNT_ID))
+		return dev;
+	f = fopen("/proc/self/mountinfo", "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%d %*d %u:%u", &mount, &ma, &mi) == 3 &&
+		    (__u64)mount == st.stx_mnt_id)
+			dev = kernel_dev(makedev(ma, mi));
+	if (f)
+		fclose(f);
+	return dev;
+}
+
 static __u64 process_start(long pid)
 {
 	char path[64], line[1024], *p;
@@ -182,7 +209,7 @@ static bool match_key(const struct policy_match *m, __u32 source, struct irqgate
 	case IRQGATE_MATCH_EXE:
 		if (stat(m->text, &st))
 			return false;
-		key->a = kernel_dev(st.st_dev);
+		key->a = super_dev(m->text, st.st_dev);
 		key->b = st.st_ino;
 		return true;
 	case IRQGATE_MATCH_PID:
@@ -334,7 +361,7 @@ const char *rows_context(const struct rows *rows, __u32 gd, char buf[IRQGATE_NAM
 
 	snprintf(buf, IRQGATE_NAME_LEN, gd == IRQGATE_GD_NONE ? "-" : "gd:%u", gd);
 	if (row)
-		snprintf(buf, IRQGATE_NAME_LEN, "%s", row->name);
+		text_safe(row->name, buf, IRQGATE_NAME_LEN);
 	return buf;
 }
 

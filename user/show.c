@@ -16,7 +16,7 @@
 #include "firmware.h"
 #include "handle.h"
 #include "hooks.h"
-#include "inline.h"
+#include "direct.h"
 #include "names.h"
 #include "show.h"
 #include "snapshot.h"

@@ -287,7 +287,7 @@ const char *table_context_name(const struct pins *pins, __u32 gd, char buf[IRQGA
 		return buf;
 	map = table_map(pins, IRQGATE_MAP_CONTEXTS);
 	if (map >= 0 && !bpf_map_lookup_elem(map, &key, &row))
-		snprintf(buf, IRQGATE_NAME_LEN, "%s", row.name);
+		text_safe(row.name, buf, IRQGATE_NAME_LEN);
 	if (map >= 0)
 		close(map);
 	return buf;

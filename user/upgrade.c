@@ -2,7 +2,6 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <dirent.h>
-#include <endian.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "convert.h"
 #include "hooks.h"
 #include "upgrade.h"
 #include "util.h"
@@ -41,114 +41,30 @@ static int open_map(const char *dir, const char *name, struct typed_map *m)
 		return m->fd;
 	if (bpf_obj_get_info_by_fd(m->fd, &m->info, &len))
 		return -errno;
+	/* One value an entry; the other kinds have one a CPU. */
+	if (!m->info.btf_id ||
+	    (m->info.type != BPF_MAP_TYPE_HASH && m->info.type != BPF_MAP_TYPE_ARRAY &&
+	     m->info.type != BPF_MAP_TYPE_TASK_STORAGE))
+		return -EINVAL;
 	m->btf = btf__load_from_kernel_by_id(m->info.btf_id);
 	return m->btf ? 0 : -errno;
-}
-
-/* One value in two layouts. */
-struct view {
-	const struct btf *btf;
-	__u32 type;
-	void *data;
-};
-
-static void convert(struct view from, struct view to);
-
-/* Numbers keep their value when they become wider. */
-static void convert_scalar(const struct view *from, const struct view *to)
-{
-	__s64 a = btf__resolve_size(from->btf, from->type),
-	      b = btf__resolve_size(to->btf, to->type);
-	size_t n = a < b ? a : b;
-	const char *src = from->data;
-	char *dst = to->data;
-
-	if (a <= 0 || b <= 0)
-		return;
-#if __BYTE_ORDER == __BIG_ENDIAN
-	src += a - n;
-	dst += b - n;
-#endif
-	memcpy(dst, src, n);
-}
-
-static void convert_array(struct view from, struct view to)
-{
-	const struct btf_array *a = btf_array(btf__type_by_id(from.btf, from.type));
-	const struct btf_array *b = btf_array(btf__type_by_id(to.btf, to.type));
-	__s64 a_size = btf__resolve_size(from.btf, a->type);
-	__s64 b_size = btf__resolve_size(to.btf, b->type);
-	__u32 i;
-
-	from.type = a->type;
-	to.type = b->type;
-	for (i = 0; i < a->nelems && i < b->nelems; i++) {
-		convert(from, to);
-		from.data = (char *)from.data + a_size;
-		to.data = (char *)to.data + b_size;
-	}
-}
-
-static const struct btf_member *find_member(const struct btf *btf, const struct btf_type *t,
-					    const char *name)
-{
-	const struct btf_member *m = btf_members(t);
-	int i;
-
-	for (i = 0; i < btf_vlen(t); i++, m++)
-		if (!strcmp(btf__name_by_offset(btf, m->name_off), name))
-			return m;
-	return NULL;
-}
-
-static void convert_struct(struct view from, struct view to)
-{
-	const struct btf_type *a = btf__type_by_id(from.btf, from.type);
-	const struct btf_type *b = btf__type_by_id(to.btf, to.type);
-	const struct btf_member *m = btf_members(b), *old;
-	int i;
-
-	for (i = 0; i < btf_vlen(b); i++, m++) {
-		old = find_member(from.btf, a, btf__name_by_offset(to.btf, m->name_off));
-		if (!old)
-			continue; /* new: stays zero */
-		convert((struct view){ from.btf, old->type, (char *)from.data + old->offset / 8 },
-			(struct view){ to.btf, m->type, (char *)to.data + m->offset / 8 });
-	}
-}
-
-static void convert(struct view from, struct view to)
-{
-	const struct btf_type *a, *b;
-
-	from.type = btf__resolve_type(from.btf, from.type);
-	to.type = btf__resolve_type(to.btf, to.type);
-	a = btf__type_by_id(from.btf, from.type);
-	b = btf__type_by_id(to.btf, to.type);
-	if (!a || !b || btf_kind(a) != btf_kind(b))
-		return;
-	if (btf_is_composite(a))
-		convert_struct(from, to);
-	else if (btf_is_array(a))
-		convert_array(from, to);
-	else
-		convert_scalar(&from, &to);
 }
 
 static void convert_key(const struct typed_map *from, const struct typed_map *to, void *old,
 			void *new)
 {
 	memset(new, 0, to->info.key_size);
-	convert((struct view){ from->btf, from->info.btf_key_type_id, old },
-		(struct view){ to->btf, to->info.btf_key_type_id, new });
+	convert((struct view){ from->btf, from->info.btf_key_type_id, old, from->info.key_size },
+		(struct view){ to->btf, to->info.btf_key_type_id, new, to->info.key_size });
 }
 
 static void convert_value(const struct typed_map *from, const struct typed_map *to, void *old,
 			  void *new)
 {
 	memset(new, 0, to->info.value_size);
-	convert((struct view){ from->btf, from->info.btf_value_type_id, old },
-		(struct view){ to->btf, to->info.btf_value_type_id, new });
+	convert((struct view){ from->btf, from->info.btf_value_type_id, old,
+			       from->info.value_size },
+		(struct view){ to->btf, to->info.btf_value_type_id, new, to->info.value_size });
 }
 
 /* A counter both have: what the new hooks counted so far is added. */
@@ -280,8 +196,8 @@ static int read_state(struct irqgate_state *st)
 	err = value && own.btf ? bpf_map_lookup_elem(m.fd, &zero, value) : -ENOMEM;
 	if (!err) {
 		type = btf__find_by_name_kind(own.btf, "irqgate_state", BTF_KIND_STRUCT);
-		convert((struct view){ m.btf, m.info.btf_value_type_id, value },
-			(struct view){ own.btf, type, st });
+		convert((struct view){ m.btf, m.info.btf_value_type_id, value, m.info.value_size },
+			(struct view){ own.btf, type, st, sizeof(*st) });
 	}
 	free(value);
 out:
@@ -293,8 +209,13 @@ out:
 int upgrade_begin(void)
 {
 	struct irqgate_state st;
-	int err = read_state(&st);
+	int err = pins_trusted(PIN_DIR);
 
+	if (!err || err == -ENOENT)
+		err = pins_trusted(PIN_OLD);
+	if (err == -ENOTDIR || err == -EPERM)
+		return err;
+	err = read_state(&st);
 	if (err == -ENOENT)
 		return access(PIN_OLD, F_OK) ? UPGRADE_NONE : UPGRADE_LAYOUT;
 	if (err)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -16,6 +17,7 @@
 
 #include "util.h"
 
+#define MESSAGE_LEN 1024
 #define LOCK_PATH RUN_DIR "/lock"
 
 static bool blocks = true;
@@ -35,11 +37,17 @@ bool may_write(FILE *out)
 
 static void vmsg(const char *fmt, va_list ap)
 {
+	char text[MESSAGE_LEN], *c;
+
 	if (!may_write(stderr))
 		return;
-	fputs("irqgate: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	/* It may quote what others chose: no controls, neither ASCII's nor those of U+0080. */
+	for (c = text; *c; c++)
+		if (((unsigned char)*c < ' ' || *c == '\x7f') ||
+		    ((unsigned char)*c == 0xc2 && (unsigned char)c[1] < 0xa0))
+			*c = '?';
+	fprintf(stderr, "irqgate: %s\n", text);
 }
 
 void msg(const char *fmt, ...)
@@ -296,6 +304,55 @@ const char *text_safe(const char *from, char *buf, size_t len)
 	if (len)
 		buf[i] = '\0';
 	return buf;
+}
+
+bool text_is_safe(const char *text)
+{
+	while (*text >= ' ' && *text <= '~')
+		text++;
+	return !*text;
+}
+
+/* "\x2d", as systemd escapes what a unit's name may not have; 0 when it is none. */
+static int unescape(const char *text)
+{
+	const char hex[] = { text[0] == '\\' && text[1] == 'x' ? text[2] : '\0',
+			     text[0] && text[1] && text[2] ? text[3] : '\0', '\0' };
+
+	return isxdigit((unsigned char)hex[0]) && isxdigit((unsigned char)hex[1])
+		       ? (int)strtol(hex, NULL, 16)
+		       : 0;
+}
+
+const char *text_name(const char *from, char *buf, size_t len)
+{
+	const char *base = strrchr(from, '/');
+	size_t n = 0;
+	int c;
+
+	base = base ? base + 1 : from;
+	if (!strncmp(base, "machine-", 8))
+		base += 8;
+	while (*base && n + 1 < len && strcmp(base, ".scope") && strcmp(base, ".service")) {
+		c = unescape(base);
+		base += c ? 4 : 1;
+		c = c ?: (unsigned char)base[-1];
+		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-", c))
+			c = '-';
+		if (n || !strchr("_.-", c))
+			buf[n++] = (char)c;
+	}
+	if (len)
+		buf[n] = '\0';
+	return buf;
+}
+
+bool irq_gone(__u32 irq)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/kernel/irq/%u", irq);
+	return access(path, F_OK);
 }
 
 __u64 now_ns(void)

@@ -22,7 +22,7 @@ enum {
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-/* "irqgate: ..." as one line on stderr. */
+/* "irqgate: ..." as one line on stderr, without control characters, of at most 1 KiB. */
 void msg(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* As msg(), and returns @error, so that an error path is one statement. */
@@ -86,6 +86,9 @@ bool module_live(const char *name);
  */
 bool mounted(const char *type, const char *path, long magic);
 
+/* irq_gone - no such Linux interrupt number is in use. */
+bool irq_gone(__u32 irq);
+
 /* now_ns - CLOCK_MONOTONIC in ns, what bpf_ktime_get_ns gives. */
 __u64 now_ns(void);
 
@@ -103,6 +106,18 @@ int run_dir(void);
  * Return: @buf.
  */
 const char *text_safe(const char *from, char *buf, size_t len);
+
+/* text_is_safe - is there nothing in it that text_safe() would replace? */
+bool text_is_safe(const char *text);
+
+/*
+ * text_name - a name a policy allows, from the path of a cgroup or a program
+ *
+ * "/machine.slice/machine-qemu\x2d1\x2dblue.scope" becomes "qemu-1-blue"; what names
+ * may not have becomes '-'.
+ * Return: @buf, empty when nothing is left.
+ */
+const char *text_name(const char *from, char *buf, size_t len);
 
 /* boottime_ns - CLOCK_BOOTTIME in ns, what bpf_ktime_get_boot_ns gives. */
 __u64 boottime_ns(void);

@@ -91,7 +91,7 @@ struct irqgate_vector_auth {
 enum irqgate_match_kind {
 	IRQGATE_MATCH_CGROUP = 1, /* a: cgroup v2 id; descendants match too */
 	IRQGATE_MATCH_PID = 2, /* a: tgid in the initial pid namespace */
-	IRQGATE_MATCH_EXE = 3, /* a: device as in stat(2) st_dev, kernel encoding; b: inode */
+	IRQGATE_MATCH_EXE = 3, /* a: device of the file system, kernel encoding; b: inode */
 	IRQGATE_MATCH_UID = 4, /* a: uid in the initial user namespace */
 	IRQGATE_MATCH_CGROUP_PATH =
 		5, /* a: irqgate_hash_text of a cgroup's path, for one that appears */

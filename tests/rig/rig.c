@@ -429,7 +429,7 @@ int rig_dev_open(struct rig_dev *dev, const char *bdf)
 {
 	struct vfio_irq_info irq = {.argsz = sizeof(irq)};
 	const struct model *model;
-	unsigned int vendor, device;
+	unsigned int vendor = 0, device = 0;
 	int ret;
 
 	memset(dev, 0, sizeof(*dev));

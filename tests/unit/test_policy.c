@@ -765,6 +765,73 @@ static void merged(void **state)
 	rmdir(dir_d);
 }
 
+static void part_refused(const char *part, const char *want)
+{
+	struct policy *p = NULL;
+	char expected[1024];
+
+	if (load(path, &p) >= 0)
+		fail_msg("%s: accepted, expected %s", part, want);
+	assert_null(p);
+	snprintf(expected, sizeof(expected), "%s:%s", part, want);
+	printed[strcspn(printed, "\n")] = '\0';
+	if (strncmp(printed, expected, strlen(expected)))
+		fail_msg("expected %s, not %s", expected, printed);
+}
+
+/* What others could put there or change is no policy. */
+static void directory_of_others(void **state)
+{
+	char dir_d[sizeof(path)], real_d[sizeof(path)], part[sizeof(path) + 16];
+	struct policy *p = NULL;
+
+	(void)state;
+	need_root();
+	snprintf(dir_d, sizeof(dir_d), "%s/policy.d", dir);
+	snprintf(real_d, sizeof(real_d), "%s/real.d", dir);
+	snprintf(part, sizeof(part), "%s/10.yaml", dir_d);
+	mkdir(dir_d, 0700);
+	write_text_to(path, "version: 1\n");
+	assert_int_equal(symlink(path, part), 0);
+	part_refused(part, " cannot open: a symbolic link, expected a regular file");
+	unlink(part);
+	assert_int_equal(symlink("/dev/full", part), 0);
+	part_refused(part, " cannot open: a symbolic link, expected a regular file");
+	unlink(part);
+	assert_int_equal(mkfifo(part, 0600), 0);
+	part_refused(part, " cannot open: not a file, expected a regular file");
+	unlink(part);
+	write_text_to(part, "version: 1\n");
+	assert_int_equal(chown(part, 4321, 0), 0);
+	part_refused(part, "1: owned by uid 4321, expected root");
+	assert_int_equal(chown(part, 0, 0), 0);
+	chmod(part, 0666);
+	part_refused(part, "1: mode 0666, expected root alone to write");
+	chmod(part, 0644);
+	assert_int_equal(load(path, &p), 0);
+	policy_free(p);
+	assert_int_equal(chown(dir_d, 4321, 0), 0);
+	part_refused(dir_d, "1: owned by uid 4321, expected root");
+	assert_int_equal(chown(dir_d, 0, 0), 0);
+	assert_int_equal(rename(dir_d, real_d), 0);
+	assert_int_equal(symlink(real_d, dir_d), 0);
+	part_refused(dir_d, " cannot open: expected a directory, no symbolic link");
+	unlink(dir_d);
+	write_text_to(dir_d, "version: 1\n");
+	part_refused(dir_d, " cannot open: expected a directory, no symbolic link");
+	unlink(dir_d);
+	rename(real_d, dir_d);
+	unlink(part);
+	rmdir(dir_d);
+	/* The file itself may be a link: whoever names it, names what it leads to. */
+	snprintf(part, sizeof(part), "%s/link.yaml", dir);
+	assert_int_equal(symlink(path, part), 0);
+	p = NULL;
+	assert_int_equal(load(part, &p), 0);
+	policy_free(p);
+	unlink(part);
+}
+
 static void directory(void **state)
 {
 	static const char *const names[][2] = {
@@ -891,6 +958,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(file_size),
 		cmocka_unit_test(merged),
 		cmocka_unit_test(directory),
+		cmocka_unit_test(directory_of_others),
 		cmocka_unit_test(written_reads_back),
 		cmocka_unit_test(corpus_is_there),
 	};

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include <irqgate/hash.h>
@@ -108,12 +109,17 @@ static void doubles(void **state)
 {
 	char text[1024], self[512];
 	const struct irqgate_match *row;
+	struct stat a, b;
+	char exe[64];
 	struct rows r;
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	(void)state;
 	assert_true(n > 0);
 	self[n] = '\0';
+	snprintf(exe, sizeof(exe), "/proc/%d/exe", getpid());
+	if (stat(self, &a) || stat(exe, &b) || a.st_ino != b.st_ino)
+		skip(); /* valgrind is what really runs */
 	snprintf(text, sizeof(text),
 		 HEAD "contexts:\n- { name: a, match: { exe: %s } }\n"
 		      "- { name: b, match: { exe: /proc/%d/exe } }\n",

@@ -41,13 +41,6 @@ static long tried(struct worker *w, enum evade_op op, uint32_t a, uint32_t b, ui
  */
 static const struct device *card;
 
-static long from_environment(const char *name, long usual)
-{
-	const char *text = getenv(name);
-
-	return text && *text ? atol(text) : usual;
-}
-
 /* ---- evade.*: arguments that change between check and use ----------------------- */
 
 /* Under deny a binding should not have been: it is told how long it was. */

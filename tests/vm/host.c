@@ -231,6 +231,9 @@ static void run_cell(void)
 	}
 	/* Then its interrupts are gone, and are counted from 0. */
 	set_interface(false);
+	/* Nor is there anything left to cut, whatever irqgate still remembers. */
+	if (c->state == REVOKED)
+		verb(0, "revoke", nic.handle, "all", NULL);
 	mark();
 	base = kernel_count();
 	traffic();

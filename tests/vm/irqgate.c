@@ -152,6 +152,31 @@ static void modules_race(void)
 	COUNTS(&nic, .dropped = 2);
 }
 
+/* Where a vector may stay with the VM whatever VFIO is told, nothing is promised. */
+static void modules_avic(void)
+{
+	const struct output *o;
+	struct worker *w;
+	bool promises;
+
+	modules_gone();
+	modprobe("-a", "vfio-pci", "kvm");
+	modprobe("kvm-amd", "avic=1", "force_avic=1");
+	promises = !system("grep -q irq_bypass_vcpu /sys/kernel/btf/kvm");
+	enforce(&nic, "all", "drop");
+	w = bound_vmm(BLUE, &nic);
+	mark();
+	must(w, W_ARRIVES, 0, nic.vectors, 1);
+	o = irqgate("revoke", nic.handle, "1", NULL);
+	expect(o->status == !promises && promises == !strstr(o->err, "AMD AVIC may go on posting"),
+	       "revoke: exit %d: %s", o->status, o->err);
+	/* As far as software goes it is cut all the same. */
+	must(w, W_ABSENT, 1, 1, 2);
+	COUNTS_OF(&nic, 1, 1, .passed = 1, .dropped = 2);
+	shared_end();
+	modules_gone();
+}
+
 /* ---- deny.* ----------------------------------------------------------------- */
 
 static void deny_context(void)
@@ -914,6 +939,30 @@ static void context_exe(void)
 	unlink(path);
 }
 
+/* There, stat(2) names another device than the kernel's inode has. */
+static void context_exe_overlay(void)
+{
+	const char *path = "/run/irqgate-overlay/all/vmm";
+	const struct worker_options options = { .exe = path };
+
+	expect(!system("mkdir -p /run/irqgate-overlay/low /run/irqgate-overlay/up /run/irqgate-overlay/all &&"
+		       "mount -t tmpfs low /run/irqgate-overlay/low &&"
+		       "mount -t tmpfs up /run/irqgate-overlay/up &&"
+		       "mkdir /run/irqgate-overlay/up/up /run/irqgate-overlay/up/work"),
+	       "no file systems");
+	copy_self("/run/irqgate-overlay/low/vmm");
+	if (system("mount -t overlay -o lowerdir=/run/irqgate-overlay/low,upperdir=/run/"
+		   "irqgate-overlay/up/up,workdir=/run/irqgate-overlay/up/work all "
+		   "/run/irqgate-overlay/all"))
+		test_skip("no overlayfs");
+	loader_start(ENFORCE "contexts:\n  - { name: blue, match: { exe: %s } }\n"
+			     "devices:\n" ROW,
+		     path, nic.handle, "blue", "all", "deny");
+	expect_member(worker_as(&options), &nic, true, "the program on overlayfs");
+	shared_end();
+	expect(!system("cd /run/irqgate-overlay && umount all up low"), "not unmounted");
+}
+
 static void context_uid(void)
 {
 	const struct worker_options options = { .uid = 12345 };
@@ -1346,6 +1395,7 @@ static void without_remapping(void)
 static const struct test tests[] = {
 	{ "modules.late", modules_late },
 	{ "modules.race", modules_race },
+	{ "modules.avic", modules_avic },
 	{ "allow.context", allow_context },
 	{ "allow.unlisted", allow_unlisted },
 	{ "allow.to_pid", allow_to_pid },
@@ -1388,6 +1438,7 @@ static const struct test tests[] = {
 	{ "possession.pidfd_getfd", possession_pidfd_getfd },
 	{ "context.cgroup", context_cgroup },
 	{ "context.exe", context_exe },
+	{ "context.exe_overlay", context_exe_overlay },
 	{ "context.uid", context_uid },
 	{ "context.pid", context_pid },
 	{ "context.later", context_later },

@@ -795,6 +795,13 @@ char task_state(pid_t pid)
 	return p && p[1] ? p[2] : '?';
 }
 
+long from_environment(const char *name, long usual)
+{
+	const char *text = getenv(name);
+
+	return text && *text ? atol(text) : usual;
+}
+
 /* ---- runner -------------------------------------------------------------- */
 
 static bool wanted(const struct test *t, char *const patterns[])

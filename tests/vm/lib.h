@@ -39,6 +39,9 @@ void expect_is(long got, long want, const char *fmt, ...) PRINTF(3, 4);
 	})
 void nap(unsigned int ms);
 
+/* How long a long test is: a number in the environment. */
+long from_environment(const char *name, long usual);
+
 struct test {
 	const char *name; /* NULL ends a list */
 	void (*run)(void);

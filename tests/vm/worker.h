@@ -35,7 +35,7 @@ enum worker_op {
 	W_BOOL, /* the same with DATA_BOOL */
 	W_COMPAT_VFIO, /* as W_VFIO, by the 32-bit system call */
 	W_COMPAT_IRQFD, /* KVM_IRQFD of vector a, by the 32-bit system call */
-	W_STREAM, /* a child raises vector a every b microseconds */
+	W_STREAM, /* a child raises vector a every b microseconds; c: takes each before the next */
 	W_STREAM_STOP, /* Result: how many times it did */
 	W_CGROUP, /* moves to TEXT */
 	W_FORK, /* a child goes on in its place. Result: its pid */
