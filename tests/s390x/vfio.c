@@ -177,6 +177,7 @@ static void start(void)
 					  PCI_COMMAND_MASTER, 2);
 	notify = structure(VIRTIO_PCI_CAP_NOTIFY_CFG, &multiplier);
 	put(common + VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	memset(mem, 0, sizeof(*mem));
 	put(common + VIRTIO_PCI_COMMON_STATUS,
 	    VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER, 1);
 	put(common + VIRTIO_PCI_COMMON_GFSELECT, 1, 4);
@@ -204,8 +205,12 @@ static void start(void)
 static void raise_vector(void)
 {
 	struct pollfd p = { .fd = efd[VECTOR], .events = POLLIN };
-	uint16_t idx = le16toh(mem->avail.idx), used = mem->used.idx;
+	uint16_t idx, used;
 	int i;
+
+	start(); /* a queue that is new each time */
+	idx = le16toh(mem->avail.idx);
+	used = mem->used.idx;
 
 	mem->desc[0].addr = htole64(iova + offsetof(struct memory, buffer));
 	mem->desc[0].len = htole32(sizeof(mem->buffer));
@@ -249,7 +254,6 @@ int main(int argc, char **argv)
 	open_device(argv[1]);
 	for (i = 0; i < vectors; i++)
 		efd[i] = eventfd(0, EFD_CLOEXEC);
-	start();
 	bind_and_tell();
 	while (fgets(word, sizeof(word), stdin)) {
 		word[strcspn(word, "\n")] = '\0';
