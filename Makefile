@@ -13,6 +13,8 @@
 #   make install  below $(DESTDIR), with PREFIX (/usr/local) and SYSCONFDIR (/etc)
 #   make deb      build/irqgate_VERSION_ARCH.deb
 #   make bench    measure what it costs, into docs/performance.md; bench-short: regressions only
+#   make s390x    build build/s390x/irqgate, with the tests, on any machine
+#   make test-s390x  install what is missing, build, test it on s390x kernels [TEST=pattern]
 #   make churn    10,000 rounds of VM, VFIO bindings and irqfds [KERNEL=...]
 #   make faults   every system call fails once, at every place [KERNEL=...]
 #   make property random steps against a model, OPS=100000 from SEED on [KERNEL=...]
@@ -21,8 +23,30 @@
 #                 under its gate, none lost [KERNEL=...]
 #   make stream   1,000,000 interrupts under reloads, none lost [KERNEL=...]
 
+HOST_ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/s390x/s390/; s/aarch64/arm64/')
+ARCH ?= $(HOST_ARCH)
+
+ifeq ($(ARCH),$(HOST_ARCH))
 OUT := build
-ARCH ?= $(shell uname -m | sed 's/x86_64/x86/; s/s390x/s390/; s/aarch64/arm64/')
+else ifeq ($(ARCH),s390)
+# Its compiler, and a tree of its packages. Also bpftool is s390's, emulated: one that
+# takes objects of the other byte order is newer than Debian stable.
+OUT := build/s390x
+ifeq ($(SYSROOT),)
+SYSROOT := $(shell tests/s390x/sysroot)
+$(if $(SYSROOT),,$(error no s390x packages: run 'make s390x'))
+endif
+export SYSROOT
+EMULATOR := $(firstword $(shell command -v qemu-s390x-static qemu-s390x)) -L $(SYSROOT)
+CC := s390x-linux-gnu-gcc --sysroot=$(SYSROOT)
+BPFTOOL := $(EMULATOR) $(SYSROOT)/usr/sbin/bpftool
+MULTIARCH := s390x-linux-gnu
+LDFLAGS += -L$(SYSROOT)/usr/lib/$(MULTIARCH) -Wl,-rpath-link,$(SYSROOT)/usr/lib/$(MULTIARCH)
+export PKG_CONFIG_SYSROOT_DIR := $(SYSROOT)
+export PKG_CONFIG_LIBDIR := $(SYSROOT)/usr/lib/$(MULTIARCH)/pkgconfig
+else
+$(error ARCH=$(ARCH): only s390 can be built for on another machine)
+endif
 
 CC ?= gcc
 CLANG ?= clang
@@ -41,26 +65,32 @@ LIBS := -lbpf -lelf -lz -ljson-c -lyaml -lmicrohttpd -lsystemd -lcap-ng -lseccom
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s%s\n' $(1) $(2))
 
-BPF_OBJS := $(patsubst bpf/%.bpf.c,$(OUT)/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
+# What only one architecture has.
+BPF_ONLY_s390 := bpf/firmware.bpf.c
+BPF_SRCS := $(filter-out $(if $(filter s390,$(ARCH)),,$(BPF_ONLY_s390)),$(wildcard bpf/*.bpf.c))
+BPF_OBJS := $(BPF_SRCS:bpf/%.bpf.c=$(OUT)/bpf/%.bpf.o)
 USER_OBJS := $(patsubst user/%.c,$(OUT)/user/%.o,$(wildcard user/*.c))
 RIG_PROGS := $(addprefix $(OUT)/tests/,msi-vm selftest vmtest)
 UNIT_PROGS := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/test_*.c))
-UNIT_OBJS := $(addprefix $(OUT)/user/,convert.o dot.o events.o handle.o names.o policy.o \
+UNIT_OBJS := $(addprefix $(OUT)/user/,convert.o dot.o events.o firmware_compare.o handle.o names.o policy.o \
 	policy_write.o resolve.o rows.o diff.o cgroup.o util.o)
 HEADERS := $(wildcard include/irqgate/*.h)
 # What the maps look like: an irqgate of another number takes over member by member.
-LAYOUT := $(shell cat $(addprefix include/irqgate/,table.h binding.h event.h) | cksum | cut -d' ' -f1)
-MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+LAYOUT := $(shell cat $(addprefix include/irqgate/,table.h binding.h event.h firmware.h) | cksum | cut -d' ' -f1)
+MULTIARCH ?= $(shell $(CC) -print-multiarch 2>/dev/null)
+# Of the BPF objects.
+BYTE_ORDER := $(if $(filter s390,$(ARCH)),eb,el)
 
-BPF_CC = $(CLANG) -target bpf -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(ARCH) -Wall -Werror \
-	-Wno-unused-function -Wno-unknown-attributes -Ivmlinux -Iinclude -I/usr/include/$(MULTIARCH)
+BPF_CC = $(CLANG) -target bpf$(BYTE_ORDER) -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(ARCH) -Wall -Werror \
+	-Wno-unused-function -Wno-unknown-attributes -Ivmlinux -Iinclude \
+	-I$(SYSROOT)/usr/include/$(MULTIARCH)
 
 all: $(OUT)/irqgate $(OUT)/libvirt-hook
 
 $(OUT)/bpf $(OUT)/user $(OUT)/tests $(OUT)/tests/unit $(OUT)/bench:
 	@mkdir -p $@
 
-$(OUT)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) vmlinux/vmlinux.h $(HEADERS) | $(OUT)/bpf
+$(OUT)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) $(wildcard vmlinux/*.h) $(HEADERS) | $(OUT)/bpf
 	$(call say,BPF,$@)
 	$(Q)$(BPF_CC) -c $< -o $@
 	$(Q)$(LLVM_STRIP) -g $@
@@ -93,9 +123,9 @@ $(OUT)/%/irqgate: tests/vm/builds/%.sed $(OUT)/irqgate
 
 $(OUT)/tests/%: tests/rig/%.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)
-	$(Q)$(CC) -D_GNU_SOURCE -Itests/rig $(CFLAGS) $(WARN) $(filter %.c,$^) -o $@
+	$(Q)$(CC) -D_GNU_SOURCE -Itests/rig $(CFLAGS) $(WARN) $(filter %.c,$^) $(LDFLAGS) -o $@
 
-$(OUT)/bench/%.bpf.o: tests/bench/%.bpf.c $(wildcard bpf/*.bpf.[ch]) vmlinux/vmlinux.h $(HEADERS) | $(OUT)/bench
+$(OUT)/bench/%.bpf.o: tests/bench/%.bpf.c $(wildcard bpf/*.bpf.[ch] vmlinux/*.h) $(HEADERS) | $(OUT)/bench
 	$(call say,BPF,$@)
 	$(Q)$(BPF_CC) -c $< -o $@
 	$(Q)$(LLVM_STRIP) -g $@
@@ -118,7 +148,7 @@ $(OUT)/bench/cost $(OUT)/bench/latency: $(OUT)/bench/%: tests/bench/%.c tests/ri
 
 $(OUT)/tests/vmtest: $(wildcard tests/vm/*.c tests/vm/*.h) tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)
-	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) -ljson-c -luring -lbpf -o $@
+	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) $(LDFLAGS) -ljson-c -luring -lbpf -o $@
 
 # Only what a test calls is linked: the rest may need what the test does not have.
 $(OUT)/tests/unit.a: $(UNIT_OBJS) | $(OUT)/tests
@@ -127,7 +157,13 @@ $(OUT)/tests/unit.a: $(UNIT_OBJS) | $(OUT)/tests
 
 $(OUT)/tests/unit/%: tests/unit/%.c $(OUT)/tests/unit.a | $(OUT)/tests/unit
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ -lyaml -ljson-c -lbpf -lelf -lz -lcmocka -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ $(LDFLAGS) -lyaml -ljson-c -lbpf -lelf -lz -lcmocka -o $@
+
+
+# A driver in user space, for functions of s390.
+$(OUT)/tests/vfio: tests/s390x/vfio.c | $(OUT)/tests
+	$(call say,CC,$@)
+	$(Q)$(CC) -D_GNU_SOURCE $(CFLAGS) $(WARN) $< $(LDFLAGS) -o $@
 
 # A process of its own: nothing of XML in the loader.
 $(OUT)/libvirt-hook: libvirt/hook.c $(OUT)/user/util.o user/util.h $(HEADERS)
@@ -185,6 +221,16 @@ test-vm: deps
 
 budget:
 	@tests/vm/budget write $(notdir $(wildcard $(OUT)/budget/*))
+
+# Cross compiler, tools of that architecture, virtual machines; what its kernel takes.
+S390X_PACKAGES := gcc-s390x-linux-gnu qemu-user-static qemu-system-misc pahole flex bison bc libssl-dev
+
+s390x:
+	@tests/vm/deps $(S390X_PACKAGES)
+	@$(MAKE) --no-print-directory ARCH=s390 all unit build/s390x/tests/vfio
+
+test-s390x: s390x
+	@TEST='$(TEST)' tests/run s390x
 
 docs-paths:
 	@tests/vm/matrix write
@@ -289,6 +335,6 @@ install-dkms:
 	install -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] $(DKMS_SRC)
 	install -m 644 include/irqgate/hook.h $(DKMS_SRC)/include/irqgate
 
-.PHONY: FORCE analyze model fuzz budget bench bench-short bench-keep bench-progs inline-long module install-dkms all rig unit deps demo test test-unit test-vm test-package docs-paths churn stream faults property soak install deb clean
+.PHONY: FORCE analyze model fuzz budget bench bench-short bench-keep bench-progs inline-long module install-dkms all rig unit deps demo test test-unit test-vm test-package s390x test-s390x docs-paths churn stream faults property soak install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:

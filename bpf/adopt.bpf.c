@@ -92,6 +92,18 @@ int judge_all(void *unused)
 	return 0;
 }
 
+/* The same for one, where there are no callbacks: they take a JIT. */
+SEC("syscall")
+int judge_one(struct irqgate_irq_key *which)
+{
+	struct irqgate_irq_key key = { .irq = which->irq };
+	struct irqgate_binding *b = bpf_map_lookup_elem(&bindings, &key);
+
+	if (b)
+		judge_cb(NULL, &key, b, NULL);
+	return 0;
+}
+
 static long sweep_binding(struct bpf_map *map, const struct irqgate_irq_key *key,
 			  struct irqgate_binding *b, __u32 *adoption)
 {
@@ -161,7 +173,18 @@ static long adopt_vector_cb(__u32 vector, struct walk *w)
 static __always_inline void adopt_vectors(struct walk *w)
 {
 	sync_vector((__u64)w->vdev, IRQGATE_VECTOR_FUNCTION, w->owner, true);
+#if defined(__TARGET_ARCH_s390)
+	/* Not all its kernels have the JIT that callbacks take. */
+	__u32 n = vfio_vectors(w->vdev), i;
+
+	for (i = 0; i < IRQGATE_MAX_VECTORS; i++) {
+		if (i >= n)
+			break;
+		adopt_vector_cb(i, w);
+	}
+#else
 	bpf_loop(vfio_vectors(w->vdev), adopt_vector_cb, w, 0);
+#endif
 }
 
 /*

@@ -416,7 +416,9 @@ static __noinline int gate_kvm_ioctl(struct file *file, unsigned int cmd, unsign
 SEC("lsm/file_ioctl_compat")
 int BPF_PROG(gate_kvm_compat, struct file *file, unsigned int cmd, unsigned long arg)
 {
-	return kvm_binds(cmd) && file_is(file, kvm_vm_fops_addr) ? gate_compat(0) : 0;
+	if (!kvm_binds(cmd) && cmd != KVM_S390_ZPCI_OP)
+		return 0;
+	return file_is(file, kvm_vm_fops_addr) ? gate_compat(0) : 0;
 }
 
 /*

@@ -24,6 +24,12 @@ const volatile __u64 kvm_vcpu_fops_addr __weak = 0;
 const volatile __u64 pci_bus_type_addr __weak = 0;
 const volatile __u64 kernfs_dir_fops_addr __weak = 0;
 const volatile __u64 vm_list_addr __weak = 0;
+/* s390's zPCI functions and summary bits, KVM's forwarding; 0 elsewhere. */
+const volatile __u64 zpci_list_addr __weak = 0;
+const volatile __u64 zpci_sbv_addr __weak = 0;
+const volatile __u64 vm_layout_addr __weak = 0;
+const volatile __u64 aift_addr __weak = 0;
+const volatile __u64 irq_delivery_addr __weak = 0;
 
 static __always_inline bool file_is(struct file *file, __u64 fops)
 {
@@ -33,8 +39,14 @@ static __always_inline bool file_is(struct file *file, __u64 fops)
 static __always_inline __u64 pci_handle(struct pci_dev *pdev)
 {
 	struct pci_bus *bus = BPF_CORE_READ(pdev, bus);
-	struct pci_sysdata *sd;
 	__u32 domain = 0;
+
+#if defined(__TARGET_ARCH_s390)
+	struct zpci_bus *zbus = BPF_CORE_READ(bus, sysdata);
+
+	domain = BPF_CORE_READ(zbus, domain_nr);
+#else
+	struct pci_sysdata *sd;
 
 	/* x86 keeps the domain in sysdata, VMD's included (pci_domain_nr). */
 	if (bpf_core_type_exists(struct pci_sysdata)) {
@@ -43,6 +55,7 @@ static __always_inline __u64 pci_handle(struct pci_dev *pdev)
 	} else if (bpf_core_field_exists(struct pci_bus, domain_nr)) {
 		domain = BPF_CORE_READ(bus, domain_nr);
 	}
+#endif
 	return irqgate_handle_pci(domain, BPF_CORE_READ(bus, number),
 				  (__u8)BPF_CORE_READ(pdev, devfn));
 }

@@ -60,12 +60,12 @@ static __always_inline __u64 as_number(const void *ptr)
 	static __always_inline int do_##name(t1 a1, t2 a2, t3 a3, t4 a4)
 
 /*
- * A function's return, with two of its arguments. A kprobe at the return does
- * not see them: the entry puts them aside, by task. A task is in one such
+ * A function's return, with up to three of its arguments. A kprobe at the return
+ * does not see them: the entry puts them aside, by task. A task is in one such
  * function at a time.
  */
 struct irqgate_call {
-	__u64 a, b;
+	__u64 a, b, c;
 };
 
 struct {
@@ -75,13 +75,18 @@ struct {
 	__type(value, struct irqgate_call);
 } calls SEC(".maps") __weak;
 
-static __always_inline int call_enter(__u64 a, __u64 b)
+static __always_inline int call_enter3(__u64 a, __u64 b, __u64 c)
 {
 	__u64 id = bpf_get_current_pid_tgid();
-	struct irqgate_call call = { a, b };
+	struct irqgate_call call = { a, b, c };
 
 	bpf_map_update_elem(&calls, &id, &call, BPF_ANY);
 	return 0;
+}
+
+static __always_inline int call_enter(__u64 a, __u64 b)
+{
+	return call_enter3(a, b, 0);
 }
 
 static __always_inline bool call_exit(struct irqgate_call *call)

@@ -127,6 +127,12 @@ int BPF_KRETPROBE(eventfd_taken_kp, __u64 efd)
  * loader, which can insert into the map safely, makes the entry on the first one
  * and the early counter carries those until then.
  */
+#if defined(__TARGET_ARCH_s390)
+#define MSI_HANDLED "handle_percpu_irq" /* the flow handler of zPCI, floating or directed */
+#else
+#define MSI_HANDLED "handle_irq_event"
+#endif
+
 struct handled {
 	__u64 handler;
 	struct msi_desc *msi;
@@ -180,7 +186,7 @@ static __always_inline int do_host_irq(struct handled *h)
 }
 
 /* On every interrupt of the machine: the trampoline's argument is read without calls. */
-SEC("fentry/handle_irq_event")
+SEC("fentry/" MSI_HANDLED)
 int BPF_PROG(host_irq, struct irq_desc *desc)
 {
 	struct handled h = { .msi = desc->irq_common_data.msi_desc };

@@ -10,6 +10,7 @@
 
 #include <linux/kvm.h>
 
+#if defined(__TARGET_ARCH_x86)
 /*
  * What sets a state is an injection if something is pending in it, or a timer armed:
  * a VMM can raise any vector by either. What cannot be read counts as if.
@@ -83,6 +84,30 @@ static __always_inline bool msrs_raise(struct kvm_msrs *arg)
 	return m.raises;
 }
 
+static __always_inline bool injects(unsigned int cmd, void *arg)
+{
+	switch (cmd) {
+	case KVM_SET_LAPIC:
+		return lapic_raises(arg);
+	case KVM_SET_VCPU_EVENTS:
+		return events_raise(arg);
+	case KVM_SET_IRQCHIP:
+		return irqchip_raises(arg);
+	case KVM_SET_PIT:
+	case KVM_SET_PIT2:
+		return pit_raises(arg);
+	case KVM_SET_MSRS:
+		return msrs_raise(arg);
+	}
+	return true;
+}
+#else
+static __always_inline bool injects(unsigned int cmd, void *arg)
+{
+	return true;
+}
+#endif
+
 /* The VM a command injects into, 0 when it is no such command on that file. */
 static __always_inline __u64 injected_vm(struct file *file, unsigned int cmd)
 {
@@ -92,21 +117,27 @@ static __always_inline __u64 injected_vm(struct file *file, unsigned int cmd)
 	case KVM_SIGNAL_MSI:
 	case KVM_IRQ_LINE:
 	case KVM_IRQ_LINE_STATUS:
+#if defined(__TARGET_ARCH_x86)
 	case KVM_XEN_HVM_EVTCHN_SEND:
 	case KVM_SET_IRQCHIP:
 	case KVM_SET_PIT:
 	case KVM_SET_PIT2:
+#endif
 		if (!file_is(file, kvm_vm_fops_addr))
 			return 0;
 		return (__u64)BPF_CORE_READ(file, private_data);
 	case KVM_INTERRUPT:
 	case KVM_NMI:
+#if defined(__TARGET_ARCH_x86)
 	case KVM_SMI:
 	case KVM_SET_LAPIC:
 	case KVM_SET_VCPU_EVENTS:
 	case KVM_SET_MSRS:
 	case KVM_X86_SET_MCE:
-	case KVM_S390_INTERRUPT:
+#endif
+	case KVM_S390_INTERRUPT: /* floating to the VM, or to one of its CPUs */
+		if (cmd == KVM_S390_INTERRUPT && file_is(file, kvm_vm_fops_addr))
+			return (__u64)BPF_CORE_READ(file, private_data);
 	case KVM_S390_IRQ:
 		if (!file_is(file, kvm_vcpu_fops_addr))
 			return 0;
@@ -136,22 +167,7 @@ static __noinline int gate_own_injection(struct file *file, unsigned int cmd, un
 {
 	__u64 vm = injected_vm(file, cmd);
 
-	if (!vm)
-		return 0;
-	switch (cmd) {
-	case KVM_SET_LAPIC:
-		return lapic_raises((void *)arg) ? own_injection(vm) : 0;
-	case KVM_SET_VCPU_EVENTS:
-		return events_raise((void *)arg) ? own_injection(vm) : 0;
-	case KVM_SET_IRQCHIP:
-		return irqchip_raises((void *)arg) ? own_injection(vm) : 0;
-	case KVM_SET_PIT:
-	case KVM_SET_PIT2:
-		return pit_raises((void *)arg) ? own_injection(vm) : 0;
-	case KVM_SET_MSRS:
-		return msrs_raise((void *)arg) ? own_injection(vm) : 0;
-	}
-	return own_injection(vm);
+	return vm && injects(cmd, (void *)arg) ? own_injection(vm) : 0;
 }
 
 /* From a 32-bit process the arguments cannot be read: what might inject counts as if. */

@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
 #include "apply.h"
 #include "daemon.h"
 #include "events.h"
+#include "firmware.h"
 #include "handle.h"
 #include "hooks.h"
 #include "inline.h"
@@ -48,11 +50,15 @@ struct loader {
 	bool replacing; /* the programs of another build, from start to ready */
 	struct ring_buffer *ring;
 	int epoll, signals, timer, listener, sentinel, files;
-	bool check_modules, enforce; /* to be done after the ring was read */
+	bool check_modules, enforce, check_firmware; /* to be done after the ring was read */
+	nlink_t modules; /* directories of modules there are, and two */
+	unsigned int modules_ticks; /* for how long to look whether one is ready */
 	bool inline_tried; /* of this time the module is loaded */
 	__u64 epoch; /* when bindings were last enforced */
 	unsigned int failures; /* to do so since then */
 	__u64 unprinted; /* events, for nobody read */
+	struct firmware_findings firmware; /* what is known not to be in order */
+	__u64 compared; /* generation of the table that was compared with */
 };
 
 static const char *policy_path(const struct run_options *opts)
@@ -194,6 +200,7 @@ static void learn_host_irq(struct loader *l, const struct irqgate_event *ev)
 		.handle = ev->handle,
 		.vector = ev->vector,
 		.irq = ev->irq,
+		.line = ev->irq,
 		.device = ev->device,
 		.state = IRQGATE_BINDING_HOST,
 	};
@@ -269,6 +276,39 @@ static void check_inline(struct loader *l)
 	close(lock);
 }
 
+/* What firmware does that the table does not say is told when it begins. */
+static void check_firmware(struct loader *l)
+{
+	struct firmware_findings found;
+	struct irqgate_event ev;
+	size_t i;
+
+	l->check_firmware = false;
+	l->compared = l->pins.state->generation;
+	if (firmware_check(&l->pins, &found))
+		return;
+	for (i = 0; i < found.n; i++) {
+		const struct firmware_finding *f = &found.finding[i];
+
+		if (firmware_known(&l->firmware, f))
+			continue;
+		ev = (struct irqgate_event){
+			.time = boottime_ns(),
+			.type = IRQGATE_EVENT_VERDICT,
+			.handle = f->handle,
+			.vector = IRQGATE_VECTOR_FUNCTION,
+			.verdict = f->verdict,
+			.reason = f->reason,
+			.gd_expected = f->expected,
+			.gd_actual = f->actual,
+			.count = vectors_count(&f->vectors) ?: 1,
+		};
+		tell(l, &ev);
+	}
+	firmware_free(&l->firmware);
+	l->firmware = found;
+}
+
 static int on_event(void *arg, void *data, size_t len)
 {
 	const struct irqgate_event *ev = data;
@@ -290,6 +330,10 @@ static int on_event(void *arg, void *data, size_t len)
 		break;
 	case IRQGATE_EVENT_HOST_IRQ:
 		learn_host_irq(l, ev);
+		break;
+	case IRQGATE_EVENT_FIRMWARE:
+		l->check_firmware = true;
+		tell(l, ev);
 		break;
 	}
 	return 0;
@@ -497,6 +541,21 @@ static void follow(struct loader *l)
 	close(lock);
 }
 
+/*
+ * Did a module come within the last seconds? One that is listed may not be ready yet. To
+ * ask kallsyms each time takes long.
+ */
+static bool modules_change(struct loader *l)
+{
+	struct stat st;
+
+	if (!stat("/sys/module", &st) && st.st_nlink != l->modules) {
+		l->modules = st.st_nlink;
+		l->modules_ticks = 10;
+	}
+	return l->modules_ticks && l->modules_ticks--;
+}
+
 /* Once a second: a sign of life, and whatever events may have missed. */
 static void tick(struct loader *l)
 {
@@ -515,9 +574,13 @@ static void tick(struct loader *l)
 	    (l->failures && l->failures < ENFORCE_TRIES))
 		l->enforce = true;
 	/* Without the module's event, which a full ring can lose. */
-	if (!all_hooked())
+	if (!all_hooked() && modules_change(l))
 		l->check_modules = true;
 	check_inline(l);
+	/* Handles change without a call, the table by other commands. */
+	if (l->pins.firmware >= 0 &&
+	    (pins_call("prog_firmware") || l->compared != l->pins.state->generation))
+		l->check_firmware = true;
 }
 
 static int watch(struct loader *l, int fd)
@@ -591,6 +654,8 @@ static int loop(struct loader *l)
 			enforce(l);
 		if (l->check_modules)
 			handle_modules(l);
+		if (l->check_firmware)
+			check_firmware(l);
 		beat(l); /* those may have taken long */
 	}
 }
@@ -658,7 +723,7 @@ static int bring_up(struct loader *l)
 		l->pins.state->build = hooks_build();
 		l->replacing = false;
 		hooks_replace(NULL);
-		err = adopt(l);
+		err = adopt(l) ?: pins_call("prog_firmware");
 	}
 	/* Optional: what is wrong with it was said. */
 	if (!err)
@@ -715,6 +780,7 @@ int daemon_run(const struct run_options *opts)
 	    " stays in force, 'irqgate unload' removes it");
 out:
 	ring_buffer__free(l.ring);
+	firmware_free(&l.firmware);
 	policy_free(l.policy);
 	return err ? EXIT_RUNTIME : EXIT_DONE;
 }

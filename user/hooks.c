@@ -35,15 +35,22 @@ const struct hook hooks[] = {
 	{ "eventfd_closed", "eventfd_release", HOOK_TRACE, STAGE_CORE, .what = "eventfd's end" },
 	{ "eventfd_signalled", "eventfd_signal_mask", HOOK_TRACE, STAGE_CORE, .counts = true, .what = "kernel-side signals" },
 	{ "eventfd_taken", "eventfd_ctx_fdget", HOOK_TRACE, STAGE_CORE, .on_return = true, .by_value = true, .what = "who makes the kernel signal an eventfd" },
+#if defined(__s390x__)
+	{ "host_irq", "handle_percpu_irq", HOOK_TRACE, STAGE_CORE, .counts = true, .what = "interrupts of host drivers" },
+	{ "firmware_told", "zpci_mod_fc", HOOK_TRACE, STAGE_CORE, .on_return = true, .what = "what firmware is told to pass" },
+	{ "firmware_walk", "-", HOOK_CALL, STAGE_CORE, .pin = "prog_firmware", .what = "what firmware was told before" },
+#else
 	{ "host_irq", "handle_irq_event", HOOK_TRACE, STAGE_CORE, .counts = true, .what = "interrupts of host drivers" },
+#endif
 	{ "adopt_tasks", "task", HOOK_ITER, STAGE_CORE, .pin = "iter_tasks", .what = "processes that exist" },
-	{ "adopt_sweep", "-", HOOK_CALL, STAGE_CORE, .pin = "prog_sweep", .what = "forgetting what is gone" },
-	{ "judge_all", "-", HOOK_CALL, STAGE_CORE, .pin = "prog_judge", .what = "judging all bindings" },
+	{ "adopt_sweep", "-", HOOK_CALL, STAGE_CORE, .pin = "prog_sweep", .callbacks = true, .what = "forgetting what is gone" },
+	{ "judge_all", "-", HOOK_CALL, STAGE_CORE, .pin = "prog_judge", .callbacks = true, .what = "judging all bindings" },
+	{ "judge_one", "-", HOOK_CALL, STAGE_CORE, .pin = "prog_judge_one", .what = "judging one binding" },
 
 	{ "gate_vfio_compat", "bpf_lsm_file_ioctl_compat", HOOK_GATE, STAGE_VFIO, .optional = true, .what = "bind gate: 32-bit VFIO" },
 	{ "gate_vfio_receive", "bpf_lsm_file_receive", HOOK_GATE, STAGE_VFIO, .what = "possession gate: VFIO devices" },
 	{ "vector_signal", "vfio_msi_set_vector_signal", HOOK_TRACE, STAGE_VFIO, .on_return = true, .what = "vector -> eventfd" },
-	{ "irqs_set", "vfio_pci_set_irqs_ioctl", HOOK_TRACE, STAGE_VFIO, .on_return = true, .what = "INTx -> eventfd, vectors raised by hand" },
+	{ "irqs_set", "vfio_pci_set_irqs_ioctl", HOOK_TRACE, STAGE_VFIO, .on_return = true, .callbacks = true, .what = "INTx -> eventfd, vectors raised by hand" },
 	{ "vfio_msi", "vfio_msihandler", HOOK_TRACE, STAGE_VFIO, .counts = true, .what = "device MSIs" },
 	{ "adopt_vfio", "task_file", HOOK_ITER, STAGE_VFIO, .pin = "iter_vfio", .what = "VFIO bindings that exist" },
 
@@ -56,7 +63,12 @@ const struct hook hooks[] = {
 	{ "irqfd_registered", "kvm_irqfd_register", HOOK_TRACE, STAGE_KVM, .on_return = true, .optional = true, .what = "eventfd -> VM GSI (since 6.17)" },
 	{ "irqfd_ended", "irqfd_shutdown", HOOK_TRACE, STAGE_KVM, .what = "irqfd's end" },
 	{ "adopt_kvm", "task_file", HOOK_ITER, STAGE_KVM, .pin = "iter_kvm", .what = "VMs of processes" },
-	{ "adopt_vms", "-", HOOK_CALL, STAGE_KVM, .pin = "prog_vms", .what = "VMs and irqfds that exist" },
+	{ "adopt_vms", "-", HOOK_CALL, STAGE_KVM, .pin = "prog_vms", .callbacks = true, .what = "VMs and irqfds that exist" },
+#if defined(__s390x__)
+	{ "gate_zpci_op", "bpf_lsm_file_ioctl", HOOK_GATE, STAGE_KVM, .what = "bind gate: KVM_S390_ZPCI_OP" },
+	{ "firmware_owners", "-", HOOK_CALL, STAGE_KVM, .pin = "prog_owners", .what = "whom functions were given to" },
+	{ "forward_alert", "gib_alert_irq_handler", HOOK_TRACE, STAGE_KVM, .optional = true, .counts = true, .what = "interrupts KVM forwards" },
+#endif
 
 	{ "vector_changing", "vfio_msi_set_vector_signal", HOOK_TRACE, STAGE_INLINE, .what = "who binds a vector" },
 	{ "inline_msi", "irqgate_msi_tp", HOOK_TP, STAGE_INLINE, .what = "inline gate: device MSIs" },
@@ -177,6 +189,32 @@ static enum hook_state function_state(const char *function, const char *flags)
 static enum hook_state kprobe_state(const char *function)
 {
 	return function_state(function, "");
+}
+
+/* r0 = 0; exit: a program to be called where a function begins. */
+static bool loads_fentry(void)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FENTRY);
+	struct bpf_insn insns[] = { { .code = 0xb7 }, { .code = 0x95 } };
+	int fd, id = libbpf_find_vmlinux_btf_id("eventfd_signal_mask", BPF_TRACE_FENTRY);
+
+	if (id <= 0)
+		return true; /* whatever is missing, it is not that */
+	opts.attach_btf_id = id;
+	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "irqgate_probe", "GPL", insns, ARRAY_SIZE(insns),
+			   &opts);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+bool hooks_trampolines(void)
+{
+	static int known = -1;
+
+	if (known < 0)
+		known = !access("/proc/sys/net/core/bpf_jit_enable", F_OK) || loads_fentry();
+	return known;
 }
 
 /* Once pinned, the attachment outlives the link object. */
@@ -374,6 +412,11 @@ static struct irqgate_bpf *open_object(bool (*want)(const struct hook *h, const 
 	skel->rodata->pci_bus_type_addr = kernel_symbol("pci_bus_type");
 	skel->rodata->kernfs_dir_fops_addr = kernel_symbol("kernfs_dir_fops");
 	skel->rodata->vm_list_addr = kernel_symbol("vm_list");
+	skel->rodata->zpci_list_addr = kernel_symbol("zpci_list");
+	skel->rodata->zpci_sbv_addr = kernel_symbol("zpci_sbv");
+	skel->rodata->vm_layout_addr = kernel_symbol("vm_layout");
+	skel->rodata->aift_addr = kernel_symbol("aift");
+	skel->rodata->irq_delivery_addr = kernel_symbol("irq_delivery");
 	if (kernel_symbol("irqgate_hook_msi"))
 		module_texts(vfio);
 	for (i = 0; vfio[i].module; i++) {
@@ -431,17 +474,13 @@ static struct bpf_link *attach_kprobe(struct irqgate_bpf *skel, const struct hoo
 	return bpf_program__attach_kprobe_multi_opts(prog, NULL, &opts);
 }
 
-/* Replace a silent trampoline, or one the kernel refused, by the kprobe variant. */
-static int use_kprobe(const struct hook *h)
+/* Attach and pin the kprobe variant of a hook, from an object that was loaded with it. */
+static int pin_kprobe(struct irqgate_bpf *skel, const struct hook *h)
 {
-	struct irqgate_bpf *skel = open_object(want_kprobe, (void *)h);
 	struct bpf_link *enter = NULL, *link = NULL;
 	char pin[64];
 	int err = -EIO;
 
-	if (!skel)
-		return fail(-errno, "%s: the kprobe variant does not load: %s", h->function,
-			    strerror(errno));
 	if (needs_enter(h)) {
 		enter = attach_kprobe(skel, h, true);
 		if (!enter)
@@ -466,6 +505,19 @@ out:
 		unpin_hook(PIN_DIR, h);
 	bpf_link__destroy(enter);
 	bpf_link__destroy(link);
+	return err;
+}
+
+/* Replace a silent trampoline, or one the kernel refused, by the kprobe variant. */
+static int use_kprobe(const struct hook *h)
+{
+	struct irqgate_bpf *skel = open_object(want_kprobe, (void *)h);
+	int err;
+
+	if (!skel)
+		return fail(-errno, "%s: the kprobe variant does not load: %s", h->function,
+			    strerror(errno));
+	err = pin_kprobe(skel, h);
 	irqgate_bpf__destroy(skel);
 	return err;
 }
@@ -481,14 +533,21 @@ static bool of_stage(const struct hook *h, enum stage stage)
 	return h->stage == stage || (h->modules && (stage == STAGE_VFIO || stage == STAGE_KVM));
 }
 
-/* Programs of a stage in their first variant, where the kernel has the function. */
+/*
+ * Programs of a stage in their first variant, where the kernel has the function; those
+ * that trace as kprobes where it has no trampolines.
+ */
 static bool want_stage(const struct hook *h, const char *prog, void *arg)
 {
 	const struct stage_want *w = arg;
 
-	if (!of_stage(h, w->stage) || strcmp(prog, h->name))
+	if (!of_stage(h, w->stage) || (h->stage == w->stage && adoptable(h)))
 		return false;
-	if (h->stage == w->stage && adoptable(h))
+	if (!hooks_trampolines() && h->callbacks)
+		return false;
+	if (!hooks_trampolines() && h->kind == HOOK_TRACE)
+		return kernel_symbol(h->function) && want_kprobe(h, prog, (void *)h);
+	if (strcmp(prog, h->name))
 		return false;
 	if (h->kind == HOOK_GATE)
 		return w->gates && (!h->optional || kernel_symbol(h->function));
@@ -506,16 +565,21 @@ void hooks_unload(enum stage stage)
 
 static int attach_hook(struct irqgate_bpf *skel, const struct hook *h)
 {
-	struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, h->name);
-	char pin[64], path[PIN_LEN];
+	bool kprobe = h->kind == HOOK_TRACE && !hooks_trampolines();
+	char name[64], pin[64], path[PIN_LEN];
+	struct bpf_program *prog;
 	struct bpf_link *link;
 	enum variant v;
 	int err;
 
+	prog = bpf_object__find_program_by_name(skel->obj,
+						kprobe ? kprobe_name(h, false, name) : h->name);
 	if (!prog || !bpf_program__autoload(prog))
 		return 0;
 	for (v = PLAIN; replaced && h->counts && v < VARIANTS; v++)
 		detach(replaced, h, v);
+	if (kprobe)
+		return pin_kprobe(skel, h);
 	if (h->kind == HOOK_CALL) {
 		unlink(pin_path(path, hook_pin(h, PLAIN, pin)));
 		err = bpf_program__pin(prog, pin_path(path, hook_pin(h, PLAIN, pin)));

@@ -41,6 +41,7 @@ struct hook {
 	bool optional; /* kernels have this one or its sibling */
 	bool modules; /* of the core, but loaded anew with the types of each module */
 	bool counts; /* interrupts: two of it would count each twice */
+	bool callbacks; /* loops by callback, which takes a JIT */
 	const char *what;
 };
 
@@ -101,6 +102,13 @@ struct btf *hooks_object_btf(void);
 
 /* hooks_build - identifies the build of the BPF object; goes into state.build. */
 __u64 hooks_build(void);
+
+/*
+ * hooks_trampolines - does this kernel have what fentry, fexit and LSM programs take?
+ *
+ * Without a BPF JIT it has not. What observes is then attached as its kprobe variant.
+ */
+bool hooks_trampolines(void);
 
 /* hooks_verbose - show libbpf's own messages, the verifier's included. */
 void hooks_verbose(bool verbose);

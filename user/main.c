@@ -11,6 +11,7 @@
 #include "apply.h"
 #include "daemon.h"
 #include "explain.h"
+#include "firmware.h"
 #include "graph.h"
 #include "handle.h"
 #include "hooks.h"
@@ -258,7 +259,10 @@ static int verb_show(struct args *args)
 		return EXIT_RUNTIME;
 	err = show(&pins, args->word[0], args->word + 1, args->nwords - 1, args->json);
 	pins_close(&pins);
-	return err == -ENOENT ? EXIT_USAGE : err ? EXIT_RUNTIME : EXIT_DONE;
+	return err == -ENOENT       ? EXIT_USAGE
+	       : err == -EOPNOTSUPP ? EXIT_KERNEL
+	       : err                ? EXIT_RUNTIME
+				    : EXIT_DONE;
 }
 
 /* What `allow` and `revoke` change; the rest they have in common. */
@@ -284,6 +288,7 @@ static int change_vectors(struct args *args,
 		fail(0, "%s: %s", args->word[1], why);
 		return EXIT_USAGE;
 	}
+	c.handle = policy_function(c.handle, "/sys");
 	if (pins_open(&c.pins))
 		return EXIT_RUNTIME;
 	lock = lock_changes();
@@ -350,7 +355,8 @@ static int verb_explain(struct args *args)
 	}
 	if (pins_open(&pins))
 		return EXIT_RUNTIME;
-	err = explain(&pins, handle, vectors_noi(&set) - 1, args->to, args->json);
+	err = explain(&pins, policy_function(handle, "/sys"), vectors_noi(&set) - 1, args->to,
+		      args->json);
 	pins_close(&pins);
 	return err == -ENOENT ? EXIT_USAGE : err ? EXIT_RUNTIME : EXIT_DONE;
 }
@@ -363,10 +369,19 @@ static int verb_learn(struct args *args)
 /* What s390 firmware holds; other machines have none to compare with. */
 static int verb_verify(struct args *args)
 {
-	(void)args;
-	fail(0, "verify: this machine has no firmware table of interrupts to compare the policy "
-		"with; only s390 has");
-	return EXIT_KERNEL;
+	struct pins pins;
+	int err;
+
+	if (!kernel_symbol("zpci_mod_fc")) {
+		fail(0, "verify: " FIRMWARE_NONE);
+		return EXIT_KERNEL;
+	}
+	err = pins_open(&pins);
+	if (!err) {
+		err = firmware_verify(&pins, args->json);
+		pins_close(&pins);
+	}
+	return err ? EXIT_RUNTIME : EXIT_DONE;
 }
 
 static int verb_monitor(struct args *args)
@@ -446,7 +461,7 @@ static const struct verb verbs[] = {
 	  options_explain, 2, 2, verb_explain },
 	{ "learn", "", "Watch, and write the smallest policy that allows what was seen",
 	  options_learn, 0, 0, verb_learn },
-	{ "verify", "", "Compare the policy with the firmware's table (s390)", options_none, 0, 0,
+	{ "verify", "", "Compare the policy with the firmware's table (s390)", options_json, 0, 0,
 	  verb_verify },
 	{ "monitor", "", "Print events as they happen", options_monitor, 0, 0, verb_monitor },
 	{ "top", "", "Live view: rates, verdicts, owners, leaks first", options_top, 0, 0,
@@ -565,6 +580,7 @@ int main(int argc, char **argv)
 
 	argp_err_exit_status = EXIT_USAGE;
 	hooks_verbose(false);
+	policy_fid_of = firmware_fid;
 	if (argc < 2)
 		return usage(stderr, EXIT_USAGE);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))

@@ -41,6 +41,15 @@ static const char *const reason_text[] = {
 	[IRQGATE_REASON_SWAPPED] = "swapped",
 	[IRQGATE_REASON_GATE_ON] = "gate-on",
 	[IRQGATE_REASON_GATE_OFF] = "gate-off",
+	[IRQGATE_REASON_FW_REGISTERED] = "fw-registered",
+	[IRQGATE_REASON_FW_DEREGISTERED] = "fw-deregistered",
+	[IRQGATE_REASON_FW_FAILED] = "fw-failed",
+	[IRQGATE_REASON_FW_HANDLE] = "fw-handle",
+	[IRQGATE_REASON_FW_VECTORS] = "fw-vectors",
+	[IRQGATE_REASON_FW_OWNER] = "fw-owner",
+	[IRQGATE_REASON_FW_UNLISTED] = "fw-unlisted",
+	[IRQGATE_REASON_FW_MISSING] = "fw-missing",
+	[IRQGATE_REASON_FW_FORWARD] = "fw-forward",
 };
 const struct names names_reason = NAMES(reason_text);
 

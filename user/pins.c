@@ -11,6 +11,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <irqgate/firmware.h>
 #include "pins.h"
 #include "util.h"
 
@@ -97,6 +98,8 @@ static int open_maps(struct pins *pins)
 		HASH(isolated, struct irqgate_device_key, struct irqgate_isolation),
 		{ "passing", &pins->passing, BPF_MAP_TYPE_ARRAY, sizeof(__u32),
 		  sizeof(struct irqgate_passing) },
+		HASH(firmware, struct irqgate_fid_key, struct irqgate_firmware),
+		HASH(handles, struct irqgate_fh_key, __u32),
 		{ "early", &pins->early, BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(__u64) },
 		{ "events", &pins->events, BPF_MAP_TYPE_RINGBUF, 0, 0 },
 	};
@@ -153,9 +156,9 @@ int pins_open(struct pins *pins)
 
 void pins_close(struct pins *pins)
 {
-	int fds[] = { pins->bindings, pins->passing, pins->eventfds, pins->irqfds,
-		      pins->vms,      pins->stats,   pins->agents,   pins->held,
-		      pins->isolated, pins->early,   pins->events };
+	int fds[] = { pins->bindings, pins->passing,  pins->eventfds, pins->irqfds,   pins->vms,
+		      pins->stats,    pins->agents,   pins->held,     pins->isolated, pins->early,
+		      pins->events,   pins->firmware, pins->handles };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(fds); i++)
@@ -199,6 +202,34 @@ int pins_call(const char *name)
 	err = bpf_prog_test_run_opts(fd, &opts);
 	close(fd);
 	return err ? fail(err, PIN_DIR "/%s: cannot run: %s", name, strerror(-err)) : 0;
+}
+
+/* Where there is no JIT, there is no program that goes through a map. */
+static int judge_each(const struct pins *pins, int fd)
+{
+	struct irqgate_irq_key key, *prev = NULL;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &key, .ctx_size_in = sizeof(key));
+	int err = 0;
+
+	for (; !err && !bpf_map_get_next_key(pins->bindings, prev, &key); prev = &key)
+		err = bpf_prog_test_run_opts(fd, &opts);
+	return err ? fail(err, "cannot judge the bindings: %s", strerror(-err)) : 0;
+}
+
+int pins_judge(const struct pins *pins)
+{
+	int all = get("prog_judge"), one, err;
+
+	if (all >= 0) {
+		close(all);
+		return pins_call("prog_judge");
+	}
+	one = get("prog_judge_one");
+	if (one < 0)
+		return one == -ENOENT ? 0 : fail(one, "cannot judge: %s", strerror(-one));
+	err = judge_each(pins, one);
+	close(one);
+	return err;
 }
 
 int pins_iterate(const char *name, int (*each)(const struct irqgate_file *file, void *arg),

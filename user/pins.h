@@ -23,6 +23,7 @@
 struct pins {
 	int outer[IRQGATE_TABLE_MAPS];
 	int bindings, passing, eventfds, irqfds, vms, stats, agents, held, isolated, early, events;
+	int firmware, handles; /* s390 only */
 	struct irqgate_state *state; /* the map, mapped: shared with BPF, use atomics */
 };
 
@@ -62,13 +63,18 @@ int pins_remove(const char *dir);
 
 /*
  * pins_call - run a pinned program once
- * @name: prog_judge, brings the verdict of every binding up to date with the
- *        table; prog_vms, adopts the VMs that exist; prog_sweep, forgets what the
- *        last search did not find
+ * @name: prog_vms, adopts the VMs that exist; prog_sweep, forgets what the last search
+ *        did not find; prog_firmware and prog_owners, find what s390's firmware holds
  * Return: 0; also when the module the program is for is not there; or a negative
  * errno. Says why.
  */
 int pins_call(const char *name);
+
+/*
+ * pins_judge - bring the verdict of every binding up to date with the table
+ * Return: as pins_call().
+ */
+int pins_judge(const struct pins *pins);
 
 /*
  * pins_iterate - run a pinned iterator over all files of all processes

@@ -57,6 +57,8 @@ struct policy_select {
 
 struct policy_device {
 	__u64 handle; /* pci or zpci; 0: by select */
+	bool found; /* zpci: policy_resolve() found the function, */
+	__u32 fid; /* which has this id, whatever handle it gets later */
 	struct policy_select select;
 	__u64 *functions; /* handles, by policy_resolve() */
 	unsigned int nfunctions;
@@ -144,11 +146,27 @@ int policy_empty(struct policy **out);
  *	    as they exist, and are else the lowest addresses no other row has
  * @sysfs: "/sys"
  *
+ * A zpci handle is that of a function of s390 at some time: the function that has it now,
+ * or had it (policy_fid_of). From then on the row is about that function, by its id.
+ *
  * Where a function belongs to two rows, says so once, naming both places, and
  * leaves everything as it was.
  * Return: 1: something changed; 0; -EINVAL: a conflict; -ENOMEM.
  */
 int policy_resolve(struct policy *policy, const char *sysfs);
+
+/*
+ * policy_fid_of - which function was seen to have a zpci handle, for policy_resolve()
+ *
+ * Set by who can tell: returns its id, or -1. NULL: nobody can.
+ */
+extern long (*policy_fid_of)(__u32 fh);
+
+/*
+ * policy_function - the PCI function a handle is about
+ * Return: its handle; @handle itself if that is not zpci, or is no function's.
+ */
+__u64 policy_function(__u64 handle, const char *sysfs);
 
 /* policy_selects - does any row depend on what is in the machine? */
 bool policy_selects(const struct policy *policy);

@@ -93,6 +93,12 @@ struct lack probe_lsm(void)
 {
 	char line[256];
 
+	if (!hooks_trampolines())
+		return (struct lack){
+			"the kernel has no BPF JIT, without which there are no LSM programs and "
+			"nothing can be refused",
+			"use a kernel with CONFIG_BPF_JIT=y and CONFIG_BPF_LSM=y, or --mode audit"
+		};
 	mounted("securityfs", "/sys/kernel/security", SECURITYFS_MAGIC);
 	if (read_line("/sys/kernel/security/lsm", line, sizeof(line)) &&
 	    !access("/sys/kernel/security/lsm", F_OK))

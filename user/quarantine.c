@@ -245,7 +245,7 @@ int bindings_enforce(struct pins *pins)
 	int failed = 0, err, pass;
 	struct held held;
 
-	err = held_read(pins, &held) ?: pins_call("prog_judge");
+	err = held_read(pins, &held) ?: pins_judge(pins);
 	if (err)
 		return err;
 	/*

@@ -19,6 +19,10 @@ struct claim {
 	unsigned int row;
 };
 
+long (*policy_fid_of)(__u32 fh);
+
+#define FH_ENABLED 0x80000000u /* set in the handle while the function is enabled */
+
 struct resolver {
 	struct policy *policy;
 	const char *sysfs;
@@ -54,7 +58,8 @@ bool policy_selects(const struct policy *policy)
 	unsigned int i;
 
 	for (i = 0; i < policy->ndevices; i++)
-		if (policy->devices[i].select.kind != POLICY_SELECT_HANDLE)
+		if (policy->devices[i].select.kind != POLICY_SELECT_HANDLE ||
+		    irqgate_handle_type(policy->devices[i].handle) == IRQGATE_HANDLE_ZPCI)
 			return true;
 	return false;
 }
@@ -166,6 +171,67 @@ static __u64 *functions(struct resolver *r, const char *dir, size_t *n)
 	if (all)
 		qsort(all, *n, sizeof(*all), compare);
 	return all;
+}
+
+/* The function with an attribute of this value, but for the bits of @except; 0: none. */
+static __u64 function_with(struct resolver *r, const char *name, __u32 value, __u32 except)
+{
+	__u64 *all, found = 0;
+	size_t n, i;
+
+	all = functions(r, "bus/pci/devices", &n);
+	for (i = 0; i < n && !found; i++) {
+		long v = attribute(r, all[i], name);
+
+		if (v >= 0 && !(((__u32)v ^ value) & ~except))
+			found = all[i];
+	}
+	free(all);
+	return found;
+}
+
+/*
+ * The function an s390 handle is about: by the id it is known to have; by the handle,
+ * enabled or not; by the id of whoever had that handle before.
+ */
+static __u64 zpci_function(struct resolver *r, __u32 fh, const __u32 *fid)
+{
+	__u64 handle;
+	long id;
+
+	if (fid)
+		return function_with(r, "function_id", *fid, 0);
+	handle = function_with(r, "function_handle", fh, FH_ENABLED);
+	if (handle || !policy_fid_of)
+		return handle;
+	id = policy_fid_of(fh);
+	return id < 0 ? 0 : function_with(r, "function_id", (__u32)id, 0);
+}
+
+__u64 policy_function(__u64 handle, const char *sysfs)
+{
+	struct resolver r = { .sysfs = sysfs };
+
+	if (irqgate_handle_type(handle) != IRQGATE_HANDLE_ZPCI)
+		return handle;
+	return zpci_function(&r, (__u32)handle, NULL) ?: handle;
+}
+
+static void claim_handle(struct resolver *r, unsigned int row)
+{
+	struct policy_device *d = &r->policy->devices[row];
+	__u64 handle = d->handle;
+	long id;
+
+	if (irqgate_handle_type(handle) == IRQGATE_HANDLE_ZPCI) {
+		handle = zpci_function(r, (__u32)handle, d->found ? &d->fid : NULL);
+		id = handle ? attribute(r, handle, "function_id") : -1;
+		if (id >= 0) {
+			d->found = true;
+			d->fid = (__u32)id;
+		}
+	}
+	claim(r, row, handle ?: d->handle);
 }
 
 /* Bridges stay with the host, as VFIO has it: their driver may serve the group. */
@@ -298,7 +364,7 @@ int policy_resolve(struct policy *policy, const char *sysfs)
 	for (i = 0; i < policy->ndevices && !r.err; i++) {
 		switch (policy->devices[i].select.kind) {
 		case POLICY_SELECT_HANDLE:
-			claim(&r, i, policy->devices[i].handle);
+			claim_handle(&r, i);
 			break;
 		case POLICY_SELECT_GROUP:
 			claim_group(&r, i);

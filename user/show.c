@@ -7,10 +7,13 @@
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <irqgate/decide.h>
+#include "events.h"
+#include "firmware.h"
 #include "handle.h"
 #include "hooks.h"
 #include "direct.h"
@@ -252,6 +255,74 @@ static int show_hooks(struct pins *pins, struct json_object *rows)
 	return 0;
 }
 
+/* Interrupts of a function that reached a host driver or an eventfd. */
+static __u64 delivered(const struct snapshot *snap, __u64 handle)
+{
+	__u64 n = 0;
+	size_t i;
+
+	for (i = 0; i < snap->n; i++)
+		if (snap->row[i].handle == handle)
+			n += snap->row[i].count.passed + snap->row[i].count.would_drop +
+			     snap->row[i].count.leaked;
+	return n;
+}
+
+static void put_hex(struct json_object *o, const char *key, __u64 value, int digits)
+{
+	char buf[24];
+
+	snprintf(buf, sizeof(buf), "%0*llx", digits, (unsigned long long)value);
+	put_str(o, key, buf);
+}
+
+static int show_firmware(struct pins *pins, struct json_object *out)
+{
+	static const char *const states[] = { "none", "registered", "deregistered", "gone" };
+	static const char *const sources[] = { "seen", "found" };
+	struct firmware_row *fw = NULL;
+	struct snapshot snap = {};
+	struct rows rows = {};
+	char time[WALL_TIME_LEN];
+	int n, i;
+
+	n = pins->firmware < 0 ? -EOPNOTSUPP : table_read(pins, &rows) ?: snapshot_take(pins, &snap);
+	if (!n)
+		n = firmware_read(pins, &rows, &fw);
+	for (i = 0; i < n; i++) {
+		struct json_object *o = json_object_new_object();
+		const struct irqgate_firmware *f = &fw[i].fw;
+		bool directed = f->fib.format == IRQGATE_AIRQ_DIRECTED;
+
+		put_hex(o, "fid", f->fid, 1);
+		put_hex(o, "fh", f->fh, 8);
+		put_handle(o, f->handle);
+		put_str(o, "state", states[f->state & 3]);
+		put_str(o, "format", directed ? "directed" : "floating");
+		put_num(o, "isc", f->fib.isc);
+		put_num(o, "noi", f->fib.noi);
+		put_hex(o, "aibv", f->fib.aibv, 1);
+		put_num(o, "aibvo", directed ? f->fib.dibvo : f->fib.aibvo);
+		put_hex(o, "aisb", f->fib.aisb, 1);
+		put_num(o, "aisbo", f->fib.aisbo);
+		put_num(o, "sum", f->fib.sum);
+		put_hex(o, "gd", f->fib.gd, 1);
+		put_num(o, "cc", f->cc);
+		put_str(o, "source", sources[f->source & 1]);
+		put_num(o, "registered", f->registered);
+		put_num(o, "deregistered", f->deregistered);
+		put_num(o, "failed", f->failed);
+		put_num(o, "handles", f->handles);
+		put_str(o, "changed", f->changed ? wall_time(f->changed, time) : NULL);
+		put_num(o, "delivered", delivered(&snap, f->handle));
+		json_object_array_add(out, o);
+	}
+	free(fw);
+	snapshot_free(&snap);
+	rows_free(&rows);
+	return n < 0 ? n : 0;
+}
+
 static const char *cell(struct json_object *o, const char *key)
 {
 	struct json_object *v = json_object_object_get(o, key);
@@ -348,6 +419,7 @@ int show(struct pins *pins, const char *what, char *const filters[], int nfilter
 		{ "devices", show_devices },   { "vectors", show_vectors },
 		{ "contexts", show_contexts }, { "bindings", show_bindings },
 		{ "stats", show_stats },       { "hooks", show_hooks },
+		{ "firmware", show_firmware },
 	};
 	struct json_object *rows;
 	unsigned int i;
@@ -364,7 +436,9 @@ int show(struct pins *pins, const char *what, char *const filters[], int nfilter
 		if (err)
 			goto out;
 	}
-	if (err)
+	if (err == -EOPNOTSUPP)
+		fail(err, "show %s: " FIRMWARE_NONE, what);
+	else if (err)
 		fail(err, "show %s: %s", what, strerror(-err));
 	else if (json)
 		printf("%s\n",

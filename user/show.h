@@ -16,6 +16,6 @@
 int show(struct pins *pins, const char *what, char *const filters[], int nfilters, bool json);
 
 /* What @what may be, for messages. */
-#define SHOW_KINDS "devices, vectors, contexts, bindings, stats or hooks"
+#define SHOW_KINDS "devices, vectors, contexts, bindings, stats, hooks or firmware"
 
 #endif

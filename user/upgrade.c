@@ -176,8 +176,8 @@ static int carry(const char *name)
 
 int upgrade_take(void)
 {
-	static const char *const names[] = { "idents",   "stats", "bindings", "bound",
-					     "eventfds", "vms",   "held",     "isolated" };
+	static const char *const names[] = { "idents", "stats", "bindings", "bound",    "eventfds",
+					     "vms",    "held",  "isolated", "firmware", "handles" };
 	unsigned int i;
 	int err = 0;
 

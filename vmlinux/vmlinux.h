@@ -302,6 +302,10 @@ struct kvm_irqfd_pt {
 
 struct wait_queue_head;
 
+#if defined(__TARGET_ARCH_s390)
+#include "s390.h"
+#endif
+
 /* modules */
 
 struct module {

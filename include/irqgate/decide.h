@@ -40,6 +40,17 @@ enum irqgate_reason {
 	IRQGATE_REASON_SWAPPED = 15, /* arguments were changed after the gate had looked */
 	IRQGATE_REASON_GATE_ON = 16, /* no verdict: the inline gate is in force from now on */
 	IRQGATE_REASON_GATE_OFF = 17, /* no verdict: it no longer is */
+	/* No verdict: what s390's firmware was told of a function's interrupts. */
+	IRQGATE_REASON_FW_REGISTERED = 18,
+	IRQGATE_REASON_FW_DEREGISTERED = 19,
+	IRQGATE_REASON_FW_FAILED = 20, /* it refused */
+	IRQGATE_REASON_FW_HANDLE = 21, /* the function has another handle */
+	/* What it passes is not what the table authorizes (user/firmware.c). */
+	IRQGATE_REASON_FW_VECTORS = 22, /* more vectors */
+	IRQGATE_REASON_FW_OWNER = 23, /* to another context */
+	IRQGATE_REASON_FW_UNLISTED = 24, /* of a function the table does not name */
+	IRQGATE_REASON_FW_MISSING = 25, /* nothing of one it does */
+	IRQGATE_REASON_FW_FORWARD = 26, /* KVM had nobody to forward one to */
 };
 
 struct irqgate_decision {

@@ -16,6 +16,7 @@ enum irqgate_event_type {
 	IRQGATE_EVENT_MODULE = 3, /* for the loader: a module appeared */
 	IRQGATE_EVENT_HOST_IRQ =
 		4, /* for the loader: first MSI of a host driver: irq, handle, vector */
+	IRQGATE_EVENT_FIRMWARE = 5, /* s390's firmware was told something: its table may differ */
 };
 
 /* Which mechanism acted; none: nothing could. */

@@ -156,7 +156,7 @@ struct irqgate_state {
 	__u32 loader_tgid; /* 0: none; cleared by BPF when it exits */
 	__u32 adoption; /* number of the last search for what exists */
 	__u32 inline_gate; /* enum irqgate_inline */
-	__u32 pad;
+	__u32 walks; /* number of the last walk through s390's functions */
 	__u64 lost_events; /* ring buffer full */
 	__u64 lost_bindings; /* could not be recorded: a map was full */
 	__u64 unknown_msis; /* through VFIO without a learned binding */

@@ -189,7 +189,7 @@ static void names_complete(void **state)
 		unsigned int first, last;
 	} all[] = {
 		{ &names_verdict, IRQGATE_VERDICT_NONE, IRQGATE_VERDICT_ALARM },
-		{ &names_reason, IRQGATE_REASON_NONE, IRQGATE_REASON_GATE_OFF },
+		{ &names_reason, IRQGATE_REASON_NONE, IRQGATE_REASON_FW_FORWARD },
 		{ &names_level, IRQGATE_LEVEL_NONE, IRQGATE_LEVEL_ISOLATE },
 		{ &names_action, IRQGATE_ACTION_ALLOW, IRQGATE_ACTION_ISOLATE },
 		{ &names_mode, IRQGATE_MODE_AUDIT, IRQGATE_MODE_ENFORCE },

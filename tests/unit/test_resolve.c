@@ -83,6 +83,53 @@ static void handles_need_not_exist(void **state)
 	policy_free(p);
 }
 
+static void zpci(const char *bdf, const char *fid, const char *fh)
+{
+	sh("cd %s/bus/pci/devices && mkdir -p %s && echo %s > %s/function_id && "
+	   "echo %s > %s/function_handle", sysfs, bdf, fid, bdf, fh, bdf);
+}
+
+/* 0x80010007 was what function 0x11 had before. */
+static long earlier(__u32 fh)
+{
+	return fh == 0x80010007 ? 0x11 : -1;
+}
+
+/* The row is about the function, whatever handle it gets. */
+static void zpci_follows_function(void **state)
+{
+	struct policy *p = policy("- { handle: 'zpci:80020000', " REST
+				  "- { handle: 'zpci:80010007', " REST
+				  "- { handle: 'zpci:8002ffff', " REST);
+
+	(void)state;
+	zpci("0001:00:00.0", "0x00000010", "0x80020000");
+	zpci("0002:00:00.0", "0x00000011", "0x80030000");
+	policy_fid_of = earlier;
+	assert_true(policy_selects(p));
+	assert_int_equal(policy_resolve(p, sysfs), 1);
+	has(p, 0, "0001:00:00.0");
+	has(p, 1, "0002:00:00.0");
+	assert_int_equal(p->devices[2].functions[0], irqgate_handle_zpci(0x8002ffff));
+	assert_int_equal(policy_function(irqgate_handle_zpci(0x00030000), sysfs),
+			 irqgate_handle_pci(2, 0, 0));
+	assert_int_equal(policy_resolve(p, sysfs), 0);
+
+	/* After a reset it has another, and another function may get the old one. */
+	zpci("0001:00:00.0", "0x00000010", "0x80020001");
+	zpci("0002:00:00.0", "0x00000011", "0x80020000");
+	assert_int_equal(policy_resolve(p, sysfs), 0);
+	has(p, 0, "0001:00:00.0");
+	has(p, 1, "0002:00:00.0");
+
+	/* Plugged again, elsewhere. */
+	sh("mv %s/bus/pci/devices/0001:00:00.0 %s/bus/pci/devices/0005:00:00.0", sysfs, sysfs);
+	assert_int_equal(policy_resolve(p, sysfs), 1);
+	has(p, 0, "0005:00:00.0");
+	policy_fid_of = NULL;
+	policy_free(p);
+}
+
 static void ids_in_order_of_address(void **state)
 {
 	struct policy *p = policy("- { match: { id: '8086:10d3' }, " REST
@@ -195,6 +242,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(handles_need_not_exist, machine),
+		cmocka_unit_test_setup(zpci_follows_function, machine),
 		cmocka_unit_test_setup(ids_in_order_of_address, machine),
 		cmocka_unit_test_setup(ids_stay, machine),
 		cmocka_unit_test_setup(group_without_bridges, machine),

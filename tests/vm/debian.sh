@@ -17,7 +17,8 @@ mirror() {
 }
 
 # apt_suites NAME SUITE...: use a private apt state NAME that knows only SUITEs.
-# A suite that ends in -security comes from the security archive.
+# A suite that ends in -security comes from the security archive. The packages are
+# those of $apt_arch, if that is set, else of this machine's architecture.
 apt_suites() {
 	local dir=$CACHE/apt/$1 main sec s uri
 	local key=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -41,18 +42,23 @@ apt_suites() {
 	Dir::Etc::SourceList "$dir/sources.list";
 	Dir::Etc::SourceParts "/dev/null";
 	APT::Sandbox::User "root";
+	${apt_arch:+APT::Architecture "$apt_arch";}
+	${apt_arch:+APT::Architectures "$apt_arch";}
 	CONF
 	export APT_CONFIG=$dir/apt.conf
 	apt-get -qq update >&2 || die "apt-get update failed for: $*. Is the mirror reachable?"
 }
 
-# kernel_suites SERIES: where its stock kernel comes from.
+# kernel_suites SERIES [ARCHITECTURE]: where its stock kernel comes from. Of ports, the
+# mirrors' lists of what is not a release are at times older than their signature.
 kernel_suites() {
-	case $1 in
+	case $1${2:+-$2} in
+	6.12-s390x) echo trixie ;;
+	7.x-s390x) echo forky ;;
 	6.1)	echo bookworm bookworm-security ;;
 	6.12)	echo trixie trixie-security ;;
 	7.x)	echo trixie-backports ;;
-	*)	die "unknown kernel '$1': one of 6.1, 6.12, 7.x" ;;
+	*)	die "unknown kernel '$1${2:+ $2}': one of 6.1, 6.12, 7.x" ;;
 	esac
 }
 
