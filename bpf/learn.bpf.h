@@ -381,8 +381,7 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 	b = bpf_map_lookup_elem(&bindings, &ikey);
 	if (b &&
 	    (b->handle != key.handle || b->vector != vector || b->state == IRQGATE_BINDING_HOST)) {
-		/* The number was another source's, whose end was not seen; so were these. */
-		fold_early(b);
+		/* The number was another source's, whose end was not seen. */
 		counters_keep(b);
 		bpf_map_delete_elem(&bindings, &ikey);
 		b = NULL;

@@ -157,10 +157,11 @@ static void policy_stream(void)
 	long raised;
 	int i;
 
-	enforce(&nic, "all", "drop");
-	policy_to(OTHER, ENFORCE CONTEXTS DEVICES ROW, nic.handle, "blue", "[0-2]", "deny");
-	w = driver(BLUE, &nic);
-	must(w, W_VFIO, 0, nic.vectors, 0);
+	with(&igb); /* the other card repeats itself on a busy machine */
+	enforce(&igb, "all", "drop");
+	policy_to(OTHER, ENFORCE CONTEXTS DEVICES ROW, igb.handle, "blue", "[0-2]", "deny");
+	w = driver(BLUE, &igb);
+	must(w, W_VFIO, 0, igb.vectors, 0);
 	mark();
 	must(w, W_STREAM, 1, 2000, 0);
 	for (i = 0; i < 3; i++) {
@@ -171,10 +172,10 @@ static void policy_stream(void)
 	nap(50);
 	expect(raised > 50, "only %ld raised", raised);
 	expect_is(ask(w, W_TAKE, 1, 0, 0), raised, "count at the owner");
-	COUNTS_OF(&nic, 1, 1, .passed = raised);
+	COUNTS_OF(&igb, 1, 1, .passed = raised);
 	worker_end(w, false);
 
-	w = bound_vmm(BLUE, &nic);
+	w = bound_vmm(BLUE, &igb);
 	mark();
 	must(w, W_STREAM, 3, 2000, 0);
 	expect_plan(apply(OTHER), 0, 0, 1, 2, 0);
@@ -182,7 +183,7 @@ static void policy_stream(void)
 	nap(300);
 	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending after apply returned");
 	must(w, W_STREAM_STOP, 0, 0, 0);
-	c = counted(nic.handle, 3);
+	c = counted(igb.handle, 3);
 	expect(c.dropped && !c.leaked, "dropped %ld, leaked %ld", c.dropped, c.leaked);
 }
 
