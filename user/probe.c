@@ -119,6 +119,7 @@ struct lack probe_lsm(void)
 struct lack probe_remapping(void)
 {
 	DIR *dir = opendir("/sys/kernel/irq");
+	int err, unread = dir ? 0 : -errno;
 	char path[300], chip[64];
 	bool found = false;
 	struct dirent *d;
@@ -129,11 +130,19 @@ struct lack probe_remapping(void)
 #endif
 	while (dir && !found && (d = readdir(dir))) {
 		snprintf(path, sizeof(path), "/sys/kernel/irq/%s/chip_name", d->d_name);
-		found = !read_line(path, chip, sizeof(chip)) &&
-			(!strncmp(chip, "IR-", 3) || !strncmp(chip, "AMD-IR", 6));
+		err = read_line(path, chip, sizeof(chip));
+		found = !err && (!strncmp(chip, "IR-", 3) || !strncmp(chip, "AMD-IR", 6));
+		if (err == -EMFILE || err == -ENFILE)
+			unread = err;
 	}
 	if (dir)
 		closedir(dir);
+	if (!found && unread)
+		return (struct lack){
+			"/sys/kernel/irq cannot be read, so nothing is known of interrupt "
+			"remapping",
+			"see that sysfs is mounted and the limit of open files not reached"
+		};
 	if (!found)
 		return (struct lack){
 			"there is no interrupt remapping: a device can forge any interrupt by DMA",
