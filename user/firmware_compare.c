@@ -97,7 +97,8 @@ bool firmware_known(const struct firmware_findings *all, const struct firmware_f
 
 		if (k->handle == f->handle && k->reason == f->reason &&
 		    k->expected == f->expected && k->actual == f->actual &&
-		    !memcmp(&k->vectors, &f->vectors, sizeof(k->vectors)))
+		    k->vectors.all == f->vectors.all &&
+		    !memcmp(k->vectors.bits, f->vectors.bits, sizeof(k->vectors.bits)))
 			return true;
 	}
 	return false;
