@@ -238,7 +238,7 @@ static void epoch_bump(struct pins *pins)
  * into a map, here the one that is there already, returns after an RCU grace period
  * (maybe_wait_bpf_programs() of the kernel). docs/model.md, BREAK_SETTLE.
  */
-static void settle(const struct pins *pins)
+static void settle(struct pins *pins)
 {
 	__u32 slot = pins->state->generation & 1;
 	int map = table_map(pins, IRQGATE_MAP_CONTEXTS);
@@ -247,6 +247,7 @@ static void settle(const struct pins *pins)
 		return;
 	bpf_map_update_elem(pins->outer[IRQGATE_MAP_CONTEXTS], &slot, &map, BPF_ANY);
 	close(map);
+	epoch_bump(pins); /* whatever a late one left is stale */
 }
 
 int table_publish(struct pins *pins, const struct btf *btf, const struct rows *rows)
