@@ -92,6 +92,7 @@ int judge_all(void *unused)
 	return 0;
 }
 
+#if defined(__TARGET_ARCH_s390)
 /* The same for one, where there are no callbacks: they take a JIT. */
 SEC("syscall")
 int judge_one(struct irqgate_irq_key *which)
@@ -103,6 +104,7 @@ int judge_one(struct irqgate_irq_key *which)
 		judge_cb(NULL, &key, b, NULL);
 	return 0;
 }
+#endif
 
 static long sweep_binding(struct bpf_map *map, const struct irqgate_irq_key *key,
 			  struct irqgate_binding *b, __u32 *adoption)

@@ -38,6 +38,7 @@ const struct hook hooks[] = {
 #if defined(__s390x__)
 	{ "host_irq", "handle_percpu_irq", HOOK_TRACE, STAGE_CORE, .counts = true, .what = "interrupts of host drivers" },
 	{ "firmware_told", "zpci_mod_fc", HOOK_TRACE, STAGE_CORE, .on_return = true, .what = "what firmware is told to pass" },
+	{ "judge_one", "-", HOOK_CALL, STAGE_CORE, .pin = "prog_judge_one", .what = "judging one binding" },
 	{ "firmware_walk", "-", HOOK_CALL, STAGE_CORE, .pin = "prog_firmware", .what = "what firmware was told before" },
 #else
 	{ "host_irq", "handle_irq_event", HOOK_TRACE, STAGE_CORE, .counts = true, .what = "interrupts of host drivers" },
@@ -45,7 +46,6 @@ const struct hook hooks[] = {
 	{ "adopt_tasks", "task", HOOK_ITER, STAGE_CORE, .pin = "iter_tasks", .what = "processes that exist" },
 	{ "adopt_sweep", "-", HOOK_CALL, STAGE_CORE, .pin = "prog_sweep", .callbacks = true, .what = "forgetting what is gone" },
 	{ "judge_all", "-", HOOK_CALL, STAGE_CORE, .pin = "prog_judge", .callbacks = true, .what = "judging all bindings" },
-	{ "judge_one", "-", HOOK_CALL, STAGE_CORE, .pin = "prog_judge_one", .what = "judging one binding" },
 
 	{ "gate_vfio_compat", "bpf_lsm_file_ioctl_compat", HOOK_GATE, STAGE_VFIO, .optional = true, .what = "bind gate: 32-bit VFIO" },
 	{ "gate_vfio_receive", "bpf_lsm_file_receive", HOOK_GATE, STAGE_VFIO, .what = "possession gate: VFIO devices" },
