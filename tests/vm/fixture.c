@@ -134,10 +134,10 @@ void expect_forgotten(const char *after)
 	static const char *const maps[] = { "eventfds", "irqfds", "vms" };
 	size_t i;
 
-	expect(wait_for(3000, !vfio_bindings()), "%ld bindings are left %s", vfio_bindings(),
+	expect(wait_for(10000, !vfio_bindings()), "%ld bindings are left %s", vfio_bindings(),
 	       after);
 	for (i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
-		expect(wait_for(3000, !map_count(maps[i])), "%ld %s are left %s",
+		expect(wait_for(10000, !map_count(maps[i])), "%ld %s are left %s",
 		       map_count(maps[i]), maps[i], after);
 }
 
