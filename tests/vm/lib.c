@@ -905,13 +905,16 @@ static void report(const struct test *t, bool shared, uint64_t start)
 {
 	static const char *const words[] = { "ok", "not ok", "skip" };
 	char errors[4096];
+	size_t n;
 
 	printf("%s %s%s%s (%.1f s)\n", words[outcome], t->name, *why ? ": " : "", why,
 	       (double)(rig_now_ms() - start) / 1000);
 	/* What irqgate complained about helps; the next test starts afresh. */
 	if (outcome == FAILED) {
-		read_file(ERRORS, errors, sizeof(errors));
-		printf("%s", errors);
+		read_file(ERRORS, errors, sizeof(errors) - 1);
+		/* What was cut off must not take the next test's line with it. */
+		n = strlen(errors);
+		printf("%s%s", errors, n && errors[n - 1] != '\n' ? "\n" : "");
 	}
 	fflush(stdout);
 	if (outcome == FAILED && !shared && loaded())
