@@ -10,6 +10,7 @@
 #include <linux/vfio.h>
 #include <poll.h>
 #include <signal.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -242,15 +243,20 @@ static void edu_raise(struct rig_dev *dev, uint32_t vector)
 /*
  * QEMU throttles these vectors, cannot be told not to, and sends every message
  * a second time when the interval is over. So the interval is made long and the
- * device reset before it ends: what was raised has left, its echo has not.
+ * device reset before it ends: what was raised has left, its echo has not. Nobody the
+ * interrupt wakes may run in between.
  */
 static void e1000e_raise(struct rig_dev *dev, uint32_t vector)
 {
+	const struct sched_param first = { .sched_priority = 1 }, usual = {};
+
+	sched_setscheduler(0, SCHED_FIFO, &first);
 	put32(dev, E1000E_IVAR, E1000E_IVAR_SAME);
 	put32(dev, E1000E_EITR(vector), E1000E_EITR_MAX);
 	put32(dev, E1000E_IMS, E1000E_CAUSE(vector));
 	put32(dev, E1000E_ICS, E1000E_CAUSE(vector));
 	put32(dev, E1000E_CTRL, E1000E_CTRL_RST);
+	sched_setscheduler(0, SCHED_OTHER, &usual);
 }
 
 static void e1000e_init(struct rig_dev *dev)
