@@ -232,12 +232,8 @@ SHARED int firmware_learn(__u64 address)
 	return 0;
 }
 
-/*
- * All functions, by the kernel's list of them: registrations that are older than irqgate,
- * and handles that changed without a call. Bounded loops: callbacks take a JIT.
- */
-SEC("syscall")
-int firmware_walk(void *unused)
+/* All functions, by the kernel's list of them. Bounded, for callbacks take a JIT. */
+static __always_inline int each_function(int (*visit)(__u64 zdev))
 {
 	struct list_head *head = (void *)zpci_list_addr, *entry;
 	__u32 i;
@@ -248,10 +244,17 @@ int firmware_walk(void *unused)
 	for (i = 0; i < IRQGATE_MAX_FUNCTIONS; i++) {
 		if (!entry || entry == head)
 			break;
-		firmware_learn(core_container_of(entry, struct zpci_dev, entry));
+		visit(core_container_of(entry, struct zpci_dev, entry));
 		entry = BPF_CORE_READ(entry, next);
 	}
 	return 0;
+}
+
+/* Registrations that are older than irqgate, and handles that changed without a call. */
+SEC("syscall")
+int firmware_walk(void *unused)
+{
+	return each_function(firmware_learn);
 }
 
 /*
@@ -286,19 +289,7 @@ SHARED int firmware_own(__u64 address)
 SEC("syscall")
 int firmware_owners(void *unused)
 {
-	struct list_head *head = (void *)zpci_list_addr, *entry;
-	__u32 i;
-
-	if (!head)
-		return 0;
-	entry = BPF_CORE_READ(head, next);
-	for (i = 0; i < IRQGATE_MAX_FUNCTIONS; i++) {
-		if (!entry || entry == head)
-			break;
-		firmware_own(core_container_of(entry, struct zpci_dev, entry));
-		entry = BPF_CORE_READ(entry, next);
-	}
-	return 0;
+	return each_function(firmware_own);
 }
 
 /* The vectors a VMM has firmware forward to its VM. */
