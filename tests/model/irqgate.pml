@@ -315,7 +315,16 @@ proctype vmm()
 			:: true
 			fi;
 			/* sync_vector(), judge_bound() */
-			d_step { runs_bind = true; known[v] = true; later = true; allow[v] = true; stamp[v] = epoch; epoch++ }; /* verdict: none */
+			d_step {
+				if
+				:: !known[v] -> allow[v] = true; stamp[v] = epoch /* verdict: none */
+				:: else /* a search was here before */
+				fi;
+				runs_bind = true;
+				known[v] = true;
+				later = true;
+				epoch++
+			};
 #ifdef BREAK_POSTCHECK
 			allow[v] = true; stamp[v] = epoch;
 #else
