@@ -181,13 +181,14 @@ static void evade_swap_irqfd(void)
 /* A call that waits between check and use while what was checked is taken away. */
 static void evade_stalled(void)
 {
-	struct worker *w, *other;
+	struct worker *w, *other, *stranger;
 
-	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW, card->handle, "blue", "all", "deny",
-		    edu.handle, "blue", "all", "deny");
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW ROW, card->handle, "blue", "all", "deny",
+		    edu.handle, "blue", "all", "deny", edu2.handle, "blue", "all", "deny");
 	w = vmm(BLUE, card);
 	must(w, W_IRQFD, 0, card->vectors, 0);
 	other = bound_vmm(BLUE, &edu);
+	stranger = driver(NOBODY, &edu2);
 	mark();
 	tried(w, E_STALL, 0, 0, SWAP_VECTOR);
 	verb(0, "revoke", card->handle, "0", NULL);
@@ -195,11 +196,12 @@ static void evade_stalled(void)
 	expect_contained(w, 0);
 	/* Within the gate: nobody else waits for it, and it decides by what is in force then. */
 	tried(w, E_STALL, 1, 1, SWAP_VECTOR | STALL_IN_GATE);
+	expect_is(ask(stranger, W_VFIO, 0, 1, 0), -EACCES, "another's bind meanwhile");
 	verb(0, "revoke", card->handle, "1", NULL);
 	loader_stop();
 	must(other, W_ARRIVES, 0, 1, 2);
-	loader_start(ENFORCE CONTEXTS "devices:\n" ROW ROW, card->handle, "blue", "[2-4]", "deny",
-		     edu.handle, "blue", "all", "deny");
+	loader_start(ENFORCE CONTEXTS "devices:\n" ROW ROW ROW, card->handle, "blue", "[2-4]", "deny",
+		     edu.handle, "blue", "all", "deny", edu2.handle, "blue", "all", "deny");
 	must(other, W_ARRIVES, 0, 1, 2);
 	expect_is(evade(w, E_STALL_END, 0, 0, 0), -EACCES, "what was stalled in the gate");
 	must(w, W_ABSENT, 1, 1, 2);
