@@ -103,7 +103,7 @@ void hook_module(bool load)
 	if (armed() && !loader_pid())
 		unload(); /* nobody lives to let go of it */
 	text_write(SYSFS "/parameters/armed", "0");
-	expect(wait_for(10000, rmmod()), "irqgate_hook cannot be unloaded");
+	expect(wait_for(30000, rmmod()), "irqgate_hook cannot be unloaded");
 }
 
 /* As after depmod: a loader keeps the capabilities to attach when it is loaded later. */
