@@ -67,6 +67,7 @@ SHARED int gate(struct attempt *a, __u64 raw)
 			/* Already here: the kernel can skip the hook that sees the bind. */
 			if (loader_alive()) {
 				hold_current();
+				ask_loader(a->handle, a->vector);
 				return 0;
 			}
 			r.d.reason = IRQGATE_REASON_NO_LOADER;

@@ -175,6 +175,18 @@ static __always_inline void hold_current(void)
 		bpf_send_signal(SIGSTOP);
 }
 
+/* Wake the loader for a vector that is not in order. */
+static __always_inline void ask_loader(__u64 handle, __u32 vector)
+{
+	struct irqgate_event *ev = event_new(IRQGATE_EVENT_QUARANTINE);
+
+	if (!ev)
+		return; /* the loader's periodic check finds the binding */
+	ev->handle = handle;
+	ev->vector = vector;
+	bpf_ringbuf_submit(ev, BPF_RB_FORCE_WAKEUP);
+}
+
 /*
  * Ask the loader to point a vector at a sink, or to isolate the device of a host
  * driver's. In task context the binder is held until that is done; interrupts that
@@ -183,17 +195,9 @@ static __always_inline void hold_current(void)
  */
 static __always_inline void request_quarantine(struct irqgate_binding *b, bool hold)
 {
-	struct irqgate_event *ev;
-
 	if (hold && loader_alive())
 		hold_current();
-	ev = event_new(IRQGATE_EVENT_QUARANTINE);
-	if (!ev)
-		return; /* the loader's periodic check finds the binding */
-	ev->irq = b->irq;
-	ev->handle = b->handle;
-	ev->vector = b->vector;
-	bpf_ringbuf_submit(ev, BPF_RB_FORCE_WAKEUP);
+	ask_loader(b->handle, b->vector);
 }
 
 /* Judge a binding that was just made or that got a new listener. Task context. */
@@ -247,12 +251,12 @@ static __always_inline void counters_clear(struct irqgate_binding *b)
 	__builtin_memset(&b->count, 0, sizeof(b->count));
 }
 
-/* Count @n interrupts by the binding's verdict; returns the counter's value. */
-static __always_inline __u64 count_by_verdict(struct irqgate_binding *b, __u64 n)
+/* Count @n interrupts by the verdict on the binding; returns the counter's value. */
+static __always_inline __u64 count_by_verdict(struct irqgate_binding *b, __u8 verdict, __u64 n)
 {
 	if (b->state == IRQGATE_BINDING_QUARANTINED)
 		return counted_why(&b->count, &b->count.dropped, b->reason, n);
-	switch (b->verdict) {
+	switch (verdict) {
 	case IRQGATE_VERDICT_AUDIT:
 		return counted_why(&b->count, &b->count.would_drop, b->reason, n);
 	case IRQGATE_VERDICT_DROP:
@@ -263,17 +267,17 @@ static __always_inline __u64 count_by_verdict(struct irqgate_binding *b, __u64 n
 	}
 }
 
-/* Count @n interrupts of a binding by its verdict, report, ask for containment. */
-static __always_inline void account(struct irqgate_binding *b, __u64 n)
+/* Count @n interrupts of a binding by the verdict on it, report, ask for containment. */
+static __always_inline void account(struct irqgate_binding *b, __u8 verdict, __u64 n)
 {
-	n = count_by_verdict(b, n);
-	if (b->verdict <= IRQGATE_VERDICT_ALLOW && b->state != IRQGATE_BINDING_QUARANTINED)
+	n = count_by_verdict(b, verdict, n);
+	if (verdict <= IRQGATE_VERDICT_ALLOW && b->state != IRQGATE_BINDING_QUARANTINED)
 		return;
 	if (!report_due(&b->count, n))
 		return;
 	if (b->state == IRQGATE_BINDING_QUARANTINED) {
 		report_binding(b, IRQGATE_VERDICT_DROP, IRQGATE_LEVEL_QUARANTINE, n);
-	} else if (b->verdict == IRQGATE_VERDICT_AUDIT) {
+	} else if (verdict == IRQGATE_VERDICT_AUDIT) {
 		report_binding(b, IRQGATE_VERDICT_AUDIT, IRQGATE_LEVEL_NONE, n);
 	} else {
 		report_binding(b, IRQGATE_VERDICT_LEAK, IRQGATE_LEVEL_NONE, n);
@@ -303,7 +307,7 @@ static __always_inline void fold_early(struct irqgate_binding *b)
 	__u64 passed = take(&early, b->irq), dropped = take(&early_dropped, b->irq);
 
 	if (passed)
-		account(b, passed);
+		account(b, b->verdict, passed);
 	if (dropped)
 		account_dropped(b, dropped);
 }
