@@ -138,6 +138,10 @@ $(OUT)/bench/table: tests/bench/table.c $(filter-out $(OUT)/user/main.o,$(USER_O
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ $(LIBS) -o $@
 
+$(OUT)/bench/adopt: tests/bench/adopt.c | $(OUT)/bench
+	$(call say,CC,$@)
+	$(Q)$(CC) -D_GNU_SOURCE $(CFLAGS) $(WARN) $< -lbpf -o $@
+
 $(OUT)/bench/%: tests/bench/%.c $(OUT)/bench/%.skel.h $(HEADERS)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) -I$(OUT)/bench $(CFLAGS) $(WARN) $< -lbpf -lelf -lz -o $@
@@ -181,7 +185,7 @@ $(OUT)/tests/guest: tests/rig/guest.c | $(OUT)/tests
 
 unit: $(UNIT_PROGS)
 
-bench-progs: $(addprefix $(OUT)/bench/,decide floor cost latency table)
+bench-progs: $(addprefix $(OUT)/bench/,decide floor cost latency table adopt)
 
 rig: $(RIG_PROGS) $(OUT)/other/irqgate $(OUT)/next/irqgate
 

@@ -378,6 +378,19 @@ static bool eventfd_unused(const struct irqgate_eventfd *e)
 	return !e->untracked && !e->charged && (!e->signaller.tgid || kill(e->signaller.tgid, 0));
 }
 
+static int forget_eventfd(const void *key, const void *value, void *arg)
+{
+	const struct pins *pins = arg;
+	struct irqgate_eventfd e;
+
+	if (!eventfd_unused(value))
+		return 0;
+	/* Bound between the two: put it back. */
+	if (!bpf_map_lookup_and_delete_elem(pins->eventfds, key, &e) && !eventfd_unused(&e))
+		bpf_map_update_elem(pins->eventfds, key, &e, BPF_NOEXIST);
+	return 0;
+}
+
 /*
  * Entries whose last reference went unseen: two puts at a time each took the
  * other's for the last (bpf/lifecycle.bpf.c). An unused entry is worth nothing, and
@@ -385,19 +398,8 @@ static bool eventfd_unused(const struct irqgate_eventfd *e)
  */
 static void forget_eventfds(struct loader *l)
 {
-	struct irqgate_ptr_key key, next, *prev = NULL;
-	struct irqgate_eventfd e;
-
-	while (map_next(l->pins.eventfds, prev, &next) > 0) {
-		key = next;
-		prev = &key;
-		if (bpf_map_lookup_elem(l->pins.eventfds, &key, &e) || !eventfd_unused(&e))
-			continue;
-		/* Bound between the two: put it back. */
-		if (!bpf_map_lookup_and_delete_elem(l->pins.eventfds, &key, &e) &&
-		    !eventfd_unused(&e))
-			bpf_map_update_elem(l->pins.eventfds, &key, &e, BPF_NOEXIST);
-	}
+	map_each(l->pins.eventfds, sizeof(struct irqgate_ptr_key), sizeof(struct irqgate_eventfd),
+		 forget_eventfd, &l->pins);
 }
 
 /*

@@ -143,3 +143,69 @@ void snapshot_free(struct snapshot *snap)
 	free(snap->row);
 	memset(snap, 0, sizeof(*snap));
 }
+
+/* ---- who listens ---------------------------------------------------------------- */
+
+static int add_listener(const void *key, const void *value, void *arg)
+{
+	struct listeners *l = arg;
+	struct irqgate_irqfd *grown = l->irqfd;
+
+	(void)key;
+	if (!(l->n & (l->n + 1)))
+		grown = realloc(l->irqfd, (2 * l->n + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	l->irqfd = grown;
+	grown[l->n++] = *(const struct irqgate_irqfd *)value;
+	return 0;
+}
+
+static int listener_order(const void *a, const void *b)
+{
+	const struct irqgate_irqfd *x = a, *y = b;
+	int order = (x->eventfd > y->eventfd) - (x->eventfd < y->eventfd);
+
+	order = order ?: (x->vm > y->vm) - (x->vm < y->vm);
+	return order ?: (x->gsi > y->gsi) - (x->gsi < y->gsi);
+}
+
+int listeners_take(const struct pins *pins, struct listeners *l)
+{
+	int err;
+
+	memset(l, 0, sizeof(*l));
+	if (pins->irqfds < 0)
+		return 0;
+	err = map_each(pins->irqfds, sizeof(struct irqgate_ptr_key), sizeof(struct irqgate_irqfd),
+		       add_listener, l);
+	if (err)
+		listeners_free(l);
+	else if (l->n)
+		qsort(l->irqfd, l->n, sizeof(*l->irqfd), listener_order);
+	return err;
+}
+
+void listeners_free(struct listeners *l)
+{
+	free(l->irqfd);
+	memset(l, 0, sizeof(*l));
+}
+
+const struct irqgate_irqfd *listeners_of(const struct listeners *l, __u64 eventfd, size_t *n)
+{
+	size_t low = 0, high = l->n, end;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (l->irqfd[mid].eventfd < eventfd)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (end = low; end < l->n && l->irqfd[end].eventfd == eventfd; end++)
+		;
+	*n = end - low;
+	return *n ? &l->irqfd[low] : NULL;
+}

@@ -296,28 +296,16 @@ out:
 	return err;
 }
 
-/* All rows of a map: one system call for many, with room for any bucket of the hash. */
-static int read_rows(int map, struct rows *rows, int kind)
-{
-	size_t key_size = row_sizes[kind].key, value_size = row_sizes[kind].value;
-	char *keys = malloc(BATCH_ROWS * key_size), *values = malloc(BATCH_ROWS * value_size);
-	int err = keys && values ? 0 : -ENOMEM, end = 0;
-	__u32 batch, n, i;
-	bool first = true;
+struct reader {
+	struct rows *rows;
+	int kind;
+};
 
-	while (!err && !end) {
-		n = BATCH_ROWS;
-		end = bpf_map_lookup_batch(map, first ? NULL : &batch, &batch, keys, values, &n,
-					   NULL);
-		if (end && end != -ENOENT)
-			err = end;
-		for (i = 0; !err && i < n; i++)
-			err = rows_add(rows, kind, keys + i * key_size, values + i * value_size);
-		first = false;
-	}
-	free(keys);
-	free(values);
-	return err;
+static int read_row(const void *key, const void *value, void *arg)
+{
+	const struct reader *r = arg;
+
+	return rows_add(r->rows, r->kind, key, value);
 }
 
 int table_read(const struct pins *pins, struct rows *rows)
@@ -332,7 +320,8 @@ int table_read(const struct pins *pins, struct rows *rows)
 			continue; /* nothing was published yet */
 		if (map < 0)
 			return fail(map, "cannot open the table: %s", strerror(-map));
-		err = read_rows(map, rows, which);
+		err = map_each(map, row_sizes[which].key, row_sizes[which].value, read_row,
+			       &(struct reader){ rows, which });
 		close(map);
 	}
 	rows_sort(rows);
