@@ -9,17 +9,14 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "apply.h"
-#include "irqgate.skel.h"
+#include "maps.h"
 #include "pins.h"
 #include "rows.h"
 #include "table.h"
@@ -64,26 +61,6 @@ static void least(struct took *least, struct took from)
 
 	take_least(&least->ms, t.ms - from.ms);
 	take_least(&least->cpu, t.cpu - from.cpu);
-}
-
-/* All maps, no programs. */
-static void make_maps(void)
-{
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .pin_root_path = PIN_DIR);
-	struct bpf_program *prog;
-	struct irqgate_bpf *skel;
-
-	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL) || mount("tmp", "/run", "tmpfs", 0, NULL) || mkdir("/run/irqgate", 0700) ||
-	    mkdir(PIN_DIR, 0700))
-		die("a mount name space of its own");
-	skel = irqgate_bpf__open_opts(&opts);
-	if (!skel)
-		die("opening the object");
-	bpf_object__for_each_program(prog, skel->obj)
-		bpf_program__set_autoload(prog, false);
-	if (irqgate_bpf__load(skel))
-		die("making the maps");
 }
 
 static void print(const char *name, const struct took *took)
