@@ -136,17 +136,14 @@ $(OUT)/bench/%.skel.h: $(OUT)/bench/%.bpf.o
 
 # The loader without its main function; flood has user/daemon.c in itself.
 $(OUT)/bench/table $(OUT)/bench/flood: tests/bench/maps.c tests/bench/maps.h $(filter-out $(OUT)/user/main.o,$(USER_OBJS))
-$(OUT)/bench/table: tests/bench/table.c | $(OUT)/bench
+$(OUT)/bench/adopt: $(filter-out $(OUT)/user/main.o,$(USER_OBJS))
+$(OUT)/bench/table $(OUT)/bench/adopt: $(OUT)/bench/%: tests/bench/%.c | $(OUT)/bench
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c %.o,$^) $(LIBS) -o $@
 
 $(OUT)/bench/flood: tests/bench/flood.c $(OUT)/bench/flood.skel.h | $(OUT)/bench
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) -I$(OUT)/bench $(CFLAGS) $(WARN) $(filter-out $(OUT)/user/daemon.o,$(filter %.c %.o,$^)) $(LIBS) -o $@
-
-$(OUT)/bench/adopt: tests/bench/adopt.c | $(OUT)/bench
-	$(call say,CC,$@)
-	$(Q)$(CC) -D_GNU_SOURCE $(CFLAGS) $(WARN) $< -lbpf -o $@
 
 $(OUT)/bench/%: tests/bench/%.c $(OUT)/bench/%.skel.h $(HEADERS)
 	$(call say,CC,$@)

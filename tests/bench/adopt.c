@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * usage: adopt POLICY VMS IRQFDS
- * How long irqgate takes to start where VMS processes have a VM each with IRQFDS irqfds
- * on eventfds of their own, against a start where there are none; what its maps hold
- * in memory, and what the loader takes while nothing happens. All of them must be found.
- * Prints "NAME VALUE", times of the guest's clock. Needs root and KVM.
+ * How long irqgate takes to find what was there before it, where VMS processes have a VM
+ * each with IRQFDS irqfds on eventfds of their own; how long to start with and without
+ * them, what its maps hold in memory, and what the loader takes while nothing happens.
+ * All of them must be found. Prints "NAME VALUE", times of the guest's clock. Needs root
+ * and KVM.
  */
 #include <bpf/bpf.h>
 #include <dirent.h>
@@ -12,8 +13,6 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PINS "/sys/fs/bpf/irqgate"
+#include "pins.h"
+
 #define IDLE_S 5
 
 static void die(const char *what)
@@ -142,21 +142,52 @@ static void stop_loader(pid_t pid)
 		die("irqgate unload");
 }
 
-static long entries(const char *name)
+/* A map from one 64-bit number to anything. */
+static int open_map(const char *name)
 {
-	char path[64];
-	uint64_t key;
-	long n = 0;
-	int map;
+	char path[PIN_LEN];
+	int map = bpf_obj_get(pin_path(path, name));
 
-	snprintf(path, sizeof(path), PINS "/%s", name);
-	map = bpf_obj_get(path);
 	if (map < 0)
 		die(path);
-	while (!bpf_map_get_next_key(map, n ? &key : NULL, &key))
+	return map;
+}
+
+static long entries(const char *name)
+{
+	int map = open_map(name), more;
+	__u64 key;
+	long n = 0;
+
+	while ((more = map_next(map, n ? &key : NULL, &key)) > 0)
 		n++;
 	close(map);
-	return n;
+	return more ? -1 : n;
+}
+
+static void clear(const char *name)
+{
+	int map = open_map(name);
+	__u64 key;
+
+	while (map_next(map, NULL, &key) > 0)
+		bpf_map_delete_elem(map, &key);
+	close(map);
+}
+
+/* Forgets them and finds them again, as search() of user/daemon.c does. */
+static double find(void)
+{
+	double t;
+
+	clear("irqfds");
+	clear("eventfds");
+	clear("vms");
+	t = now_ms();
+	if (pins_iterate("iter_kvm", NULL, NULL) || pins_call("prog_vms") ||
+	    pins_iterate("iter_vfio", NULL, NULL) || pins_call("prog_sweep"))
+		die("searching");
+	return now_ms() - t;
 }
 
 /* The kernel's own account of all maps. */
@@ -164,14 +195,14 @@ static double maps_kib(void)
 {
 	char path[512], line[256];
 	double sum = 0, bytes;
-	DIR *dir = opendir(PINS);
+	DIR *dir = opendir(PIN_DIR);
 	struct dirent *d;
 
 	while (dir && (d = readdir(dir))) {
 		int fd;
 		FILE *f;
 
-		snprintf(path, sizeof(path), PINS "/%s", d->d_name);
+		snprintf(path, sizeof(path), PIN_DIR "/%s", d->d_name);
 		fd = d->d_name[0] == '.' ? -1 : bpf_obj_get(path);
 		if (fd < 0)
 			continue;
@@ -216,18 +247,24 @@ static double idle_cpu(pid_t pid)
 	return (after - before) / 1e4 / t;
 }
 
-static void measure(char *policy, const char *prefix, double *took, int vms, int irqfds)
+static void measure(char *policy, const char *prefix, int vms, int irqfds)
 {
-	pid_t pid = start_loader(policy, took);
+	double took;
+	pid_t pid = start_loader(policy, &took);
+	int i;
 
-	printf("%sstart_ms %.1f\n", prefix, *took);
+	printf("%sstart_ms %.1f\n", prefix, took);
 	printf("%smaps_kib %.0f\n", prefix, maps_kib());
 	printf("%sidle_cpu_percent %.2f\n", prefix, idle_cpu(pid));
-	if (entries("vms") != vms || entries("irqfds") != (long)vms * irqfds ||
-	    entries("eventfds") != (long)vms * irqfds) {
-		fprintf(stderr, "adopt: found %ld VMs, %ld irqfds, %ld eventfds\n", entries("vms"),
-			entries("irqfds"), entries("eventfds"));
-		exit(1);
+	for (i = 0; i < 2; i++) {
+		if (i)
+			printf("%sms %.1f\n", *prefix ? prefix : "adopt_none_", find());
+		if (entries("vms") != vms || entries("irqfds") != irqfds ||
+		    entries("eventfds") != irqfds) {
+			fprintf(stderr, "adopt: found %ld VMs, %ld irqfds, %ld eventfds\n",
+				entries("vms"), entries("irqfds"), entries("eventfds"));
+			exit(1);
+		}
 	}
 	stop_loader(pid);
 }
@@ -235,19 +272,18 @@ static void measure(char *policy, const char *prefix, double *took, int vms, int
 int main(int argc, char **argv)
 {
 	int vms = argc == 4 ? atoi(argv[2]) : 0, irqfds = argc == 4 ? atoi(argv[3]) : 0, alive;
-	double without, with;
+	double first;
 
 	if (vms < 1 || irqfds < 1) {
 		fprintf(stderr, "usage: adopt POLICY VMS IRQFDS\n");
 		return 2;
 	}
-	stop_loader(start_loader(argv[1], &without)); /* the first one reads everything from disk */
-	measure(argv[1], "", &without, 0, 0);
+	stop_loader(start_loader(argv[1], &first)); /* the first one reads everything from disk */
+	measure(argv[1], "", 0, 0);
 	alive = start_vmms(vms, irqfds);
-	measure(argv[1], "adopt_", &with, vms, irqfds);
 	printf("adopt_vms %d\n", vms);
 	printf("adopt_irqfds %d\n", vms * irqfds);
-	printf("adopt_ms %.1f\n", with - without);
+	measure(argv[1], "adopt_", vms, vms * irqfds);
 	close(alive);
 	while (wait(NULL) > 0)
 		;
