@@ -343,7 +343,9 @@ static int on_event(void *arg, void *data, size_t len)
 		tell(l, ev);
 		break;
 	}
-	return l->taken < RING_TURN ? 0 : -EAGAIN; /* whoever floods the ring gets no more than its turn */
+	return l->taken < RING_TURN
+		       ? 0
+		       : -EAGAIN; /* whoever floods the ring gets no more than its turn */
 }
 
 static void enforce(struct loader *l)

@@ -25,9 +25,8 @@ void make_maps(void)
 	struct irqgate_bpf *skel;
 
 	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL) ||
-	    mount("tmp", "/run", "tmpfs", 0, NULL) || mkdir("/run/irqgate", 0700) ||
-	    mkdir(PIN_DIR, 0700))
+	    mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL) || mount("tmp", "/run", "tmpfs", 0, NULL) ||
+	    mkdir("/run/irqgate", 0700) || mkdir(PIN_DIR, 0700))
 		die("a mount name space of its own");
 	skel = irqgate_bpf__open_opts(&opts);
 	if (!skel)

@@ -121,8 +121,7 @@ int main(void)
 	/* An abstract address of the kernel's choice. */
 	address_len = sizeof(address);
 	if (bind(listener, (struct sockaddr *)&address, sizeof(address.sun_family)) ||
-	    listen(listener, 2) ||
-	    getsockname(listener, (struct sockaddr *)&address, &address_len))
+	    listen(listener, 2) || getsockname(listener, (struct sockaddr *)&address, &address_len))
 		return 1;
 	return cmocka_run_group_tests_name("monitor", tests, NULL, NULL);
 }
