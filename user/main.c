@@ -191,7 +191,8 @@ static int verb_unload(struct args *args)
 		/* An empty table allows everything: what is quarantined is released. */
 		lock = lock_changes();
 		pins.state->defaults[0] = pins.state->defaults[1] = (struct irqgate_defaults){};
-		err = table_clear(&pins) ?: bindings_enforce(&pins) ?: inline_detach(&pins);
+		err = table_clear(&pins) ?: bindings_settle(&pins, NULL, NULL) ?:
+		      inline_detach(&pins);
 		if (lock >= 0)
 			close(lock);
 		pins_close(&pins);
