@@ -401,34 +401,33 @@ static bool eventfd_unused(const struct irqgate_eventfd *e)
 	return !e->untracked && !e->charged && (!e->signaller.tgid || kill(e->signaller.tgid, 0));
 }
 
-static int forget_eventfd(const void *key, const void *value, void *arg)
-{
-	struct loader *l = arg;
-	struct irqgate_eventfd e;
-
-	l->eventfds++;
-	if (!eventfd_unused(value))
-		return 0;
-	/* Bound between the two: put it back. */
-	if (!bpf_map_lookup_and_delete_elem(l->pins.eventfds, key, &e) && !eventfd_unused(&e))
-		bpf_map_update_elem(l->pins.eventfds, key, &e, BPF_NOEXIST);
-	return 0;
-}
-
 /*
  * Entries whose last reference went unseen: two puts at a time each took the
  * other's for the last (bpf/lifecycle.bpf.c). An unused entry is worth nothing, and
- * is made anew when its eventfd is bound. Of many, it takes long to look at each.
+ * is made anew when its eventfd is bound. Of many, it takes long to look at each; to
+ * read many with one system call would keep probes from running meanwhile.
  */
 static void forget_eventfds(struct loader *l)
 {
+	struct irqgate_ptr_key key, next, *prev = NULL;
+	struct irqgate_eventfd e;
+
 	if (l->eventfds >= EVENTFDS_A_SECOND) {
 		l->eventfds -= EVENTFDS_A_SECOND;
 		return;
 	}
 	l->eventfds = 0;
-	map_each(l->pins.eventfds, sizeof(struct irqgate_ptr_key), sizeof(struct irqgate_eventfd),
-		 forget_eventfd, l);
+	while (map_next(l->pins.eventfds, prev, &next) > 0) {
+		key = next;
+		prev = &key;
+		l->eventfds++;
+		if (bpf_map_lookup_elem(l->pins.eventfds, &key, &e) || !eventfd_unused(&e))
+			continue;
+		/* Bound between the two: put it back. */
+		if (!bpf_map_lookup_and_delete_elem(l->pins.eventfds, &key, &e) &&
+		    !eventfd_unused(&e))
+			bpf_map_update_elem(l->pins.eventfds, &key, &e, BPF_NOEXIST);
+	}
 }
 
 /*

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <linux/magic.h>
 #include <sys/mman.h>
@@ -15,8 +14,6 @@
 #include <irqgate/firmware.h>
 #include "pins.h"
 #include "util.h"
-
-#define BATCH_ROWS 4096 /* above the size of any bucket */
 
 const char *const table_map_names[IRQGATE_TABLE_MAPS] = {
 	[IRQGATE_MAP_DEVICES] = "devices",
@@ -310,29 +307,6 @@ int map_next(int map, const void *prev, void *next)
 	bpf_obj_get_info_by_fd(map, &info, &len);
 	return fail(err, "the map %s cannot be read: %s", *info.name ? info.name : "(closed)",
 		    strerror(-err));
-}
-
-int map_each(int map, size_t key, size_t value,
-	     int (*each)(const void *key, const void *value, void *arg), void *arg)
-{
-	char *keys = malloc(BATCH_ROWS * key), *values = malloc(BATCH_ROWS * value);
-	int err = keys && values ? 0 : -ENOMEM, end = 0;
-	__u32 batch, n, i;
-	bool first = true;
-
-	while (!err && !end) {
-		n = BATCH_ROWS;
-		end = bpf_map_lookup_batch(map, first ? NULL : &batch, &batch, keys, values, &n,
-					   NULL);
-		if (end && end != -ENOENT)
-			err = end;
-		for (i = 0; !err && i < n; i++)
-			err = each(keys + i * key, values + i * value, arg);
-		first = false;
-	}
-	free(keys);
-	free(values);
-	return err;
 }
 
 int binding_find(const struct pins *pins, __u32 irq, struct irqgate_binding *out)

@@ -109,15 +109,4 @@ int binding_find(const struct pins *pins, __u32 irq, struct irqgate_binding *out
  */
 int map_next(int map, const void *prev, void *next);
 
-/*
- * map_each - call a function for each entry of a hash, many of which one system call reads
- * @key, @value: their sizes
- * @each: may change the map; ends the walk by returning anything but 0
- *
- * An entry that comes or goes meanwhile is seen or not, the others once.
- * Return: 0, what @each returned, or a negative errno.
- */
-int map_each(int map, size_t key, size_t value,
-	     int (*each)(const void *key, const void *value, void *arg), void *arg);
-
 #endif

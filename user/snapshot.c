@@ -146,21 +146,6 @@ void snapshot_free(struct snapshot *snap)
 
 /* ---- who listens ---------------------------------------------------------------- */
 
-static int add_listener(const void *key, const void *value, void *arg)
-{
-	struct listeners *l = arg;
-	struct irqgate_irqfd *grown = l->irqfd;
-
-	(void)key;
-	if (!(l->n & (l->n + 1)))
-		grown = realloc(l->irqfd, (2 * l->n + 1) * sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	l->irqfd = grown;
-	grown[l->n++] = *(const struct irqgate_irqfd *)value;
-	return 0;
-}
-
 static int listener_order(const void *a, const void *b)
 {
 	const struct irqgate_irqfd *x = a, *y = b;
@@ -172,18 +157,27 @@ static int listener_order(const void *a, const void *b)
 
 int listeners_take(const struct pins *pins, struct listeners *l)
 {
-	int err;
+	struct irqgate_ptr_key key, *prev = NULL;
+	struct irqgate_irqfd *grown;
+	int more = 0;
 
 	memset(l, 0, sizeof(*l));
-	if (pins->irqfds < 0)
-		return 0;
-	err = map_each(pins->irqfds, sizeof(struct irqgate_ptr_key), sizeof(struct irqgate_irqfd),
-		       add_listener, l);
-	if (err)
+	for (; pins->irqfds >= 0 && (more = map_next(pins->irqfds, prev, &key)) > 0; prev = &key) {
+		if (!(l->n & (l->n + 1))) { /* as in add_row */
+			grown = realloc(l->irqfd, (2 * l->n + 1) * sizeof(*grown));
+			if (!grown) {
+				more = -ENOMEM;
+				break;
+			}
+			l->irqfd = grown;
+		}
+		l->n += !bpf_map_lookup_elem(pins->irqfds, &key, &l->irqfd[l->n]);
+	}
+	if (more < 0)
 		listeners_free(l);
 	else if (l->n)
 		qsort(l->irqfd, l->n, sizeof(*l->irqfd), listener_order);
-	return err;
+	return more;
 }
 
 void listeners_free(struct listeners *l)

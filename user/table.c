@@ -296,16 +296,28 @@ out:
 	return err;
 }
 
-struct reader {
-	struct rows *rows;
-	int kind;
-};
-
-static int read_row(const void *key, const void *value, void *arg)
+/* All rows of a map: one system call for many, with room for any bucket of the hash. */
+static int read_rows(int map, struct rows *rows, int kind)
 {
-	const struct reader *r = arg;
+	size_t key_size = row_sizes[kind].key, value_size = row_sizes[kind].value;
+	char *keys = malloc(BATCH_ROWS * key_size), *values = malloc(BATCH_ROWS * value_size);
+	int err = keys && values ? 0 : -ENOMEM, end = 0;
+	__u32 batch, n, i;
+	bool first = true;
 
-	return rows_add(r->rows, r->kind, key, value);
+	while (!err && !end) {
+		n = BATCH_ROWS;
+		end = bpf_map_lookup_batch(map, first ? NULL : &batch, &batch, keys, values, &n,
+					   NULL);
+		if (end && end != -ENOENT)
+			err = end;
+		for (i = 0; !err && i < n; i++)
+			err = rows_add(rows, kind, keys + i * key_size, values + i * value_size);
+		first = false;
+	}
+	free(keys);
+	free(values);
+	return err;
 }
 
 int table_read(const struct pins *pins, struct rows *rows)
@@ -320,8 +332,7 @@ int table_read(const struct pins *pins, struct rows *rows)
 			continue; /* nothing was published yet */
 		if (map < 0)
 			return fail(map, "cannot open the table: %s", strerror(-map));
-		err = map_each(map, row_sizes[which].key, row_sizes[which].value, read_row,
-			       &(struct reader){ rows, which });
+		err = read_rows(map, rows, which);
 		close(map);
 	}
 	rows_sort(rows);
