@@ -136,9 +136,16 @@ $(OUT)/bench/%.skel.h: $(OUT)/bench/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
-$(OUT)/bench/table: tests/bench/table.c $(filter-out $(OUT)/user/main.o,$(USER_OBJS)) | $(OUT)/bench
+# The loader without its main function; flood has user/daemon.c in itself.
+$(OUT)/bench/table $(OUT)/bench/flood: tests/bench/maps.c tests/bench/maps.h $(filter-out $(OUT)/user/main.o,$(USER_OBJS))
+$(OUT)/bench/adopt: $(filter-out $(OUT)/user/main.o,$(USER_OBJS))
+$(OUT)/bench/table $(OUT)/bench/adopt: $(OUT)/bench/%: tests/bench/%.c | $(OUT)/bench
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ $(LIBS) -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c %.o,$^) $(LIBS) -o $@
+
+$(OUT)/bench/flood: tests/bench/flood.c $(OUT)/bench/flood.skel.h | $(OUT)/bench
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) -I$(OUT)/bench $(CFLAGS) $(WARN) $(filter-out $(OUT)/user/daemon.o,$(filter %.c %.o,$^)) $(LIBS) -o $@
 
 $(OUT)/bench/%: tests/bench/%.c $(OUT)/bench/%.skel.h $(HEADERS)
 	$(call say,CC,$@)
@@ -183,7 +190,7 @@ $(OUT)/tests/guest: tests/rig/guest.c | $(OUT)/tests
 
 unit: $(UNIT_PROGS)
 
-bench-progs: $(addprefix $(OUT)/bench/,decide floor cost latency table)
+bench-progs: $(addprefix $(OUT)/bench/,decide floor flood cost latency table adopt)
 
 rig: $(RIG_PROGS) $(OUT)/other/irqgate $(OUT)/next/irqgate
 
