@@ -289,6 +289,7 @@ SHARED int gate_signalled(struct listener *l)
 	struct eventfd_ctx *ctx;
 	struct attempt a = {};
 	bool unknown = false;
+	union decision r;
 	__u32 i;
 	int error;
 
@@ -313,9 +314,15 @@ SHARED int gate_signalled(struct listener *l)
 	a.level = IRQGATE_LEVEL_BIND;
 	a.vector = IRQGATE_VECTOR_FUNCTION;
 	error = gate(&a, decide_signal(signaller, l->vm));
-	if (error || !signaller || !unknown)
+	if (error || (signaller && !unknown))
 		return error;
-	return gate(&a, decide_signal(NULL, l->vm));
+	if (signaller)
+		error = gate(&a, decide_signal(NULL, l->vm));
+	/* Whoever it was, the VMM raises it now: a strict context's must not. */
+	r.raw = decide_signal(ident_current(), l->vm);
+	if (!error && r.d.reason == IRQGATE_REASON_STRICT)
+		error = gate(&a, r.raw);
+	return error;
 }
 
 /*
