@@ -327,8 +327,8 @@ SHARED int gate_signalled(struct listener *l)
 
 /*
  * Something in the kernel will signal this eventfd and no hook can stop it then:
- * who hands it over must be one who may signal it. From now on it is known, so that
- * eventfd_taken records who.
+ * who hands it over must be one who may signal it, and answers for it from now on, also
+ * if it is the VMM: vhost raises its interrupts.
  */
 SHARED int gate_signaller(__s32 fd)
 {
@@ -338,9 +338,11 @@ SHARED int gate_signaller(__s32 fd)
 	if (!efd)
 		return 0;
 	error = gate_eventfd(efd, IRQGATE_LEVEL_BIND, false);
-	if (!error)
-		note_charge(efd);
-	return error;
+	if (error)
+		return error;
+	note_charge(efd);
+	note_signaller(efd, ident_current(), true);
+	return 0;
 }
 
 /* Commands by which KVM comes to hold an eventfd. */

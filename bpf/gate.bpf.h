@@ -177,15 +177,16 @@ static __always_inline bool listens_to(struct irqgate_ident *id, struct irqgate_
 
 /*
  * Record who signals an eventfd from now on. One who may not is not forgotten for one
- * who may. The VMM that listens is none: it takes a reference to stop listening.
+ * who may. The VMM that listens is none: it takes a reference to stop listening, unless
+ * it hands the eventfd to something that signals.
  */
-SHARED int note_signaller(__u64 efd, struct irqgate_ident *id)
+SHARED int note_signaller(__u64 efd, struct irqgate_ident *id, bool hands)
 {
 	struct irqgate_eventfd *e = eventfd_entry(efd);
 	struct attempt a = {};
 	union decision r;
 
-	if (!e || !id || listens_to(id, e))
+	if (!e || !id || (!hands && listens_to(id, e)))
 		return 0;
 	if (e->signaller.tgid && !same_process(id, &e->signaller)) {
 		r.raw = judge_signaller(efd, &e->signaller, &a);

@@ -534,8 +534,8 @@ struct counts counted_all(const char *handle)
 	struct counts sum = {};
 
 	for (i = 0; i < n; i++)
-		if (handle ? !strcmp(rows[i].handle, handle) : !rows[i].host)
-			counts_add(&sum, delta(rows, n, rows[i].handle, (unsigned int)rows[i].vector));
+		if (!strcmp(rows[i].handle, handle))
+			counts_add(&sum, delta(rows, n, handle, (unsigned int)rows[i].vector));
 	return sum;
 }
 

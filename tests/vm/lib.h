@@ -137,7 +137,7 @@ void mark_events(void); /* events only */
 
 /* Since mark(). HANDLE "" stands for what belongs to no device. */
 struct counts counted(const char *handle, unsigned int vector);
-struct counts counted_all(const char *handle); /* the sum of its vectors; NULL: of all but the host's */
+struct counts counted_all(const char *handle); /* the sum of its vectors */
 void expect_counts(const char *handle, unsigned int first, unsigned int last, struct counts want);
 
 struct counts_step {

@@ -270,21 +270,22 @@ bool model_stuck(const struct model *m)
 
 /*
  * ID writes to an eventfd or has the kernel hold it: who did so last answers for what the
- * kernel signals there, unless the one before may not.
+ * kernel signals there, unless the one before may not. A VMM that listens does not, unless
+ * it HANDS it to what will signal.
  */
-static void touch(struct model *m, int efd, struct id id)
+static void touch(struct model *m, int efd, struct id id, bool hands)
 {
 	struct efd *e = &m->efd[efd];
 	int i;
 
 	remember(e->toucher, &e->ntouchers, id);
-	for (i = 0; i < ACTORS; i++)
+	for (i = 0; !hands && i < ACTORS; i++)
 		if (listener(&m->actor[i], efd, 0) >= 0 && same(m->actor[i].creator, id))
 			return;
 	if (e->last.process && !same(e->last, id) && !may_touch(m, efd, e->last))
 		e->mixed = true;
 	e->last = id;
-	e->seen_last = is_bound(m, efd, NULL) || model_listened(m, efd);
+	e->seen_last = hands || is_bound(m, efd, NULL) || model_listened(m, efd);
 }
 
 static int new_efd(struct model *m)
@@ -494,7 +495,7 @@ static const char *bind(struct model *m, const struct actor *a, const struct ste
 			return "VFIO_DEVICE_SET_IRQS failed";
 		return ok ? "an authorized vector was not bound" : NULL;
 	}
-	touch(m, b->efd, a->id);
+	touch(m, b->efd, a->id, false);
 	if (old.latched)
 		signal_efd(m, b->efd, false, seen);
 	/*
@@ -543,7 +544,7 @@ static const char *write_to(struct model *m, const struct actor *a, int efd, lon
 	if (model_listened(m, efd)) {
 		remember(e->toucher, &e->ntouchers, a->id);
 	} else {
-		touch(m, efd, a->id);
+		touch(m, efd, a->id, false);
 		remember(e->charge, &e->ncharges, a->id);
 	}
 	signal_efd(m, efd, true, seen);
@@ -565,6 +566,8 @@ static void kernel_signals(struct model *m, int efd, struct id id, struct seen *
 		m->must_leak++;
 	else if (!clean)
 		m->may_leak++;
+	/* Of nobody that is known: a source that is not listed. */
+	clean = clean && (m->policy.anybody || (e->last.process && e->seen_last));
 	for (i = 0; clean && i < e->ntouchers; i++)
 		clean = may_touch(m, efd, e->toucher[i]) && !e->lost;
 	if (!clean)
@@ -579,7 +582,7 @@ static const char *aio(struct model *m, const struct actor *a, int efd, long res
 {
 	if (result)
 		return "an AIO request failed";
-	touch(m, efd, a->id);
+	touch(m, efd, a->id, false);
 	kernel_signals(m, efd, a->id, seen);
 	return NULL;
 }
@@ -593,7 +596,7 @@ static const char *give(struct model *m, struct actor *a, const struct step *s, 
 		return result == -EACCES ? NULL : "giving a descriptor to the kernel was not refused";
 	if (result)
 		return "giving a descriptor to the kernel was refused or failed";
-	touch(m, efd, a->id);
+	touch(m, efd, a->id, s->c != BY_RING);
 	a->given[s->b][s->c] = (struct given){ efd, a->id };
 	return NULL;
 }

@@ -726,8 +726,8 @@ static void tool_hostile(void)
 		pid[i] = background(follow[i], out[i]);
 	}
 	w = worker_as(&hostile);
-	unlink(hostile.exe);
 	equip(w, &nic);
+	unlink(hostile.exe);
 	must(w, W_VFIO, 0, 3, 0);
 	must(w, W_IRQFD, 0, 3, 0);
 	for (tries = 0; tries < 40 && !told; tries++) {
