@@ -176,6 +176,7 @@ static __noinline int gate_feature(struct file *file, unsigned long arg)
 static __noinline int vfio_request(struct file *file, unsigned long arg, struct request *rq)
 {
 	struct vfio_irq_set set;
+	__u64 vdev;
 	__u32 data;
 
 	if (!rq)
@@ -196,7 +197,8 @@ static __noinline int vfio_request(struct file *file, unsigned long arg, struct 
 	rq->start = set.start;
 	rq->index = set.index;
 	rq->gd = gd_current();
-	rq->vectors = vfio_index_vectors(vfio_file_device(file), set.index);
+	vdev = core_container_of(vfio_file_device(file), struct vfio_pci_core_device, vdev);
+	rq->vectors = vfio_index_vectors((void *)vdev, set.index);
 	return set.count > IRQGATE_MAX_VECTORS ? IRQGATE_MAX_VECTORS : set.count;
 }
 
@@ -412,6 +414,7 @@ static __noinline int gate_kvm_ioctl(struct file *file, unsigned int cmd, unsign
 			return refusal(error);
 	}
 	l.eventfd = (__u64)fd_eventfd(irqfd.fd);
+	vm_ensure(l.vm);
 	l.gd = vm_gd(l.vm);
 	if (!l.eventfd)
 		return 0;
@@ -588,6 +591,29 @@ static long raised_cb(__u32 i, struct done *d)
 }
 
 /*
+ * Where the kernel preempts a program, it skips the same one for every other task on that
+ * CPU meanwhile: vector_signal may not have seen a change. This program did.
+ */
+static long skipped_cb(__u32 i, struct done *d)
+{
+	struct vfio_pci_core_device *vdev = (void *)d->vdev;
+	struct irqgate_vector_key key = { .vector = d->start + i };
+	struct vfio_pci_irq_ctx *vctx = vfio_connected(vdev, key.vector);
+	__u64 trigger = vctx ? (__u64)BPF_CORE_READ(vctx, trigger) : 0;
+	struct irqgate_binding *b = NULL;
+	struct irqgate_irq_key *irq;
+
+	key.handle = pci_handle(BPF_CORE_READ(vdev, pdev));
+	irq = bpf_map_lookup_elem(&bound, &key);
+	if (irq)
+		b = bpf_map_lookup_elem(&bindings, irq);
+	if (trigger ? !b || b->trigger != trigger || irq->irq != BPF_CORE_READ(vctx, producer.irq)
+		    : irq != NULL)
+		sync_vector(d->vdev, key.vector, ident_current(), false);
+	return 0;
+}
+
+/*
  * Vectors the call itself raised, which the gate would have refused: it was shown
  * other arguments. They have arrived.
  */
@@ -595,6 +621,9 @@ static __always_inline int do_irqs_set(struct done *d, int error)
 {
 	if (d->index == VFIO_PCI_INTX_IRQ_INDEX)
 		sync_vector(d->vdev, IRQGATE_VECTOR_FUNCTION, ident_current(), false);
+	else if (index_is_msi(d->index) && d->flags & VFIO_IRQ_SET_ACTION_TRIGGER)
+		bpf_loop(d->count ?: vfio_index_vectors((void *)d->vdev, d->index), skipped_cb, d,
+			 0);
 	if (!error && (d->flags & VFIO_IRQ_SET_ACTION_TRIGGER) &&
 	    (d->flags & (VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_DATA_BOOL)) && d->count)
 		bpf_loop(d->count, raised_cb, d, 0);

@@ -134,11 +134,8 @@ static __always_inline __u32 vfio_vectors(struct vfio_pci_core_device *vdev)
  * How many vectors an index of a VFIO PCI device has at most (vfio_pci_get_irq_count);
  * vfio_pci_core_enable has put aside the size of the MSI-X table, 16 bytes a vector.
  */
-static __always_inline __u32 vfio_index_vectors(struct vfio_device *dev, __u32 index)
+static __always_inline __u32 vfio_index_vectors(struct vfio_pci_core_device *vdev, __u32 index)
 {
-	struct vfio_pci_core_device *vdev;
-
-	vdev = (void *)core_container_of(dev, struct vfio_pci_core_device, vdev);
 	switch (index) {
 	case VFIO_PCI_MSIX_IRQ_INDEX:
 		return BPF_CORE_READ(vdev, msix_size) / 16;

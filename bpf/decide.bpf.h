@@ -140,7 +140,7 @@ SHARED __u64 decide_binding(struct irqgate_binding *b)
 	b->reason = worst.d.reason;
 	b->expected = worst.d.gd;
 	b->isolate = worst.d.isolate;
-	b->epoch = epoch;
+	*(volatile __u64 *)&b->judged = irqgate_judged(epoch, worst.d.verdict);
 	return worst.raw;
 }
 

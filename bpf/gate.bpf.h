@@ -62,8 +62,14 @@ SHARED int gate(struct attempt *a, __u64 raw)
 		return 0;
 	if (r.d.verdict == IRQGATE_VERDICT_DROP) {
 		if (a->level == IRQGATE_LEVEL_BIND && a->swallowed) {
-			if (inline_alone() || loader_alive())
+			if (inline_alone())
 				return 0;
+			/* Already here: the kernel can skip the hook that sees the bind. */
+			if (loader_alive()) {
+				hold_current();
+				ask_loader(a->handle, a->vector);
+				return 0;
+			}
 			r.d.reason = IRQGATE_REASON_NO_LOADER;
 		}
 		r.d.verdict = IRQGATE_VERDICT_DENY;

@@ -28,14 +28,15 @@ static __always_inline bool from_vfio(__u64 caller)
 /* An MSI of a known binding. */
 static __always_inline __u32 gate_bound(struct irqgate_binding *b, struct irqgate_state *st)
 {
-	judge_fresh(b, st);
-	if (b->verdict == IRQGATE_VERDICT_NONE)
+	__u8 verdict = judge_fresh(b, st);
+
+	if (verdict == IRQGATE_VERDICT_NONE)
 		return IRQGATE_HOOK_UNDECIDED;
-	if (b->verdict >= IRQGATE_VERDICT_DROP && b->state == IRQGATE_BINDING_BOUND) {
+	if (verdict >= IRQGATE_VERDICT_DROP && b->state == IRQGATE_BINDING_BOUND) {
 		account_dropped(b, 1);
 		return IRQGATE_HOOK_DROP;
 	}
-	account(b, 1);
+	account(b, verdict, 1);
 	return IRQGATE_HOOK_ALLOW;
 }
 
@@ -118,6 +119,7 @@ static __always_inline void follow_msi(__u32 irq, __u64 trigger, __u32 verdict)
 	struct irqgate_state *st = the_state();
 	struct irqgate_cpu *cpu = this_cpu();
 	struct irqgate_binding *b;
+	__u8 judged;
 
 	if (!st || !cpu || verdict == IRQGATE_HOOK_PASS || cpu->counted == trigger)
 		return;
@@ -127,11 +129,11 @@ static __always_inline void follow_msi(__u32 irq, __u64 trigger, __u32 verdict)
 	b = bpf_map_lookup_elem(&bindings, &key);
 	if (!b || b->trigger != trigger)
 		return; /* its counters are yet to be taken over */
-	judge_fresh(b, st);
+	judged = judge_fresh(b, st);
 	if (verdict == IRQGATE_HOOK_DROP)
 		account_dropped(b, 1);
 	else
-		account(b, 1);
+		account(b, judged, 1);
 }
 
 SEC("raw_tracepoint.w/irqgate_msi_tp")

@@ -162,31 +162,42 @@ static __always_inline void eventfd_del_vm(__u64 ctx, __u64 kvm)
 }
 
 /*
+ * Stop the current process on its way back to user space, until the loader has brought
+ * in order what it binds: else it could make the device raise the vector first.
+ */
+static __always_inline void hold_current(void)
+{
+	struct irqgate_tgid_key key = { .tgid = bpf_get_current_pid_tgid() >> 32 };
+	__u64 now = bpf_ktime_get_boot_ns();
+
+	/* Known first: whoever is stopped is continued. */
+	if (!bpf_map_update_elem(&held, &key, &now, BPF_ANY))
+		bpf_send_signal(SIGSTOP);
+}
+
+/* Wake the loader for a vector that is not in order. */
+static __always_inline void ask_loader(__u64 handle, __u32 vector)
+{
+	struct irqgate_event *ev = event_new(IRQGATE_EVENT_QUARANTINE);
+
+	if (!ev)
+		return; /* the loader's periodic check finds the binding */
+	ev->handle = handle;
+	ev->vector = vector;
+	bpf_ringbuf_submit(ev, BPF_RB_FORCE_WAKEUP);
+}
+
+/*
  * Ask the loader to point a vector at a sink, or to isolate the device of a host
- * driver's. In task context the binder is
- * stopped on its way back to user space until that is done, so that it cannot
- * make the device raise the vector first; interrupts that come nevertheless are
- * counted as leaked. Without a loader nobody would continue it: then it is not.
+ * driver's. In task context the binder is held until that is done; interrupts that
+ * come nevertheless are counted as leaked. Without a loader nobody would continue it:
+ * then it is not.
  */
 static __always_inline void request_quarantine(struct irqgate_binding *b, bool hold)
 {
-	struct irqgate_event *ev;
-
-	if (hold && loader_alive()) {
-		struct irqgate_tgid_key key = { .tgid = bpf_get_current_pid_tgid() >> 32 };
-		__u64 now = bpf_ktime_get_boot_ns();
-
-		/* Known first: whoever is stopped is continued. */
-		if (!bpf_map_update_elem(&held, &key, &now, BPF_ANY))
-			bpf_send_signal(SIGSTOP);
-	}
-	ev = event_new(IRQGATE_EVENT_QUARANTINE);
-	if (!ev)
-		return; /* the loader's periodic check finds the binding */
-	ev->irq = b->irq;
-	ev->handle = b->handle;
-	ev->vector = b->vector;
-	bpf_ringbuf_submit(ev, BPF_RB_FORCE_WAKEUP);
+	if (hold && loader_alive())
+		hold_current();
+	ask_loader(b->handle, b->vector);
 }
 
 /* Judge a binding that was just made or that got a new listener. Task context. */
@@ -240,12 +251,12 @@ static __always_inline void counters_clear(struct irqgate_binding *b)
 	__builtin_memset(&b->count, 0, sizeof(b->count));
 }
 
-/* Count @n interrupts by the binding's verdict; returns the counter's value. */
-static __always_inline __u64 count_by_verdict(struct irqgate_binding *b, __u64 n)
+/* Count @n interrupts by the verdict on the binding; returns the counter's value. */
+static __always_inline __u64 count_by_verdict(struct irqgate_binding *b, __u8 verdict, __u64 n)
 {
 	if (b->state == IRQGATE_BINDING_QUARANTINED)
 		return counted_why(&b->count, &b->count.dropped, b->reason, n);
-	switch (b->verdict) {
+	switch (verdict) {
 	case IRQGATE_VERDICT_AUDIT:
 		return counted_why(&b->count, &b->count.would_drop, b->reason, n);
 	case IRQGATE_VERDICT_DROP:
@@ -256,17 +267,17 @@ static __always_inline __u64 count_by_verdict(struct irqgate_binding *b, __u64 n
 	}
 }
 
-/* Count @n interrupts of a binding by its verdict, report, ask for containment. */
-static __always_inline void account(struct irqgate_binding *b, __u64 n)
+/* Count @n interrupts of a binding by the verdict on it, report, ask for containment. */
+static __always_inline void account(struct irqgate_binding *b, __u8 verdict, __u64 n)
 {
-	n = count_by_verdict(b, n);
-	if (b->verdict <= IRQGATE_VERDICT_ALLOW && b->state != IRQGATE_BINDING_QUARANTINED)
+	n = count_by_verdict(b, verdict, n);
+	if (verdict <= IRQGATE_VERDICT_ALLOW && b->state != IRQGATE_BINDING_QUARANTINED)
 		return;
 	if (!report_due(&b->count, n))
 		return;
 	if (b->state == IRQGATE_BINDING_QUARANTINED) {
 		report_binding(b, IRQGATE_VERDICT_DROP, IRQGATE_LEVEL_QUARANTINE, n);
-	} else if (b->verdict == IRQGATE_VERDICT_AUDIT) {
+	} else if (verdict == IRQGATE_VERDICT_AUDIT) {
 		report_binding(b, IRQGATE_VERDICT_AUDIT, IRQGATE_LEVEL_NONE, n);
 	} else {
 		report_binding(b, IRQGATE_VERDICT_LEAK, IRQGATE_LEVEL_NONE, n);
@@ -296,7 +307,7 @@ static __always_inline void fold_early(struct irqgate_binding *b)
 	__u64 passed = take(&early, b->irq), dropped = take(&early_dropped, b->irq);
 
 	if (passed)
-		account(b, passed);
+		account(b, b->verdict, passed);
 	if (dropped)
 		account_dropped(b, dropped);
 }
@@ -339,6 +350,17 @@ static __always_inline void unbind(struct irqgate_vector_key *key, __u32 irq)
 	bpf_map_delete_elem(&bound, key);
 }
 
+/* What VFIO has for a vector, or for INTx, as far as that is what the device uses. */
+static __always_inline struct vfio_pci_irq_ctx *vfio_connected(struct vfio_pci_core_device *vdev,
+							       __u32 vector)
+{
+	bool intx = vector == IRQGATE_VECTOR_FUNCTION;
+
+	if (intx != (BPF_CORE_READ(vdev, irq_type) == VFIO_PCI_INTX_IRQ_INDEX))
+		return NULL;
+	return vfio_vector(vdev, intx ? 0 : vector);
+}
+
 /*
  * Bring the entry of one vector in step with what VFIO has connected to it.
  * @device: struct vfio_pci_core_device
@@ -361,9 +383,7 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 	__u32 line;
 
 	key.handle = pci_handle(BPF_CORE_READ(vdev, pdev));
-	vctx = NULL;
-	if (intx == (BPF_CORE_READ(vdev, irq_type) == VFIO_PCI_INTX_IRQ_INDEX))
-		vctx = vfio_vector(vdev, intx ? 0 : vector);
+	vctx = vfio_connected(vdev, vector);
 	if (vctx)
 		trigger = (__u64)BPF_CORE_READ(vctx, trigger);
 	line = intx      ? BPF_CORE_READ(vdev, pdev, irq)
@@ -477,6 +497,18 @@ static __always_inline void vm_learn(struct kvm *kvm, struct irqgate_ident *crea
 	if (adopt && !BPF_CORE_READ(kvm, users_count.refs.counter))
 		bpf_map_delete_elem(&vms, &key);
 	epoch_bump();
+}
+
+/* The hook that sees a VM being made may have been skipped: its VMM is here. */
+SHARED int vm_ensure(__u64 kvm)
+{
+	struct irqgate_ptr_key key = { .ptr = kvm };
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct kvm *vm = (void *)kvm;
+
+	if (!bpf_map_lookup_elem(&vms, &key) && BPF_CORE_READ(vm, mm) == BPF_CORE_READ(t, mm))
+		vm_learn(vm, ident_current(), true);
+	return 0;
 }
 
 static __always_inline void irqfd_forget(__u64 irqfd)

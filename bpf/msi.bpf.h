@@ -12,11 +12,17 @@ static __always_inline struct irqgate_cpu *this_cpu(void)
 	return bpf_map_lookup_elem(&cpus, &zero);
 }
 
-/* Judge anew if something moved since. */
-static __always_inline void judge_fresh(struct irqgate_binding *b, struct irqgate_state *st)
+/* The verdict on a binding, judged anew if something moved since. */
+static __always_inline __u8 judge_fresh(struct irqgate_binding *b, struct irqgate_state *st)
 {
-	if (b->epoch != st->epoch || !b->verdict)
-		decide_binding(b);
+	__u8 verdict = irqgate_judged_verdict(*(volatile __u64 *)&b->judged, st->epoch);
+	union decision r;
+
+	if (!verdict) {
+		r.raw = decide_binding(b);
+		verdict = r.d.verdict;
+	}
+	return verdict;
 }
 
 /* An MSI of a binding arrived, by way of its handler. */
@@ -26,8 +32,7 @@ static __always_inline void msi_seen(struct irqgate_binding *b)
 
 	if (!st)
 		return;
-	judge_fresh(b, st);
-	account(b, 1);
+	account(b, judge_fresh(b, st), 1);
 }
 
 /*
@@ -52,9 +57,9 @@ static __always_inline void let_pass(struct irqgate_binding *b, __u64 source)
 {
 	__u32 irq = b->irq;
 	struct irqgate_passing *p = bpf_map_lookup_elem(&passing, &irq);
-	__u64 epoch = __sync_fetch_and_add(&b->epoch, 0); /* before the verdict is read */
+	__u64 judged = *(volatile __u64 *)&b->judged, epoch = judged >> 3;
 
-	if (!p || *(volatile __u8 *)&b->verdict != IRQGATE_VERDICT_ALLOW ||
+	if (!p || irqgate_judged_verdict(judged, epoch) != IRQGATE_VERDICT_ALLOW ||
 	    b->state == IRQGATE_BINDING_QUARANTINED)
 		return;
 	p->source = source;

@@ -56,6 +56,7 @@ struct loader {
 	bool inline_tried; /* of this time the module is loaded */
 	__u64 epoch; /* when bindings were last enforced */
 	unsigned int failures; /* to do so since then */
+	__u64 skipped; /* runs of hooks, when bindings were last searched for */
 	__u64 unprinted; /* events, for nobody read */
 	struct firmware_findings firmware; /* what is known not to be in order */
 	__u64 compared; /* generation of the table that was compared with */
@@ -160,14 +161,27 @@ static int search(struct loader *l)
 	return err ?: pins_call("prog_sweep");
 }
 
-/* The same, and act on what is not in order. */
+/* The same, if the kernel skipped a hook since. */
+static int search_skipped(void *arg)
+{
+	__u64 skipped = hooks_skipped();
+	struct loader *l = arg;
+
+	if (skipped == l->skipped)
+		return 0;
+	l->skipped = skipped;
+	return search(l);
+}
+
+/* Search, and act on what is not in order. */
 static int adopt(struct loader *l)
 {
 	int lock = lock_changes(), err;
 
 	if (lock < 0)
 		return lock;
-	err = search(l) ?: bindings_enforce(&l->pins);
+	l->skipped = hooks_skipped();
+	err = search(l) ?: bindings_settle(&l->pins, search_skipped, l);
 	close(lock);
 	return err < 0 ? err : 0;
 }
@@ -349,7 +363,7 @@ static void enforce(struct loader *l)
 	if (l->epoch != l->pins.state->epoch)
 		l->failures = 0;
 	l->epoch = l->pins.state->epoch;
-	l->failures = bindings_enforce(&l->pins) ? l->failures + 1 : 0;
+	l->failures = bindings_settle(&l->pins, search_skipped, l) ? l->failures + 1 : 0;
 	close(lock);
 }
 
@@ -442,6 +456,7 @@ static void handle_modules(struct loader *l)
 	msg("hooked modules that appeared:%s%s",
 	    !vfio && hooks_stage_loaded(STAGE_VFIO) ? " vfio" : "",
 	    !kvm && hooks_stage_loaded(STAGE_KVM) ? " kvm" : "");
+	hooks_watch();
 	adopt(l); /* what was bound in between is found and judged */
 	/* With KVM there, interrupts may get past the inline gate. */
 	if (l->pins.state->inline_gate)
@@ -571,7 +586,7 @@ static void tick(struct loader *l)
 	follow(l);
 	/* A listener that went may have been what was wrong with a binding. */
 	if (l->epoch != l->pins.state->epoch || bindings_waiting(&l->pins) ||
-	    (l->failures && l->failures < ENFORCE_TRIES))
+	    l->skipped != hooks_skipped() || (l->failures && l->failures < ENFORCE_TRIES))
 		l->enforce = true;
 	/* Without the module's event, which a full ring can lose. */
 	if (!all_hooked() && modules_change(l))
@@ -723,6 +738,7 @@ static int bring_up(struct loader *l)
 		l->pins.state->build = hooks_build();
 		l->replacing = false;
 		hooks_replace(NULL);
+		hooks_watch();
 		err = adopt(l) ?: pins_call("prog_firmware");
 	}
 	/* Optional: what is wrong with it was said. */

@@ -735,6 +735,50 @@ void hook_status(const struct hook *h, struct hook_status *st)
 	close(fd);
 }
 
+/* Those whose bindings come and go by: that one of them was skipped matters. */
+static bool binds(const struct hook *h)
+{
+	return h->kind == HOOK_TRACE && !h->counts &&
+	       (h->stage == STAGE_VFIO || h->stage == STAGE_KVM);
+}
+
+static int watched[ARRAY_SIZE(hooks)]; /* descriptors of the programs, and one */
+
+static void watch_hook(unsigned int i)
+{
+	bool kprobe;
+	int fd = open_pinned(&hooks[i], &kprobe);
+
+	if (watched[i])
+		close(watched[i] - 1);
+	watched[i] = fd < 0 ? 0 : program_of(&hooks[i], fd) + 1;
+	if (fd >= 0)
+		close(fd);
+}
+
+void hooks_watch(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nhooks; i++)
+		if (binds(&hooks[i]))
+			watch_hook(i);
+}
+
+__u64 hooks_skipped(void)
+{
+	struct hook_status st;
+	__u64 skipped = 0;
+	unsigned int i;
+
+	for (i = 0; i < nhooks; i++) {
+		st.missed = 0;
+		program_runs(watched[i] - 1, &st);
+		skipped += st.missed;
+	}
+	return skipped;
+}
+
 __u64 hooks_missed(void)
 {
 	__u64 missed = 0;

@@ -91,6 +91,21 @@ bool hooks_stage_loaded(enum stage stage);
 /* hook_status - look at a pinned hook; works from any irqgate process. */
 void hook_status(const struct hook *hook, struct hook_status *status);
 
+/*
+ * hooks_watch - have hooks_skipped() look at the programs that are pinned now
+ *
+ * Takes the right to open a program by its id, which the loader gives up later.
+ */
+void hooks_watch(void);
+
+/*
+ * hooks_skipped - runs the kernel skipped of the hooks that learn of bindings and VMs
+ *
+ * The kernel runs a tracing program once at a time on a CPU; with preemption another
+ * task's call goes unseen meanwhile (__bpf_prog_enter_recur of kernel/bpf/trampoline.c).
+ */
+__u64 hooks_skipped(void);
+
 /* hooks_missed - runs of all programs that recursion on a CPU skipped. */
 __u64 hooks_missed(void);
 

@@ -181,8 +181,8 @@ static int release_all(struct pins *pins)
 	pins->state->defaults[0] = pins->state->defaults[1] = (struct irqgate_defaults){};
 	err = table_clear(pins);
 	/* Nobody is there to try again what failed for want of memory or descriptors. */
-	if (!err && bindings_enforce(pins))
-		err = bindings_enforce(pins) ? -EBUSY : 0;
+	if (!err && bindings_settle(pins, NULL, NULL))
+		err = bindings_settle(pins, NULL, NULL) ? -EBUSY : 0;
 	if (!err || err == -EBUSY)
 		err = inline_detach(pins) ?: err;
 	close(lock);

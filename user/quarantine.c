@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <bpf/bpf.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <linux/vfio.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -17,6 +21,10 @@
 #include "quarantine.h"
 #include "table.h"
 #include "util.h"
+
+/* How long to wait for who is about to stop, ms, and after which time not any more. */
+#define HELD_TRIES 20
+#define HELD_NS 5000000000ULL
 
 /* Where in which process a file is to be found. */
 struct wanted {
@@ -128,20 +136,35 @@ static int fail_binding(int err, const struct irqgate_binding *b, const char *wh
 		    b->vector, what, strerror(-err));
 }
 
-static int quarantine(struct pins *pins, const struct irqgate_binding *b)
+/*
+ * Until the hooks have seen it: the kernel may have skipped them. A binding that is not
+ * there any more was unbound by its owner meanwhile.
+ */
+static int retrigger_seen(struct pins *pins, const struct irqgate_binding *b,
+			  enum irqgate_agent_op op, enum irqgate_binding_state state)
 {
 	struct irqgate_binding now;
-	int err = retrigger(pins, b, IRQGATE_AGENT_QUARANTINE);
+	int tries, err;
 
-	/* Not there any more: the owner unbound it meanwhile. */
-	if (!err && !binding_find(pins, b->irq, &now) && now.state != IRQGATE_BINDING_QUARANTINED)
-		err = -EIO;
+	for (tries = 0; tries < 10; tries++) {
+		err = retrigger(pins, b, op);
+		if (err || binding_find(pins, b->irq, &now) || now.state == state)
+			return err;
+		usleep(1000); /* for who was preempted in a hook to go on */
+	}
+	return -EIO;
+}
+
+static int quarantine(struct pins *pins, const struct irqgate_binding *b)
+{
+	int err = retrigger_seen(pins, b, IRQGATE_AGENT_QUARANTINE, IRQGATE_BINDING_QUARANTINED);
+
 	return err ? fail_binding(err, b, "quarantined") : 0;
 }
 
 static int release(struct pins *pins, const struct irqgate_binding *b)
 {
-	int err = retrigger(pins, b, IRQGATE_AGENT_RELEASE);
+	int err = retrigger_seen(pins, b, IRQGATE_AGENT_RELEASE, IRQGATE_BINDING_BOUND);
 
 	if (err == -ENOENT)
 		return fail_binding(err, b,
@@ -149,7 +172,7 @@ static int release(struct pins *pins, const struct irqgate_binding *b)
 	return err ? fail_binding(err, b, "released") : 0;
 }
 
-/* Processes that are stopped until their vectors are quarantined, and since when. */
+/* Processes the gates stopped until their vectors are in order, and since when. */
 struct held {
 	struct irqgate_tgid_key key[256];
 	__u64 since[256];
@@ -169,6 +192,66 @@ static int held_read(const struct pins *pins, struct held *held)
 			held->key[held->n++] = key;
 	}
 	return more;
+}
+
+/* Has the thread come back from the call it was in, or ended? proc(5), stat. */
+static bool thread_stopped(int tasks, const char *tid)
+{
+	char path[NAME_MAX + 8], text[64], *state;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/stat", tid);
+	fd = openat(tasks, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return true;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return true;
+	text[n] = '\0';
+	state = strrchr(text, ')');
+	return state && state[1] && state[2] && strchr("TtZX", state[2]);
+}
+
+static bool process_stopped(__u32 tgid)
+{
+	bool stopped = true;
+	struct dirent *d;
+	char path[32];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%u/task", tgid);
+	dir = opendir(path);
+	if (!dir)
+		return true;
+	while (stopped && (d = readdir(dir)))
+		stopped = d->d_name[0] == '.' || thread_stopped(dirfd(dir), d->d_name);
+	closedir(dir);
+	return stopped;
+}
+
+/*
+ * Leave those that are stopped: what they were binding is bound. One that is not yet
+ * may be in that call; it waits for the next time, but not for ever, for another of its
+ * threads may be in one that does not end.
+ */
+static void held_wait(struct held *held)
+{
+	unsigned int i, n = 0, tries = HELD_TRIES;
+	bool stopped;
+
+	for (i = 0; i < held->n; i++) {
+		while (!(stopped = process_stopped(held->key[i].tgid)) && tries) {
+			usleep(1000);
+			tries--;
+		}
+		if (!stopped && boottime_ns() - held->since[i] < HELD_NS)
+			continue;
+		held->key[n] = held->key[i];
+		held->since[n++] = held->since[i];
+	}
+	held->n = n;
 }
 
 /* Those go on; one that was stopped anew meanwhile waits for its own turn. */
@@ -242,10 +325,8 @@ static int enforce_pass(struct pins *pins, int *failed)
 
 int bindings_enforce(struct pins *pins)
 {
-	int failed = 0, err, pass;
-	struct held held;
+	int failed = 0, err = pins_judge(pins), pass;
 
-	err = held_read(pins, &held) ?: pins_judge(pins);
 	if (err)
 		return err;
 	/*
@@ -255,8 +336,22 @@ int bindings_enforce(struct pins *pins)
 	 */
 	for (pass = 0; pass < 16 && enforce_pass(pins, &failed); pass++)
 		;
-	held_let_go(pins, &held);
 	return failed + isolate_review(pins);
+}
+
+int bindings_settle(struct pins *pins, int (*search)(void *arg), void *arg)
+{
+	struct held held;
+	int err = held_read(pins, &held);
+
+	if (err)
+		return err;
+	if (search)
+		held_wait(&held);
+	err = (search ? search(arg) : 0) ?: bindings_enforce(pins);
+	if (err >= 0)
+		held_let_go(pins, &held);
+	return err;
 }
 
 int binding_cut(struct pins *pins, __u32 irq)

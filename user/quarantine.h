@@ -21,14 +21,24 @@
  * @pins: the maps
  *
  * Judges all bindings, quarantines those that must not be, releases those that
- * may be again, then lets owners go on that were stopped for it. Call under
- * lock_changes().
+ * may be again. Call under lock_changes().
  * Return: number of bindings that could not be made so, or a negative errno.
  * Says which and why.
  */
 int bindings_enforce(struct pins *pins);
 
-/* bindings_waiting - somebody is stopped until bindings_enforce() ran. */
+/*
+ * bindings_settle - the same, and let those go on that the gates stopped for it
+ * @search: called once they are stopped, so that what they bound is there to be found,
+ *          and before it is judged; 0 or a negative errno. Who is not stopped within
+ *          some ms is left for the next call. NULL: there is none, all go on
+ *
+ * For the loader, who alone knows whether a hook was skipped, and for whoever cleans up
+ * after one. Return: as above.
+ */
+int bindings_settle(struct pins *pins, int (*search)(void *arg), void *arg);
+
+/* bindings_waiting - somebody is stopped until bindings_settle() ran. */
 bool bindings_waiting(const struct pins *pins);
 
 /*

@@ -87,12 +87,12 @@ struct irqgate_binding {
 	__u64 trigger; /* eventfd_ctx VFIO signals now, 0 for a host driver */
 	__u64 original; /* QUARANTINED: eventfd_ctx it came from, 0: that is gone */
 	__u64 device; /* struct vfio_pci_core_device; of a host driver, its struct msi_desc */
-	__u64 epoch; /* state.epoch when verdict was made */
+	__u64 judged; /* irqgate_judged() of the verdict that counts */
 	__u32 gd; /* context that receives, as judged */
 	__u32 expected; /* context the table names */
 	__u32 line; /* Linux interrupt number */
 	__u8 state; /* enum irqgate_binding_state */
-	__u8 verdict; /* enum irqgate_verdict */
+	__u8 verdict; /* enum irqgate_verdict, to be shown and enforced */
 	__u8 reason; /* enum irqgate_reason */
 	__u8 index; /* VFIO_PCI_{INTX,MSI,MSIX}_IRQ_INDEX */
 	__u8 isolate; /* a violation is answered by isolating the device */
@@ -104,12 +104,27 @@ struct irqgate_binding {
 };
 
 /*
+ * A verdict and the state.epoch before it was made, in one word: of two judges at a time
+ * the late one cannot leave its verdict under the other's epoch.
+ */
+static inline __u64 irqgate_judged(__u64 epoch, __u8 verdict)
+{
+	return epoch << 3 | verdict;
+}
+
+/* The verdict, IRQGATE_VERDICT_NONE if something moved since. */
+static inline __u8 irqgate_judged_verdict(__u64 judged, __u64 epoch)
+{
+	return judged >> 3 == epoch ? judged & 7 : 0;
+}
+
+/*
  * Of an interrupt whose verdict is allow: the value of the array `passing`, indexed by
  * irq. Holds while the epoch stands.
  */
 struct irqgate_passing {
 	__u64 source; /* irqgate_binding.trigger, of a host driver .device */
-	__u64 epoch; /* irqgate_binding.epoch */
+	__u64 epoch; /* state.epoch when it was judged */
 	__u64 passed; /* since the bind, beside irqgate_binding.count */
 	__u64 pad;
 };

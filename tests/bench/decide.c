@@ -79,7 +79,7 @@ static void make_binding(__u32 i, void *key, void *value)
 	b->handle = irqgate_handle_pci(0, 0, 0) + i / IRQGATE_MAX_VECTORS;
 	b->vector = i % IRQGATE_MAX_VECTORS;
 	b->state = IRQGATE_BINDING_BOUND;
-	b->epoch = epoch;
+	b->judged = irqgate_judged(epoch, verdict);
 	b->verdict = verdict;
 	b->reason = verdict == IRQGATE_VERDICT_ALLOW ? IRQGATE_REASON_REGISTERED
 						      : IRQGATE_REASON_CONTEXT;

@@ -18,6 +18,9 @@
 #ifndef DEATHS
 #define DEATHS 1
 #endif
+#ifndef SKIPS
+#define SKIPS 0
+#endif
 
 #define NONE 0
 #define GUEST 1 /* the eventfd the VMM chose */
@@ -25,8 +28,11 @@
 
 /* The kernel's side: what VFIO has connected. */
 byte target[2];
+bit anew; /* changes with each bind */
 bool igate; /* VFIO's mutex: one change of vectors at a time */
-bool stopped; /* the VMM, by SIGSTOP */
+bool stopped; /* the VMM, by SIGSTOP: from its next return to user space on */
+bool in_call; /* and whether it has not returned yet */
+bool skipped; /* a hook that was to see a bind: it counts that */
 
 /* The maps. */
 bool filled[2], row[2]; /* by slot: the table is complete; it authorizes vector 1 */
@@ -43,7 +49,7 @@ byte locked; /* flock on /run/irqgate/lock: 0 free, else by whom */
 bool event; /* one that was not lost */
 bool dead; /* kill -9 */
 bool drop; /* on_violation: drop, else deny */
-byte binds = BINDS, reloads = RELOADS, revokes = REVOKES, deaths = DEATHS;
+byte binds = BINDS, reloads = RELOADS, revokes = REVOKES, deaths = DEATHS, skips = SKIPS;
 
 /* RCU: programs that run, from before they read the table to after they wrote a verdict. */
 bool runs_bind, runs_msi;
@@ -52,6 +58,7 @@ bool runs_bind, runs_msi;
 bool cutoff; /* revoke returned 0, and nobody authorized vector 1 since */
 bool later; /* vector 1 was bound after revoke changed the table: wrong, but guarantee 1's */
 bool in_force; /* authorized, as far as cached verdicts go: until the epoch moves */
+bool owed; /* the gate let a bind through for a quarantine, before the VMM goes on */
 bool gate_saw, msi_saw; /* authorized at some time since the gate was asked, the MSI raised */
 
 #define AUTHORIZED(v) ((v) == 0 || row[gen])
@@ -62,7 +69,7 @@ bool gate_saw, msi_saw; /* authorized at some time since the gate was asked, the
 inline authorized_now()
 {
 	if
-	:: row[gen] -> gate_saw = true; msi_saw = true; in_force = true; cutoff = false
+	:: row[gen] -> gate_saw = true; msi_saw = true; in_force = true; cutoff = false; owed = false
 	:: else
 	fi
 }
@@ -124,9 +131,8 @@ inline retrigger(v, to)
 }
 
 /* bindings_enforce() */
-inline enforce(v, e, result, h, s)
+inline enforce(v, e, result)
 {
-	d_step { h = held; s = since };
 	v = 0;
 	do
 	:: atomic { v < 2 && known[v] -> skip }; judge(v, e, result); v++
@@ -139,6 +145,30 @@ inline enforce(v, e, result, h, s)
 	:: atomic { v < 2 && !(known[v] && (target[v] == GUEST && !allow[v] || target[v] == SINK && allow[v])) -> v++ }
 	:: atomic { v == 2 -> break }
 	od;
+	/* what is not needed any more would only make more states */
+	atomic { v = 0; e = 0; result = false }
+}
+
+/* bindings_settle() */
+inline settle_held(v, e, result, h, s)
+{
+	d_step { h = held; s = since };
+	/* held_wait() */
+#ifndef BREAK_WAIT
+	h = h && !in_call;
+#endif
+	/* search_skipped() */
+	if
+	:: skipped ->
+		skipped = false;
+		if
+		:: atomic { target[1] != NONE && !known[1] ->
+			known[1] = true; allow[1] = false; stamp[1] = epoch; epoch++ }
+		:: else
+		fi
+	:: else
+	fi;
+	enforce(v, e, result);
 	/* held_let_go() */
 	if
 	:: h && held && since == s ->
@@ -154,8 +184,7 @@ inline enforce(v, e, result, h, s)
 #endif
 	:: else
 	fi;
-	/* what is not needed any more would only make more states */
-	d_step { v = 0; e = 0; result = false; h = false; s = 0 }
+	d_step { h = false; s = 0 }
 }
 
 proctype loader()
@@ -172,10 +201,10 @@ again:
 #endif
 		done = epoch - 1;
 		do
-		:: event || held || done != epoch ->
+		:: event || held || skipped || done != epoch ->
 			atomic { locked == 0 -> locked = LOADER };
 			d_step { event = false; done = epoch };
-			enforce(v, e, result, h, s);
+			settle_held(v, e, result, h, s);
 			locked = 0
 		:: reloads > 0 ->
 			atomic { locked == 0 -> locked = LOADER };
@@ -186,7 +215,7 @@ again:
 			fi;
 			publish(new);
 			new = false;
-			enforce(v, e, result, h, s);
+			enforce(v, e, result);
 			locked = 0
 		od
 	} unless { dead };
@@ -206,7 +235,7 @@ again:
 proctype killer()
 {
 	do
-	:: atomic { deaths > 0 && alive && !dead -> deaths--; dead = true; alive = false }
+	:: atomic { deaths > 0 && alive && !dead -> deaths--; dead = true; alive = false; owed = false }
 	:: deaths == 0 -> break
 	od
 }
@@ -214,8 +243,8 @@ proctype killer()
 /* irqgate revoke */
 proctype operator()
 {
-	byte v, e, s;
-	bool result, h;
+	byte v, e;
+	bool result;
 
 	do
 	:: revokes > 0 ->
@@ -232,7 +261,7 @@ proctype operator()
 		settle();
 		later = !known[1];
 #ifndef BREAK_REVOKE
-		enforce(v, e, result, h, s);
+		enforce(v, e, result);
 #endif
 		atomic {
 			locked = 0;
@@ -249,8 +278,12 @@ proctype vmm()
 	bool result, permit;
 
 	do
-	:: binds > 0 && !stopped ->
+	:: atomic { binds > 0 && !stopped ->
+		assert(!(owed && target[1] == GUEST && !row[gen])); /* 1 */
 		binds--;
+		in_call = true;
+		owed = false
+	   };
 		if
 		:: v = 1; shown = 1
 		:: v = 1; shown = 0
@@ -262,16 +295,36 @@ proctype vmm()
 #ifdef BREAK_PINS
 			permit = permit || !alive;
 #endif
-			assert(!permit || shown == 0 || gate_saw || (drop && alive)) /* 1, 6 */
+			assert(!permit || shown == 0 || gate_saw || (drop && alive)); /* 1, 6 */
+#ifndef BREAK_HOLD
+			if
+			:: permit && !result -> held = true; since++; stopped = true
+			:: else
+			fi;
+#endif
+			owed = permit && !result
 		};
 		if
 		:: !permit
 		:: permit ->
 			/* vfio_msi_set_vector_signal() */
 			atomic { !igate -> igate = true };
-			d_step { known[v] = false; target[v] = GUEST };
+			d_step { known[v] = false; target[v] = GUEST; anew = 1 - anew };
+			if
+			:: skips > 0 -> atomic { skips--; skipped = true; igate = false }; goto returns
+			:: true
+			fi;
 			/* sync_vector(), judge_bound() */
-			d_step { runs_bind = true; known[v] = true; later = true; allow[v] = true; stamp[v] = epoch; epoch++ }; /* verdict: none */
+			d_step {
+				if
+				:: !known[v] -> allow[v] = true; stamp[v] = epoch /* verdict: none */
+				:: else /* a search was here before */
+				fi;
+				runs_bind = true;
+				known[v] = true;
+				later = true;
+				epoch++
+			};
 #ifdef BREAK_POSTCHECK
 			allow[v] = true; stamp[v] = epoch;
 #else
@@ -289,7 +342,8 @@ proctype vmm()
 #endif
 			d_step { runs_bind = false; igate = false }
 		fi;
-		d_step { v = 0; shown = 0; e = 0; result = false; permit = false; gate_saw = false }
+returns:
+		atomic { in_call = false; v = 0; shown = 0; e = 0; result = false; permit = false; gate_saw = false }
 	:: target[1] != NONE && !stopped && !igate ->
 		d_step { known[1] = false; target[1] = NONE; binds = binds }
 	:: binds == 0 && target[1] == NONE && !stopped -> break
@@ -300,7 +354,7 @@ proctype vmm()
 proctype device()
 {
 	byte v;
-	bit g;
+	bit g, bound;
 	bool verdict, cached;
 
 	do
@@ -316,16 +370,21 @@ proctype device()
 		runs_msi = true;
 		msi_saw = in_force;
 		cached = known[v] && stamp[v] == epoch;
-		g = gen
+		g = gen;
+		bound = anew
 	   };
 	   atomic {
 		if
+		:: v == 1 && bound != anew -> verdict = false /* free_irq() waits: it was before */
+		:: else ->
+		if
 		:: cached -> verdict = allow[v]
 		:: else -> verdict = DECIDED(v, g)
+		fi
 		fi;
 		assert(verdict || v == 1); /* 4: an inline gate drops what is not allowed */
 		assert(!verdict || v == 0 || msi_saw || target[1] != GUEST); /* 1: else a leak, reported */
-		d_step { v = 0; g = 0; verdict = false; cached = false; msi_saw = false; runs_msi = false }
+		d_step { v = 0; g = 0; bound = 0; verdict = false; cached = false; msi_saw = false; runs_msi = false }
 	   }
 	od
 }

@@ -181,13 +181,14 @@ static void evade_swap_irqfd(void)
 /* A call that waits between check and use while what was checked is taken away. */
 static void evade_stalled(void)
 {
-	struct worker *w, *other;
+	struct worker *w, *other, *stranger;
 
-	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW, card->handle, "blue", "all", "deny",
-		    edu.handle, "blue", "all", "deny");
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW ROW, card->handle, "blue", "all", "deny",
+		    edu.handle, "blue", "all", "deny", edu2.handle, "blue", "all", "deny");
 	w = vmm(BLUE, card);
 	must(w, W_IRQFD, 0, card->vectors, 0);
 	other = bound_vmm(BLUE, &edu);
+	stranger = driver(NOBODY, &edu2);
 	mark();
 	tried(w, E_STALL, 0, 0, SWAP_VECTOR);
 	verb(0, "revoke", card->handle, "0", NULL);
@@ -195,11 +196,12 @@ static void evade_stalled(void)
 	expect_contained(w, 0);
 	/* Within the gate: nobody else waits for it, and it decides by what is in force then. */
 	tried(w, E_STALL, 1, 1, SWAP_VECTOR | STALL_IN_GATE);
+	expect_is(ask(stranger, W_VFIO, 0, 1, 0), -EACCES, "another's bind meanwhile");
 	verb(0, "revoke", card->handle, "1", NULL);
 	loader_stop();
 	must(other, W_ARRIVES, 0, 1, 2);
-	loader_start(ENFORCE CONTEXTS "devices:\n" ROW ROW, card->handle, "blue", "[2-4]", "deny",
-		     edu.handle, "blue", "all", "deny");
+	loader_start(ENFORCE CONTEXTS "devices:\n" ROW ROW ROW, card->handle, "blue", "[2-4]", "deny",
+		     edu.handle, "blue", "all", "deny", edu2.handle, "blue", "all", "deny");
 	must(other, W_ARRIVES, 0, 1, 2);
 	expect_is(evade(w, E_STALL_END, 0, 0, 0), -EACCES, "what was stalled in the gate");
 	must(w, W_ABSENT, 1, 1, 2);
@@ -1025,6 +1027,37 @@ static void race_rebind_drop(void)
 	race("drop", true);
 }
 
+/*
+ * A kernel that preempts BPF programs skips the hook that would see a bind while another
+ * bind is preempted in it, on the same CPU. Who is more urgent than the others binds then.
+ */
+static void race_skipped(void)
+{
+	const long rounds = 15;
+	struct worker *binder[2], *intruder;
+	long i, missed;
+
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW ROW, edu.handle, "blue", "all", "drop",
+		    card->handle, "blue", "all", "deny", edu2.handle, "blue", "all", "deny");
+	binder[0] = driver(BLUE, card);
+	binder[1] = driver(BLUE, &edu2);
+	intruder = driver(NOBODY, &edu);
+	mark();
+	missed = status_of("missed_runs");
+	for (i = 0; i < 2; i++) {
+		must(binder[i], W_VFIO, 0, 1, 0);
+		tried(binder[i], E_LOOP, LOOP_BIND, 0, 0);
+	}
+	tried(intruder, E_URGENT, 0, 0, 0);
+	for (i = 0; i < rounds; i++)
+		tried(intruder, E_CHURN, 1, (uint32_t)i, 1);
+	for (i = 0; i < 2; i++)
+		tried(binder[i], E_LOOP_END, 0, 0, 0);
+	missed = status_of("missed_runs") - missed;
+	COUNTS(&edu, .dropped = rounds);
+	printf("  race: %ld runs of hooks skipped in %ld rounds\n", missed, rounds);
+}
+
 /* Each is raised when the one before was read: the hardware merges nothing. */
 static void race_stream(void)
 {
@@ -1151,6 +1184,7 @@ static const struct test tests[] = {
 	{ "race.revoke", race_revoke },
 	{ "race.rebind_deny", race_rebind_deny },
 	{ "race.rebind_drop", race_rebind_drop },
+	{ "race.skipped", race_skipped },
 	{ "race.stream", race_stream },
 	{ "loss.events", loss_events },
 	{ "loss.storm", loss_storm },

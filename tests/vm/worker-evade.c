@@ -841,6 +841,8 @@ long serve_evade(const struct call *c)
 		return counted_stream(c);
 	case E_BURST:
 		return burst(c);
+	case E_URGENT:
+		return sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ 1 }) ? -errno : 0;
 	case E_LOOP:
 		return loop_start(c);
 	case E_LOOP_END:

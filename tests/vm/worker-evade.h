@@ -52,6 +52,7 @@ enum evade_op {
 	E_HALF_CHURN, /* one round without its end */
 	E_COUNTED, /* vector a is raised b times, each when the one before was read */
 	E_BURST, /* b vectors from a on, raised c times without a pause */
+	E_URGENT, /* SCHED_FIFO */
 	E_LOOP, /* a: enum loop, its arguments b, c, TEXT; in a thread */
 	E_LOOP_END, /* Result: rounds */
 };
