@@ -135,7 +135,7 @@ struct counts {
 void mark(void);
 void mark_events(void); /* events only */
 
-/* Since mark(). HANDLE "" stands for what belongs to no device. */
+/* Since mark(). HANDLE "-" stands for what belongs to no device. */
 struct counts counted(const char *handle, unsigned int vector);
 struct counts counted_all(const char *handle); /* the sum of its vectors */
 struct counts counted_of(const char *const *handles, size_t count); /* of all of these */

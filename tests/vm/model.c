@@ -282,10 +282,23 @@ static void touch(struct model *m, int efd, struct id id, bool hands)
 	for (i = 0; !hands && i < ACTORS; i++)
 		if (listener(&m->actor[i], efd, 0) >= 0 && same(m->actor[i].creator, id))
 			return;
-	if (e->last.process && !same(e->last, id) && !may_touch(m, efd, e->last))
+	if (e->last.process && !same(e->last, id) &&
+	    (m->policy.audit || !may_touch(m, efd, e->last)))
 		e->mixed = true;
 	e->last = id;
 	e->seen_last = hands || is_bound(m, efd, NULL) || model_listened(m, efd);
+}
+
+/* May whoever ever touched it still? Else it may be told as a leak of such a one. */
+static bool all_may_touch(const struct model *m, int efd)
+{
+	const struct efd *e = &m->efd[efd];
+	int i;
+
+	for (i = 0; i < e->ntouchers; i++)
+		if (!may_touch(m, efd, e->toucher[i]))
+			return false;
+	return !e->lost;
 }
 
 static int new_efd(struct model *m)
@@ -527,6 +540,7 @@ static const char *none(struct model *m, const struct actor *a, int vector, long
 		return result == -EACCES ? NULL : "DATA_NONE was not refused";
 	if (result)
 		return "DATA_NONE was refused or failed";
+	m->may_leak += !all_may_touch(m, b->efd);
 	if (in_order(m, a->device, vector))
 		signal_efd(m, b->efd, b->wait == NOT_HELD, seen);
 	return NULL;
@@ -559,7 +573,6 @@ static void kernel_signals(struct model *m, int efd, struct id id, struct seen *
 {
 	struct efd *e = &m->efd[efd];
 	bool clean = may_touch(m, efd, id), bound = is_bound(m, efd, NULL);
-	int i;
 
 	if (!clean && same(e->last, id) && !e->mixed && !is_bound(m, efd, &id) &&
 	    (e->seen_last || (!bound && !m->policy.anybody)))
@@ -568,9 +581,7 @@ static void kernel_signals(struct model *m, int efd, struct id id, struct seen *
 		m->may_leak++;
 	/* Of nobody that is known: a source that is not listed. */
 	clean = clean && (m->policy.anybody || (e->last.process && e->seen_last));
-	for (i = 0; clean && i < e->ntouchers; i++)
-		clean = may_touch(m, efd, e->toucher[i]) && !e->lost;
-	if (!clean)
+	if (!clean || !all_may_touch(m, efd))
 		m->may_leak++;
 	if (!model_listened(m, efd))
 		remember(e->charge, &e->ncharges, id);

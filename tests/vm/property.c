@@ -415,7 +415,7 @@ static void one_step(const struct step *s)
 /* Of the devices, and of eventfds that have none, since mark(). */
 static long leaks(void)
 {
-	const char *const handles[] = { "", devices[0]->handle, devices[1]->handle };
+	const char *const handles[] = { "-", devices[0]->handle, devices[1]->handle };
 	struct counts c = counted_of(handles, sizeof(handles) / sizeof(handles[0]));
 
 	return c.leaked;
