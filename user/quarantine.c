@@ -265,7 +265,8 @@ static void held_let_go(const struct pins *pins, const struct held *held)
 		    since != held->since[i])
 			continue;
 		/* First: killed between the two, nobody would know of it any more. */
-		kill(held->key[i].tgid, SIGCONT);
+		if (kill(held->key[i].tgid, SIGCONT) && errno != ESRCH)
+			continue; /* tried again in a second */
 		if (!bpf_map_lookup_and_delete_elem(pins->held, &held->key[i], &since) &&
 		    since != held->since[i])
 			bpf_map_update_elem(pins->held, &held->key[i], &since, BPF_NOEXIST);

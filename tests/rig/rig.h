@@ -110,6 +110,13 @@ void rig_dev_close(struct rig_dev *dev);
  */
 int rig_dev_raise(struct rig_dev *dev, uint32_t vector);
 
+/*
+ * How many messages an e1000e may have sent twice, since the first call of this, in this
+ * process and those it forked since: QEMU repeats one when the emulated machine stood
+ * still for 16 ms in the middle of rig_dev_raise().
+ */
+uint32_t rig_repeats(void);
+
 /* Sets the INTx line of an edu high or low; no MSI may be enabled. -EOPNOTSUPP. */
 int rig_dev_intx(struct rig_dev *dev, bool high);
 

@@ -895,7 +895,7 @@ void shared_end(void)
 	irqgate_build("");
 }
 
-static void run_one(const struct test *t, const struct test_set *set)
+static void run_once(const struct test *t, const struct test_set *set)
 {
 	outcome = PASSED;
 	why[0] = '\0';
@@ -907,6 +907,22 @@ static void run_one(const struct test *t, const struct test_set *set)
 	else if (!set->shared)
 		workers_end();
 	why[strcspn(why, "\n")] = '\0';
+}
+
+/* What counts interrupts says nothing if the device sent some twice. */
+static void run_one(const struct test *t, const struct test_set *set)
+{
+	uint32_t before = rig_repeats();
+	int tries;
+
+	run_once(t, set);
+	for (tries = 0; tries < 3 && outcome == FAILED && rig_repeats() != before; tries++) {
+		printf("  %s: again, the e1000e may have sent a message twice: %s\n", t->name, why);
+		if (!set->shared && loaded())
+			irqgate("unload", NULL);
+		before = rig_repeats();
+		run_once(t, set);
+	}
 }
 
 static void report(const struct test *t, bool shared, uint64_t start)
