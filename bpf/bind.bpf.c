@@ -329,8 +329,8 @@ SHARED int gate_signalled(struct listener *l)
 
 /*
  * Something in the kernel will signal this eventfd and no hook can stop it then:
- * who hands it over must be one who may signal it, and answers for it from now on, also
- * if it is the VMM: vhost raises its interrupts.
+ * who hands it over must be one who may signal it. From now on it is known, and
+ * eventfd_taken records who, but for the VMM that listens.
  */
 SHARED int gate_signaller(__s32 fd)
 {
@@ -343,8 +343,7 @@ SHARED int gate_signaller(__s32 fd)
 	if (error)
 		return error;
 	note_charge(efd);
-	note_signaller(efd, ident_current(), true);
-	return 0;
+	return note_handed(efd);
 }
 
 /* Commands by which KVM comes to hold an eventfd. */

@@ -183,16 +183,15 @@ static __always_inline bool listens_to(struct irqgate_ident *id, struct irqgate_
 
 /*
  * Record who signals an eventfd from now on. One who may not is not forgotten for one
- * who may. The VMM that listens is none: it takes a reference to stop listening, unless
- * it hands the eventfd to something that signals.
+ * who may. The VMM that listens is none: it takes a reference to stop listening.
  */
-SHARED int note_signaller(__u64 efd, struct irqgate_ident *id, bool hands)
+SHARED int note_signaller(__u64 efd, struct irqgate_ident *id)
 {
 	struct irqgate_eventfd *e = eventfd_entry(efd);
 	struct attempt a = {};
 	union decision r;
 
-	if (!e || !id || (!hands && listens_to(id, e)))
+	if (!e || !id || listens_to(id, e))
 		return 0;
 	if (e->signaller.tgid && !same_process(id, &e->signaller)) {
 		r.raw = judge_signaller(efd, &e->signaller, &a);
@@ -218,6 +217,20 @@ SHARED int gate_eventfd(__u64 efd, __u8 level, bool injects)
 	a.level = level;
 	a.injects = injects;
 	return gate(&a, judge_signaller(efd, ident_current(), &a));
+}
+
+/*
+ * The current process hands an eventfd to something that signals: also the VMM that
+ * listens does, for vhost raises its interrupts, unless somebody is known to signal it.
+ */
+SHARED int note_handed(__u64 efd)
+{
+	struct irqgate_eventfd *e = eventfd_entry(efd);
+	struct irqgate_ident *id = ident_current();
+
+	if (e && id && !e->signaller.tgid)
+		e->signaller = *id;
+	return 0;
 }
 
 /*

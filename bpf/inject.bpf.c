@@ -106,7 +106,7 @@ HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 static __always_inline int do_eventfd_taken(__u64 efd)
 {
 	if (eventfd_entry(efd) && !current_is_agent())
-		note_signaller(efd, ident_current(), false);
+		note_signaller(efd, ident_current());
 	return 0;
 }
 
@@ -289,7 +289,7 @@ static __noinline int judge_access(__u64 efd, bool writes)
 		e->charged = 0;
 	/* Its count will be injected when a VM listens. */
 	if (writes && !listened_to(e))
-		note_signaller(efd, ident_current(), false);
+		note_signaller(efd, ident_current());
 	else if (r.d.verdict <= IRQGATE_VERDICT_ALLOW)
 		remember(e, epoch, writes);
 	return 0;

@@ -271,19 +271,21 @@ bool model_stuck(const struct model *m)
 /*
  * ID writes to an eventfd or has the kernel hold it: who did so last answers for what the
  * kernel signals there, unless the one before may not. A VMM that listens does not, unless
- * it HANDS it to what will signal.
+ * it HANDS it to what will signal and nobody else does.
  */
 static void touch(struct model *m, int efd, struct id id, bool hands)
 {
 	struct efd *e = &m->efd[efd];
+	bool listens = false;
 	int i;
 
 	remember(e->toucher, &e->ntouchers, id);
-	for (i = 0; !hands && i < ACTORS; i++)
-		if (listener(&m->actor[i], efd, 0) >= 0 && same(m->actor[i].creator, id))
-			return;
+	for (i = 0; i < ACTORS; i++)
+		listens |= listener(&m->actor[i], efd, 0) >= 0 && same(m->actor[i].creator, id);
+	if (listens && (!hands || (e->last.process && e->seen_last)))
+		return;
 	if (e->last.process && !same(e->last, id) &&
-	    (m->policy.audit || !may_touch(m, efd, e->last)))
+	    (listens || m->policy.audit || !may_touch(m, efd, e->last)))
 		e->mixed = true;
 	e->last = id;
 	e->seen_last = hands || is_bound(m, efd, NULL) || model_listened(m, efd);
