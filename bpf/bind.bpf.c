@@ -291,6 +291,7 @@ SHARED int gate_signalled(struct listener *l)
 	struct eventfd_ctx *ctx;
 	struct attempt a = {};
 	bool unknown = false;
+	union decision r;
 	__u32 i;
 	int error;
 
@@ -315,15 +316,21 @@ SHARED int gate_signalled(struct listener *l)
 	a.level = IRQGATE_LEVEL_BIND;
 	a.vector = IRQGATE_VECTOR_FUNCTION;
 	error = gate(&a, decide_signal(signaller, l->vm));
-	if (error || !signaller || !unknown)
+	if (error || (signaller && !unknown))
 		return error;
-	return gate(&a, decide_signal(NULL, l->vm));
+	if (signaller)
+		error = gate(&a, decide_signal(NULL, l->vm));
+	/* Whoever it was, the VMM raises it now: a strict context's must not. */
+	r.raw = decide_signal(ident_current(), l->vm);
+	if (!error && r.d.reason == IRQGATE_REASON_STRICT)
+		error = gate(&a, r.raw);
+	return error;
 }
 
 /*
  * Something in the kernel will signal this eventfd and no hook can stop it then:
- * who hands it over must be one who may signal it. From now on it is known, so that
- * eventfd_taken records who.
+ * who hands it over must be one who may signal it. From now on it is known, and
+ * eventfd_taken records who, but for the VMM that listens.
  */
 SHARED int gate_signaller(__s32 fd)
 {
@@ -333,9 +340,10 @@ SHARED int gate_signaller(__s32 fd)
 	if (!efd)
 		return 0;
 	error = gate_eventfd(efd, IRQGATE_LEVEL_BIND, false);
-	if (!error)
-		note_charge(efd);
-	return error;
+	if (error)
+		return error;
+	note_charge(efd);
+	return note_handed(efd);
 }
 
 /* Commands by which KVM comes to hold an eventfd. */

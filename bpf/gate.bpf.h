@@ -220,6 +220,20 @@ SHARED int gate_eventfd(__u64 efd, __u8 level, bool injects)
 }
 
 /*
+ * The current process hands an eventfd to something that signals: also the VMM that
+ * listens does, for vhost raises its interrupts, unless somebody is known to signal it.
+ */
+SHARED int note_handed(__u64 efd)
+{
+	struct irqgate_eventfd *e = eventfd_entry(efd);
+	struct irqgate_ident *id = ident_current();
+
+	if (e && id && !e->signaller.tgid)
+		e->signaller = *id;
+	return 0;
+}
+
+/*
  * An eventfd is about to be one that carries interrupts: from here on every writer is
  * judged. What it holds already is of somebody unknown, until it is read.
  */

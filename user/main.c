@@ -171,31 +171,54 @@ static int verb_load(struct args *args)
 	return daemon_run(&args->run);
 }
 
+/* An empty table allows everything: what is quarantined is released. */
+static int release_all(struct pins *pins)
+{
+	int lock = lock_changes(), err;
+
+	if (lock < 0)
+		return lock;
+	pins->state->defaults[0] = pins->state->defaults[1] = (struct irqgate_defaults){};
+	err = table_clear(pins);
+	/* Nobody is there to try again what failed for want of memory or descriptors. */
+	if (!err && bindings_settle(pins, NULL, NULL))
+		err = bindings_settle(pins, NULL, NULL) ? -EBUSY : 0;
+	if (!err || err == -EBUSY)
+		err = inline_detach(pins) ?: err;
+	close(lock);
+	return err;
+}
+
 static int verb_unload(struct args *args)
 {
 	struct pins pins;
 	__u32 loader;
-	int lock, err;
+	int err;
 
 	(void)args;
+	/* What is not ours stays: who could remove it might be led to another's pins. */
+	err = pins_trusted(PIN_DIR);
+	if (err && err != -ENOENT)
+		return EXIT_RUNTIME;
+	/* Without its state it is what an unload that failed left over. */
+	if (!err && access(PIN_DIR "/state", F_OK))
+		return pins_remove(PIN_DIR) ? EXIT_RUNTIME : EXIT_DONE;
 	err = pins_open(&pins);
 	if (err == -ENOENT)
 		return EXIT_RUNTIME;
 	if (!err) {
 		loader = pins.state->loader_tgid;
+		if (!loader)
+			err = release_all(&pins);
+		pins_close(&pins);
 		if (loader) {
-			pins_close(&pins);
 			fail(0, "unload: irqgate runs as process %u: stop it first", loader);
 			return EXIT_RUNTIME;
 		}
-		/* An empty table allows everything: what is quarantined is released. */
-		lock = lock_changes();
-		pins.state->defaults[0] = pins.state->defaults[1] = (struct irqgate_defaults){};
-		err = table_clear(&pins) ?: bindings_settle(&pins, NULL, NULL) ?:
-		      inline_detach(&pins);
-		if (lock >= 0)
-			close(lock);
-		pins_close(&pins);
+		if (err && err != -EBUSY) {
+			fail(0, "unload: stopped half-way, what is pinned stays: run it again");
+			return EXIT_RUNTIME;
+		}
 	}
 	unlink(POLICY_IN_FORCE);
 	return pins_remove(PIN_DIR) || err ? EXIT_RUNTIME : EXIT_DONE;

@@ -405,18 +405,26 @@ static int open_group(struct rig_dev *dev)
 	return outcome(dev->fd, "VFIO_GROUP_GET_DEVICE_FD %s", dev->bdf);
 }
 
-static int enable_command(struct rig_dev *dev)
+/* Where a register of the configuration space is in the device fd, or -errno. */
+static off_t config_at(struct rig_dev *dev, unsigned int reg)
 {
 	struct vfio_region_info config = {
 		.argsz = sizeof(config),
 		.index = VFIO_PCI_CONFIG_REGION_INDEX,
 	};
-	uint16_t cmd;
-	off_t at;
 
 	if (ioctl(dev->fd, VFIO_DEVICE_GET_REGION_INFO, &config) < 0)
 		return -errno;
-	at = (off_t)config.offset + PCI_COMMAND;
+	return (off_t)config.offset + reg;
+}
+
+static int enable_command(struct rig_dev *dev)
+{
+	off_t at = config_at(dev, PCI_COMMAND);
+	uint16_t cmd;
+
+	if (at < 0)
+		return (int)at;
 	if (pread(dev->fd, &cmd, sizeof(cmd), at) != sizeof(cmd))
 		return -EIO;
 	/* PCI is little-endian, and so is every machine that has these devices. */
@@ -448,9 +456,32 @@ static int map_bars(struct rig_dev *dev)
 	return 0;
 }
 
+static int count_vectors(struct rig_dev *dev)
+{
+	struct vfio_irq_info irq = {.argsz = sizeof(irq), .index = dev->index};
+
+	if (ioctl(dev->fd, VFIO_DEVICE_GET_IRQ_INFO, &irq) < 0)
+		return -errno;
+	dev->vectors = irq.count;
+	return 0;
+}
+
+int rig_dev_map(struct rig_dev *dev)
+{
+	off_t at = config_at(dev, PCI_VENDOR_ID);
+	uint16_t id[2];
+
+	if (at < 0)
+		return (int)at;
+	if (pread(dev->fd, id, sizeof(id), at) != sizeof(id))
+		return -EIO;
+	dev->vendor = id[0];
+	dev->device = id[1];
+	return map_bars(dev) ?: count_vectors(dev);
+}
+
 int rig_dev_open(struct rig_dev *dev, const char *bdf)
 {
-	struct vfio_irq_info irq = {.argsz = sizeof(irq)};
 	const struct model *model;
 	unsigned int vendor = 0, device = 0;
 	int ret;
@@ -473,16 +504,12 @@ int rig_dev_open(struct rig_dev *dev, const char *bdf)
 		ret = enable_command(dev);
 	if (!ret)
 		ret = map_bars(dev);
-	if (!ret) {
-		irq.index = dev->index;
-		if (ioctl(dev->fd, VFIO_DEVICE_GET_IRQ_INFO, &irq) < 0)
-			ret = -errno;
-	}
+	if (!ret)
+		ret = count_vectors(dev);
 	if (ret < 0) {
 		rig_dev_close(dev);
 		return ret;
 	}
-	dev->vectors = irq.count;
 	if (model && model->init && dev->bar[0])
 		model->init(dev);
 	return 0;

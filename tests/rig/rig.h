@@ -94,6 +94,12 @@ struct rig_dev {
  */
 int rig_dev_open(struct rig_dev *dev, const char *bdf);
 
+/*
+ * Makes a device of which only the fd and the index are there, for they were inherited,
+ * ready for rig_dev_raise(). Errors as above.
+ */
+int rig_dev_map(struct rig_dev *dev);
+
 /* Closes everything; the kernel then frees the vectors. */
 void rig_dev_close(struct rig_dev *dev);
 

@@ -113,9 +113,9 @@ static const char *error_for(const struct place *p, unsigned int i)
 }
 
 /* Places here and there until the time is over: of each kind as many as it has. */
-static void begin_places(const char *what)
+static void begin_places_for(const char *what, long usual)
 {
-	long seconds = from_environment("FAULT_SECONDS", 15);
+	long seconds = from_environment("FAULT_SECONDS", usual);
 
 	until = seconds ? rig_now_ms() + (uint64_t)seconds * 1000 : UINT64_MAX;
 	/* Coprime with all but few: each place once, neighbours far apart. */
@@ -125,6 +125,11 @@ static void begin_places(const char *what)
 	tried_places = failed_places = silent_places = 0;
 	printf("  %s: %u places\n", what, nplaces);
 	fflush(stdout);
+}
+
+static void begin_places(const char *what)
+{
+	begin_places_for(what, 15);
 }
 
 /* The next place, as strace wants it; NULL: that was the last. */
@@ -521,6 +526,68 @@ static void fault_quarantine(void)
 	end_places("quarantine");
 }
 
+/* It ends when it is told to, and what it pinned stays in force. */
+static void fault_stop(void)
+{
+	const char *fault;
+	pid_t tracer;
+
+	begin();
+	tracer = attach(NULL);
+	loader_stop();
+	detach(tracer);
+	read_places(true);
+	start_loader(NULL);
+	begin_places_for("stop", 6);
+	while ((fault = next_place(false))) {
+		tracer = attach(fault);
+		kill(loader_pid(), SIGTERM);
+		expect(wait_for(SETTLE_MS, !loader_lives()), "after %s the loader does not end",
+		       fault);
+		detach(tracer);
+		failed_places += !loader_said("irqgate: stopped");
+		loader_kill(); /* takes its status */
+		expect_sane(fault);
+		expect_arrivals(3, fault);
+		start_loader(NULL);
+		expect_arrivals(3, fault);
+	}
+	end_places("stop");
+}
+
+/* Once it fails, all may be left or some; once it does not, nothing is, and all arrives. */
+static void fault_unload(void)
+{
+	const struct output *o;
+	const char *fault;
+
+	begin();
+	loader_stop();
+	irqgate_fault(TRACE);
+	o = irqgate("unload", NULL);
+	irqgate_fault(NULL);
+	expect(!o->status, "unload: exit %d: %s", o->status, o->err);
+	read_places(false);
+	begin_places_for("unload", 10);
+	while ((fault = next_place(false))) {
+		start_loader(NULL);
+		expect_arrivals(3, fault); /* the other two are quarantined */
+		loader_stop();
+		irqgate_fault(fault);
+		o = irqgate("unload", NULL);
+		irqgate_fault(NULL);
+		if (o->status) {
+			failed_places++;
+			expect_said(o, fault);
+			expect(wait_for(3000, !loaded() || !irqgate("unload", NULL)->status),
+			       "after %s unload cannot be done any more", fault);
+		}
+		expect(!loaded(), "after %s something stays pinned", fault);
+		expect_arrivals(0xf, fault);
+	}
+	end_places("unload");
+}
+
 /* ---- what else goes wrong --------------------------------------------------------------- */
 
 /* A command that must fail, leave the old table, and say WHY. */
@@ -639,6 +706,90 @@ static void fault_loader_dies(void)
 	expect_arrivals(3, "a restart");
 }
 
+/* The cgroup of a context goes and comes while policies that name it are put in force. */
+static void fault_cgroup(void)
+{
+	const char *path = "/sys/fs/cgroup/" BLUE;
+	const struct output *o;
+	struct worker *w;
+	int i, status;
+	pid_t pid;
+
+	begin();
+	loader_reload(TWO_DEVICES);
+	/* It is who it was when it was executed. */
+	expect_is(ask_text(vmm_of_blue, W_CGROUP, NOBODY), 0, "moving");
+	expect(wait_for(5000, !rmdir(path)), "rmdir: %s", rig_errname(errno));
+	nap(1500); /* the loader looks for it once a second */
+	expect_arrivals(3, "the end of its cgroup");
+	fflush(NULL);
+	pid = fork();
+	while (!pid) {
+		mkdir(path, 0755);
+		rmdir(path);
+	}
+	for (i = 0; i < 6; i++) {
+		o = irqgate("apply", i % 2 ? POLICY_A : POLICY_B, NULL);
+		status = o->status;
+		if (status)
+			expect_said(o, "apply");
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	expect_sane("apply while its cgroup comes and goes");
+	loader_reload(TWO_DEVICES);
+	/* A new one of that name is the context's, from the first process on. */
+	w = driver(BLUE, &edu);
+	must(w, W_VFIO, 0, 1, 0);
+	must(w, W_RAISE, 0, 1, 1);
+	expect_is(ask(w, W_TAKE, 0, 0, 0), 1, "arrivals at one of the new cgroup");
+	worker_end(w, true);
+	w = driver(NOBODY, &edu);
+	must(w, W_VFIO, 0, 1, 0);
+	must(w, W_RAISE, 0, 1, 2);
+	expect_is(ask(w, W_TAKE, 0, 0, 0), 0, "arrivals at one of no context");
+}
+
+#define PINS "/sys/fs/bpf/irqgate"
+#define AWAY "/sys/fs/bpf/away" /* a bpf file system takes no names with a dot */
+
+/* The pins are moved away under a loader that runs: said, and nothing is let go. */
+static void fault_pins(void)
+{
+	struct worker *w = intruder();
+	const struct output *o;
+
+	read_table(table[0], sizeof(table[0]));
+	expect(!rename(PINS, AWAY), "rename: %s", rig_errname(errno));
+	o = irqgate("apply", POLICY_B, NULL);
+	expect(o->status == 1 && strstr(o->err, "not loaded"), "apply without pins: exit %d: %s",
+	       o->status, o->err);
+	o = irqgate("unload", NULL);
+	expect(o->status == 1 && strstr(o->err, "not loaded"), "unload without pins: exit %d: %s",
+	       o->status, o->err);
+	expect_arrivals(3, "the pins are gone");
+	expect(!rename(AWAY, PINS), "rename: %s", rig_errname(errno));
+	expect(!table_now("the pins came back"), "the table is another");
+	must(w, W_VFIO, 0, 1, 0);
+	must(w, W_RAISE, 0, 1, 2);
+	expect_is(ask(w, W_TAKE, 0, 0, 0), 0, "arrivals after the pins came back");
+}
+
+/* Somebody else's in their place: unload touches nothing there. */
+static void fault_foreign_unload(void)
+{
+	const struct output *o;
+
+	unload();
+	expect(!symlink("/sys/fs/bpf", PINS), "symlink: %s", rig_errname(errno));
+	expect(!mkdir("/sys/fs/bpf/theirs", 0700), "mkdir: %s", rig_errname(errno));
+	o = irqgate("unload", NULL);
+	unlink(PINS);
+	expect(o->status == 1 && strstr(o->err, "expected a directory"), "unload: exit %d: %s",
+	       o->status, o->err);
+	expect(!rmdir("/sys/fs/bpf/theirs"), "what was beside it is gone");
+}
+
 /* No file system for pins: said, and nothing is in force. */
 static void fault_bpffs(void)
 {
@@ -663,6 +814,9 @@ static const struct test tests[] = {
 	{ "fault.apply", fault_apply },       { "fault.killed", fault_killed },
 	{ "fault.allow", fault_allow },       { "fault.revoke", fault_revoke },
 	{ "fault.reload", fault_reload },     { "fault.quarantine", fault_quarantine },
+	{ "fault.cgroup", fault_cgroup },     { "fault.pins", fault_pins },
+	{ "fault.stop", fault_stop },         { "fault.unload", fault_unload },
+	{ "fault.foreign_unload", fault_foreign_unload },
 	{ "fault.bpffs", fault_bpffs },       { "fault.start", fault_start },
 };
 

@@ -528,16 +528,24 @@ static void counts_add(struct counts *sum, struct counts c)
 	sum->audited += c.audited;
 }
 
-struct counts counted_all(const char *handle)
+struct counts counted_of(const char *const *handles, size_t count)
 {
 	static struct row rows[MAX_ROWS];
 	unsigned int n = counts_read(rows), i;
 	struct counts sum = {};
+	size_t h;
 
-	for (i = 0; i < n; i++)
-		if (!strcmp(rows[i].handle, handle))
-			counts_add(&sum, delta(rows, n, handle, (unsigned int)rows[i].vector));
+	for (h = 0; h < count; h++)
+		for (i = 0; i < n; i++)
+			if (!strcmp(rows[i].handle, handles[h]))
+				counts_add(&sum, delta(rows, n, handles[h],
+						       (unsigned int)rows[i].vector));
 	return sum;
+}
+
+struct counts counted_all(const char *handle)
+{
+	return counted_of(&handle, 1);
 }
 
 struct counts_step counts_step(const char *handle, unsigned int vector)

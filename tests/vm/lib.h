@@ -135,9 +135,10 @@ struct counts {
 void mark(void);
 void mark_events(void); /* events only */
 
-/* Since mark(). HANDLE "" stands for what belongs to no device. */
+/* Since mark(). HANDLE "-" stands for what belongs to no device. */
 struct counts counted(const char *handle, unsigned int vector);
 struct counts counted_all(const char *handle); /* the sum of its vectors */
+struct counts counted_of(const char *const *handles, size_t count); /* of all of these */
 void expect_counts(const char *handle, unsigned int first, unsigned int last, struct counts want);
 
 struct counts_step {

@@ -153,6 +153,18 @@ static bool held(const struct model *m, int efd)
 
 /* ---- what has consequences --------------------------------------------------- */
 
+/* Is a device connected to it, BY this process if not NULL? */
+static bool is_bound(const struct model *m, int efd, const struct id *by)
+{
+	int d, v;
+
+	for (d = 0; d < DEVICES; d++)
+		for (v = 0; v < VECTORS; v++)
+			if (m->bound[d][v].efd == efd && (!by || same(*by, m->bound[d][v].by)))
+				return true;
+	return false;
+}
+
 static void remember(struct id list[CHARGES], int *n, struct id id)
 {
 	int i;
@@ -256,6 +268,41 @@ bool model_stuck(const struct model *m)
 	return false;
 }
 
+/*
+ * ID writes to an eventfd or has the kernel hold it: who did so last answers for what the
+ * kernel signals there, unless the one before may not. A VMM that listens does not, unless
+ * it HANDS it to what will signal and nobody else does.
+ */
+static void touch(struct model *m, int efd, struct id id, bool hands)
+{
+	struct efd *e = &m->efd[efd];
+	bool listens = false;
+	int i;
+
+	remember(e->toucher, &e->ntouchers, id);
+	for (i = 0; i < ACTORS; i++)
+		listens |= listener(&m->actor[i], efd, 0) >= 0 && same(m->actor[i].creator, id);
+	if (listens && (!hands || (e->last.process && e->seen_last)))
+		return;
+	if (e->last.process && !same(e->last, id) &&
+	    (listens || m->policy.audit || !may_touch(m, efd, e->last)))
+		e->mixed = true;
+	e->last = id;
+	e->seen_last = hands || is_bound(m, efd, NULL) || model_listened(m, efd);
+}
+
+/* May whoever ever touched it still? Else it may be told as a leak of such a one. */
+static bool all_may_touch(const struct model *m, int efd)
+{
+	const struct efd *e = &m->efd[efd];
+	int i;
+
+	for (i = 0; i < e->ntouchers; i++)
+		if (!may_touch(m, efd, e->toucher[i]))
+			return false;
+	return !e->lost;
+}
+
 static int new_efd(struct model *m)
 {
 	memset(&m->efd[m->nefds], 0, sizeof(m->efd[0]));
@@ -267,8 +314,18 @@ static void no_vm(struct actor *a)
 	int s;
 
 	a->vm = false;
-	for (s = 0; s < SLOTS; s++)
+	for (s = 0; s < SLOTS; s++) {
 		a->listens[s] = -1;
+		a->given[s][BY_GUEST].efd = NONE;
+	}
+}
+
+static void no_takers(struct actor *a, int efd)
+{
+	int s;
+
+	for (s = 0; s < SLOTS; s++)
+		a->given[s][BY_RING].efd = a->given[s][BY_VHOST].efd = efd;
 }
 
 static void new_actor(struct model *m, int i, enum who who, int parent)
@@ -278,8 +335,10 @@ static void new_actor(struct model *m, int i, enum who who, int parent)
 	memset(a, 0, sizeof(*a));
 	a->alive = true;
 	a->id = (struct id){ ++m->processes, who };
+	a->place = who;
 	a->parent = parent;
 	no_vm(a);
+	no_takers(a, NONE);
 }
 
 static void end_actor(struct model *m, int i)
@@ -317,6 +376,25 @@ static int vectors_of(int device)
 	return device ? 1 : VECTORS;
 }
 
+/* Is nobody of this cgroup, nor what is connected of one who was? */
+static bool is_deserted(const struct model *m, enum who who)
+{
+	int i, d, v;
+
+	for (i = 0; i < ACTORS; i++) {
+		const struct actor *a = &m->actor[i];
+
+		if (a->alive && (a->place == who || a->parents >> who & 1 || a->id.who == who ||
+				 (a->vm && a->creator.who == who)))
+			return false;
+	}
+	for (d = 0; d < DEVICES; d++)
+		for (v = 0; v < VECTORS; v++)
+			if (m->bound[d][v].efd >= 0 && m->bound[d][v].by.who == who)
+				return false;
+	return true;
+}
+
 static bool is_slot(const struct actor *a, int slot)
 {
 	return slot >= 0 && slot < SLOTS && a->fd[slot] >= 0;
@@ -331,6 +409,7 @@ static int actor_of(const struct step *s)
 bool model_can(const struct model *m, const struct step *s)
 {
 	const struct actor *a = &m->actor[actor_of(s)];
+	int given;
 
 	if (s->code > S_HEIR && s->code <= S_FORK && s->code != S_FIRE && !a->alive)
 		return false;
@@ -362,6 +441,17 @@ bool model_can(const struct model *m, const struct step *s)
 		return is_slot(a, s->b) && s->c != s->a && m->actor[s->c].alive;
 	case S_FORK:
 		return !a->vm;
+	case S_AIO:
+		return is_slot(a, s->b);
+	case S_GIVE:
+		given = a->given[s->b][s->c].efd;
+		/* A ring takes one, a port too; vhost replaces it. */
+		return is_slot(a, s->b) && given != GONE && (s->c == BY_VHOST || given == NONE) &&
+		       (s->c != BY_GUEST || a->vm);
+	case S_GIVEN:
+		return a->given[s->b][s->c].efd >= 0;
+	case S_RMDIR:
+		return is_deserted(m, s->a);
 	case S_ALLOW:
 	case S_REVOKE:
 		return s->b < vectors_of(s->a);
@@ -380,7 +470,7 @@ static const char *irqfd(struct model *m, struct actor *a, int efd, int slot, lo
 {
 	struct efd *e = &m->efd[efd];
 	int d, v, i, self = (int)(a - m->actor);
-	bool plain = !e->count, ok = true;
+	bool plain = !e->count && !e->lost, ok = true;
 
 	for (i = 0; i < e->ntouchers; i++)
 		plain = plain && may_signal(m, e->toucher[i], a);
@@ -420,7 +510,7 @@ static const char *bind(struct model *m, const struct actor *a, const struct ste
 			return "VFIO_DEVICE_SET_IRQS failed";
 		return ok ? "an authorized vector was not bound" : NULL;
 	}
-	remember(m->efd[b->efd].toucher, &m->efd[b->efd].ntouchers, a->id);
+	touch(m, b->efd, a->id, false);
 	if (old.latched)
 		signal_efd(m, b->efd, false, seen);
 	/*
@@ -428,6 +518,7 @@ static const char *bind(struct model *m, const struct actor *a, const struct ste
 	 * stop that one without the module (docs/guarantees.md), but it must be told.
 	 */
 	seen->leak = old.latched && !ok;
+	m->may_leak += old.latched;
 	seen->device = a->device;
 	seen->vector = s->b;
 	follow(m, false);
@@ -451,6 +542,7 @@ static const char *none(struct model *m, const struct actor *a, int vector, long
 		return result == -EACCES ? NULL : "DATA_NONE was not refused";
 	if (result)
 		return "DATA_NONE was refused or failed";
+	m->may_leak += !all_may_touch(m, b->efd);
 	if (in_order(m, a->device, vector))
 		signal_efd(m, b->efd, b->wait == NOT_HELD, seen);
 	return NULL;
@@ -465,11 +557,70 @@ static const char *write_to(struct model *m, const struct actor *a, int efd, lon
 		return result == -EACCES ? NULL : "a write was not refused";
 	if (result)
 		return "a write was refused or failed";
-	remember(e->toucher, &e->ntouchers, a->id);
-	if (!model_listened(m, efd))
+	if (model_listened(m, efd)) {
+		remember(e->toucher, &e->ntouchers, a->id);
+	} else {
+		touch(m, efd, a->id, false);
 		remember(e->charge, &e->ncharges, a->id);
+	}
 	signal_efd(m, efd, true, seen);
 	return NULL;
+}
+
+/*
+ * The kernel signals for ID: nothing can stop that on a stock kernel (docs/paths.md). Who
+ * may is not told as a leak; who may not is, if it is certain who is answerable.
+ */
+static void kernel_signals(struct model *m, int efd, struct id id, struct seen *seen)
+{
+	struct efd *e = &m->efd[efd];
+	bool clean = may_touch(m, efd, id), bound = is_bound(m, efd, NULL);
+
+	if (!clean && same(e->last, id) && !e->mixed && !is_bound(m, efd, &id) &&
+	    (e->seen_last || (!bound && !m->policy.anybody)))
+		m->must_leak++;
+	else if (!clean)
+		m->may_leak++;
+	/* Of nobody that is known: a source that is not listed. */
+	clean = clean && (m->policy.anybody || (e->last.process && e->seen_last));
+	if (!clean || !all_may_touch(m, efd))
+		m->may_leak++;
+	if (!model_listened(m, efd))
+		remember(e->charge, &e->ncharges, id);
+	signal_efd(m, efd, true, seen);
+}
+
+static const char *aio(struct model *m, const struct actor *a, int efd, long result,
+		       struct seen *seen)
+{
+	if (result)
+		return "an AIO request failed";
+	touch(m, efd, a->id, false);
+	kernel_signals(m, efd, a->id, seen);
+	return NULL;
+}
+
+static const char *give(struct model *m, struct actor *a, const struct step *s, long result)
+{
+	int efd = a->fd[s->b];
+	bool may = may_touch(m, efd, a->id) || s->c == BY_RING; /* which asks nobody */
+
+	if (!may)
+		return result == -EACCES ? NULL : "giving a descriptor to the kernel was not refused";
+	if (result)
+		return "giving a descriptor to the kernel was refused or failed";
+	touch(m, efd, a->id, s->c != BY_RING);
+	a->given[s->b][s->c] = (struct given){ efd, a->id };
+	return NULL;
+}
+
+static void remove_cgroup(struct model *m, enum who who)
+{
+	int e, i;
+
+	for (e = 0; e < m->nefds; e++)
+		for (i = 0; i < m->efd[e].ntouchers; i++)
+			m->efd[e].lost |= m->efd[e].toucher[i].who == who;
 }
 
 static const char *signal_msi(const struct model *m, int actor, int slot, long result,
@@ -520,6 +671,8 @@ static void fork_actor(struct model *m, struct actor *a)
 	for (s = 0; s < SLOTS; s++)
 		if (a->fd[s] >= 0)
 			a->kept[a->fd[s]] = true;
+	a->parents |= 1U << a->place;
+	no_takers(a, GONE);
 	a->id.process = ++m->processes;
 }
 
@@ -589,7 +742,24 @@ const char *model_step(struct model *m, const struct step *s, long result, struc
 		follow(m, false);
 		return NULL;
 	case S_MOVE:
-		return NULL; /* a process is who it was */
+		a->place = s->b; /* a process is who it was */
+		return result ? "a process could not be moved" : NULL;
+	case S_EXEC:
+		a->id = (struct id){ ++m->processes, a->place };
+		no_vm(a);
+		no_takers(a, NONE);
+		follow(m, false);
+		return result ? "no program was executed" : NULL;
+	case S_AIO:
+		return aio(m, a, a->fd[s->b], result, seen);
+	case S_GIVE:
+		return give(m, a, s, result);
+	case S_GIVEN:
+		kernel_signals(m, a->given[s->b][s->c].efd, a->given[s->b][s->c].by, seen);
+		return result ? "the kernel was not made to signal" : NULL;
+	case S_RMDIR:
+		remove_cgroup(m, s->a);
+		return result ? "a cgroup could not be removed" : NULL;
 	case S_FORK:
 		fork_actor(m, a);
 		return NULL;
@@ -624,6 +794,8 @@ static const char *const names[STEPS] = {
 	[S_BIND] = "bind",     [S_UNBIND] = "unbind", [S_FIRE] = "fire",
 	[S_WRITE] = "write",   [S_NONE] = "none",     [S_MSI] = "msi",
 	[S_SEND] = "send",     [S_NEW] = "new",       [S_MOVE] = "move",
+	[S_EXEC] = "exec",     [S_AIO] = "aio",       [S_GIVE] = "give",
+	[S_GIVEN] = "given",   [S_RMDIR] = "rmdir",
 	[S_FORK] = "fork",     [S_APPLY] = "apply",   [S_ALLOW] = "allow",
 	[S_REVOKE] = "revoke", [S_KILL] = "kill",     [S_START] = "start",
 };

@@ -20,6 +20,8 @@
 #define VECTORS 3 /* of device 0; device 1 has one */
 #define EFDS 256 /* of one run */
 #define CHARGES 8
+#define NONE (-1) /* no eventfd */
+#define GONE (-2) /* not this process's to use any more */
 
 /* Whom a cgroup makes a process. FRIEND is of no context: it may be a source. */
 enum who { NOBODY_, BLUE_, RED_, IRON_, FRIEND_, WHOS }; /* IRON is strict */
@@ -40,7 +42,12 @@ enum step_code {
 	S_SEND, /* process a sends descriptor b to process c, as descriptor b there */
 	S_NEW, /* process a: descriptor b is a new eventfd */
 	S_MOVE, /* process a goes to the cgroup of who b */
+	S_EXEC, /* process a executes a program, which keeps what it has but its VM */
+	S_AIO, /* process a has an AIO completion signal descriptor b */
+	S_GIVE, /* process a gives descriptor b to enum taker_kind c */
+	S_GIVEN, /* process a has that signal what it was given for descriptor b */
 	S_FORK, /* a child goes on in place of process a */
+	S_RMDIR, /* the cgroup of who a goes, and is made again when it is needed */
 	S_APPLY, /* the policy that a stands for */
 	S_ALLOW, /* device a, vector b, to who c */
 	S_REVOKE, /* device a, vector b */
@@ -48,6 +55,9 @@ enum step_code {
 	S_START,
 	STEPS,
 };
+
+/* What signals for a process, from within the kernel, what it was given once. */
+enum taker_kind { BY_RING, BY_VHOST, BY_GUEST, TAKERS }; /* io_uring, vhost, ioeventfd */
 
 struct step {
 	enum step_code code;
@@ -86,6 +96,8 @@ struct model {
 	struct actor {
 		bool alive;
 		struct id id;
+		enum who place; /* its cgroup now */
+		unsigned int parents; /* bits: cgroups of those it forked from */
 		int parent; /* of an heir, else -1 */
 		int device; /* it holds, else -1 */
 		bool vm;
@@ -93,6 +105,10 @@ struct model {
 		int fd[SLOTS]; /* eventfd, -1: none */
 		int listens[SLOTS]; /* its VM, as vector N, to which eventfd; -1 */
 		bool kept[EFDS]; /* by the parent after a fork */
+		struct given {
+			int efd; /* or NONE, GONE */
+			struct id by;
+		} given[SLOTS][TAKERS];
 	} actor[ACTORS];
 	struct efd {
 		int count; /* nobody took yet; while a VM listens it is 0 */
@@ -101,6 +117,10 @@ struct model {
 		int ncharges;
 		struct id toucher[CHARGES]; /* whoever made the kernel hold it, or wrote */
 		int ntouchers;
+		struct id last; /* the last of them but for VMMs that listen */
+		bool seen_last; /* it was an eventfd of interrupts then */
+		bool mixed; /* one who may not was there before, and stays answerable */
+		bool lost; /* of some the cgroup is gone */
 	} efd[EFDS];
 	struct bound {
 		int efd; /* -1: none */
@@ -108,6 +128,8 @@ struct model {
 		enum wait wait; /* is it quarantined? */
 		bool latched; /* the device may keep one to be sent when it is connected */
 	} bound[DEVICES][VECTORS];
+	/* Interrupts that arrived unauthorized, which no hook can stop: told as leaks. */
+	long must_leak, may_leak;
 };
 
 /* What may be seen after a step. What is in neither must not be. */

@@ -620,20 +620,28 @@ static void tool_monitor(void)
 	expect(!*monitor_for("2", "--since", "1s", NULL)->out, "something since a second");
 }
 
+#define JOURNAL "/run/systemd/journal/socket"
+
 /* A stand-in for journald, which takes datagrams of FIELD=value lines. */
+static int journal_listen(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = JOURNAL };
+	int s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	run((char *[]){ "/bin/mkdir", "-p", "/run/systemd/journal", NULL });
+	if (!access(JOURNAL, F_OK))
+		test_skip("journald runs here");
+	expect(!bind(s, (void *)&addr, sizeof(addr)), "bind: %s", rig_errname(errno));
+	return s;
+}
+
 static void tool_journal(void)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX,
-				    .sun_path = "/run/systemd/journal/socket" };
-	int s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	char text[8192] = "", handle[64];
+	int s = journal_listen();
 	bool found = false;
 	ssize_t n;
 
-	run((char *[]){ "/bin/mkdir", "-p", "/run/systemd/journal", NULL });
-	if (!access(addr.sun_path, F_OK))
-		test_skip("journald runs here");
-	expect(!bind(s, (void *)&addr, sizeof(addr)), "bind: %s", rig_errname(errno));
 	violate();
 	monitor_for("2", "--since", "boot", "--journal");
 	snprintf(handle, sizeof(handle), "IRQGATE_HANDLE=%s\n", nic.handle);
@@ -643,11 +651,114 @@ static void tool_journal(void)
 			strstr(text, "IRQGATE_VECTOR=4\n");
 	}
 	close(s);
-	unlink(addr.sun_path);
+	unlink(JOURNAL);
 	expect(found, "no entry of vector 4; the last is %s", text);
 	expect(strstr(text, "MESSAGE=drop ") && strstr(text, "PRIORITY=4\n") &&
 		       strstr(text, "MESSAGE_ID=") && strstr(text, "SYSLOG_IDENTIFIER=irqgate"),
 	       "the entry is %s", text);
+}
+
+/* A line of its own, a field of its own, an escape sequence, half a character, a quote. */
+#define HOSTILE "a\nMESSAGE=x\033[\377\""
+#define SHOWN "a?MESSAGE=x?[?\""
+#define SHOWN_JSON "a?MESSAGE=x?[?\\\""
+
+static void expect_plain(const char *text, const char *what)
+{
+	const char *c;
+
+	expect(*text, "%s says nothing", what);
+	for (c = text; *c; c++)
+		expect(*c == '\n' || (*c >= ' ' && *c <= '~'), "%s prints the character %d", what,
+		       *c);
+	expect(!strstr(text, "\nMESSAGE=x"), "%s has a line of the process's: %s", what, text);
+}
+
+static const char *file_of(const char *path)
+{
+	static char text[262144];
+
+	read_text(path, text, sizeof(text));
+	return text;
+}
+
+static bool in_journal(int s)
+{
+	char text[8192];
+	ssize_t n;
+
+	while ((n = recv(s, text, sizeof(text) - 1, MSG_DONTWAIT)) > 0) {
+		text[n] = '\0';
+		expect_plain(text, "the journal");
+		if (strstr(text, "IRQGATE_COMM=" SHOWN "\n"))
+			return true;
+	}
+	return false;
+}
+
+/* A process names itself as it likes; what it does is told wherever irqgate tells things. */
+static void tool_hostile(void)
+{
+	static char *const follow[][4] = { { "irqgate", "monitor", NULL },
+					   { "irqgate", "monitor", "-j", NULL },
+					   { "irqgate", "monitor", "--journal", NULL } };
+	static char *const ask_it[][5] = { { "show", "bindings" },
+					   { "show", "bindings", "-j" },
+					   { "show", "stats", "-j" },
+					   { "top", "-b", "-n", "1" },
+					   { "explain", nic.handle, "0" },
+					   { "graph", "--full" },
+					   { "metrics", "--textfile", PROM },
+					   { "learn", "--for", "1", "--output", OTHER } };
+	static const char *const files[] = { "/run/irqgate-told.text", "/run/irqgate-told.json" };
+	const struct worker_options hostile = { .cgroup = BLUE, .exe = "/run/" HOSTILE };
+	int s = journal_listen(), out[3], tries;
+	const struct output *o;
+	bool journal = false, told = false;
+	struct worker *w;
+	pid_t pid[3];
+	size_t i;
+
+	copy_self(hostile.exe);
+	enforce(&nic, "[0-2]", "deny");
+	for (i = 0; i < 3; i++) {
+		out[i] = i < 2 ? open(files[i], O_RDWR | O_CREAT | O_TRUNC, 0600) : -1;
+		pid[i] = background(follow[i], out[i]);
+	}
+	w = worker_as(&hostile);
+	equip(w, &nic);
+	unlink(hostile.exe);
+	must(w, W_VFIO, 0, 3, 0);
+	must(w, W_IRQFD, 0, 3, 0);
+	for (tries = 0; tries < 40 && !told; tries++) {
+		expect_is(ask(w, W_VFIO, 0, nic.vectors, 0), -EACCES, "binding all");
+		nap(250);
+		journal = journal || in_journal(s);
+		told = journal && strstr(file_of(files[0]), "by " SHOWN "[") &&
+		       strstr(file_of(files[1]), "\"comm\":\"" SHOWN_JSON "\"");
+	}
+	for (i = 0; i < 3; i++) {
+		kill(pid[i], SIGTERM);
+		waitpid(pid[i], NULL, 0);
+	}
+	close(s);
+	unlink(JOURNAL);
+	expect(told, "nobody told of %s: %s%s", SHOWN, file_of(files[0]), file_of(files[1]));
+	for (i = 0; i < 2; i++) {
+		close(out[i]);
+		expect_plain(file_of(files[i]), "monitor");
+	}
+	/* Every verb that may print of whom something is. */
+	for (i = 0; i < sizeof(ask_it) / sizeof(ask_it[0]); i++) {
+		char *const *a = ask_it[i];
+
+		o = irqgate(a[0], a[1], a[2], a[3], a[4], NULL);
+		expect(!o->status, "%s %s: exit %d: %s", a[0], a[1], o->status, o->err);
+		expect_plain(!strcmp(a[0], "metrics") ? file_of(PROM)
+						      : !strcmp(a[0], "learn") ? file_of(OTHER) : o->out,
+			     a[0]);
+	}
+	verb(0, "check", OTHER, NULL);
 }
 
 /* A loader whose output nobody reads does its work all the same. */
@@ -688,7 +799,7 @@ struct test_set policy_tests(void)
 		{ "policy.learn", policy_learn },     { "tool.explain", tool_explain },
 		{ "tool.fields", tool_fields },       { "tool.metrics", tool_metrics },
 		{ "tool.monitor", tool_monitor },     { "tool.journal", tool_journal },
-		{ "tool.unread", tool_unread },
+		{ "tool.unread", tool_unread },       { "tool.hostile", tool_hostile },
 	};
 
 	return TEST_SET(tests);

@@ -126,6 +126,7 @@ static long read_by(uint32_t vector, enum means means)
 static long aio_complete(int eventfd)
 {
 	static aio_context_t context;
+	static pid_t owner; /* a context is of one process, not of its children */
 	struct io_event event;
 	struct iocb iocb = {
 		.aio_lio_opcode = IOCB_CMD_POLL,
@@ -137,6 +138,9 @@ static long aio_complete(int eventfd)
 	const struct timespec limit = { .tv_sec = WAIT_MS / 1000 };
 	long ret = 0;
 
+	if (owner != getpid())
+		context = 0;
+	owner = getpid();
 	if (!context && syscall(SYS_io_setup, 8, &context))
 		return -errno;
 	if (syscall(SYS_io_submit, context, 1, &list) != 1)

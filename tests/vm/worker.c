@@ -134,11 +134,13 @@ static long open_device(const char *bdf)
 	return ret ? ret : (long)worker_dev.vectors;
 }
 
-static long create_vm(uint32_t vectors)
+static long create_vm(uint32_t vectors, bool runs)
 {
 	int ret = rig_vm_create(&worker_vm);
 
-	return ret || !vectors ? ret : rig_vm_route_range(&worker_vm, 0, vectors);
+	if (!ret && vectors)
+		ret = rig_vm_route_range(&worker_vm, 0, vectors);
+	return ret || !runs ? ret : rig_vm_guest(&worker_vm);
 }
 
 static long create_eventfds(uint32_t count)
@@ -173,6 +175,12 @@ static long raise_all(const struct call *c)
 	uint32_t i, t;
 	int ret;
 
+	/* One that was inherited. */
+	if (worker_dev.fd >= 0 && !worker_dev.bar[0]) {
+		ret = rig_dev_map(&worker_dev);
+		if (ret)
+			return ret;
+	}
 	for (t = 0; t < c->c; t++) {
 		for (i = c->a; i < c->a + c->b; i++) {
 			ret = rig_dev_raise(&worker_dev, i);
@@ -429,7 +437,7 @@ static long serve(const struct call *c, int fd)
 		rig_dev_close(&worker_dev);
 		return 0;
 	case W_VM:
-		return create_vm(c->a);
+		return create_vm(c->a, c->b);
 	case W_EVENTFDS:
 		return create_eventfds(c->a);
 	case W_VFIO:

@@ -17,7 +17,7 @@
 enum worker_op {
 	W_OPEN, /* TEXT: the PCI function. Result: its vectors */
 	W_CLOSE, /* the function */
-	W_VM, /* a VM with routes for vectors 0..a-1; 0: with the usual ones */
+	W_VM, /* a VM with routes for vectors 0..a-1; 0: with the usual ones; b: that can run */
 	W_EVENTFDS, /* new eventfds for vectors 0..a-1 */
 	W_VFIO, /* VFIO_DEVICE_SET_IRQS, b vectors from a on */
 	W_VFIO_OFF, /* disables the index */
