@@ -236,9 +236,7 @@ int adopt_vfio(struct bpf_iter__task_file *ctx)
 	w.vdev = (void *)core_container_of(dev, struct vfio_pci_core_device, vdev);
 	w.owner = ident_of(t);
 	tell(ctx, t, IRQGATE_FILE_VFIO_DEVICE, handle, (__u64)w.vdev);
-	/* One that looks for a file is about to change what a binding is. */
-	if (!current_is_agent())
-		adopt_vectors(&w);
+	adopt_vectors(&w);
 	return 0;
 }
 

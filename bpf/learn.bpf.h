@@ -406,7 +406,9 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 		bpf_map_delete_elem(&bindings, &ikey);
 		b = NULL;
 	}
-	if (b && adopt && b->trigger == trigger) {
+	agent = current_agent();
+	/* What an agent is changing it changes back or again, if the hook did not see it. */
+	if (b && adopt && (b->trigger == trigger || (agent && agent->irq == ikey.irq))) {
 		b->seen = adoption();
 		e = eventfd_learn(binding_home(b));
 		if (e && !e->untracked)
@@ -442,7 +444,6 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 		home = binding_home(b);
 	sink_forget(b);
 
-	agent = current_agent();
 	if (agent && !adopt) {
 		if (agent->op == IRQGATE_AGENT_QUARANTINE) {
 			if (b->state != IRQGATE_BINDING_QUARANTINED) {

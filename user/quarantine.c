@@ -94,6 +94,16 @@ static int unmask_intx(int device)
 	return ioctl(device, VFIO_DEVICE_SET_IRQS, &set) ? -errno : 0;
 }
 
+/* One that stayed would go on being taken for one at work. */
+static void agent_end(const struct pins *pins, const struct irqgate_tgid_key *key)
+{
+	int tries;
+
+	for (tries = 0; tries < 3; tries++)
+		if (!bpf_map_delete_elem(pins->agents, key) || errno == ENOENT)
+			return;
+}
+
 /*
  * As an agent, the gates let a process take copies of protected files and know
  * the change it makes for a quarantine.
@@ -120,7 +130,7 @@ static int retrigger(struct pins *pins, const struct irqgate_binding *b, enum ir
 	if (device >= 0 && !err && op == IRQGATE_AGENT_RELEASE &&
 	    b->index == VFIO_PCI_INTX_IRQ_INDEX)
 		err = unmask_intx(device);
-	bpf_map_delete_elem(pins->agents, &key);
+	agent_end(pins, &key);
 	if (target >= 0)
 		close(target);
 	if (device >= 0)
