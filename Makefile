@@ -21,6 +21,8 @@
 #   make soak     VMs, bindings and policies come and go for MINUTES=30 [KERNEL=...]
 #   make inline-long  300 rounds of the module under 100,000 interrupts, and 1,000,000
 #                 under its gate, none lost [KERNEL=...]
+#   make debug-kernel  build a 6.12 with lockdep and KASAN, once; it takes long
+#   make test-debug  the gates' tests on it, and what it says [TEST=pattern]
 #   make stream   1,000,000 interrupts under reloads, none lost [KERNEL=...]
 
 HOST_ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/s390x/s390/; s/aarch64/arm64/')
@@ -134,9 +136,16 @@ $(OUT)/bench/%.skel.h: $(OUT)/bench/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
-$(OUT)/bench/table: tests/bench/table.c $(filter-out $(OUT)/user/main.o,$(USER_OBJS)) | $(OUT)/bench
+# The loader without its main function; flood has user/daemon.c in itself.
+$(OUT)/bench/table $(OUT)/bench/flood: tests/bench/maps.c tests/bench/maps.h $(filter-out $(OUT)/user/main.o,$(USER_OBJS))
+$(OUT)/bench/adopt: $(filter-out $(OUT)/user/main.o,$(USER_OBJS))
+$(OUT)/bench/table $(OUT)/bench/adopt: $(OUT)/bench/%: tests/bench/%.c | $(OUT)/bench
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ $(LIBS) -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c %.o,$^) $(LIBS) -o $@
+
+$(OUT)/bench/flood: tests/bench/flood.c $(OUT)/bench/flood.skel.h | $(OUT)/bench
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) -I$(OUT)/bench $(CFLAGS) $(WARN) $(filter-out $(OUT)/user/daemon.o,$(filter %.c %.o,$^)) $(LIBS) -o $@
 
 $(OUT)/bench/%: tests/bench/%.c $(OUT)/bench/%.skel.h $(HEADERS)
 	$(call say,CC,$@)
@@ -181,7 +190,7 @@ $(OUT)/tests/guest: tests/rig/guest.c | $(OUT)/tests
 
 unit: $(UNIT_PROGS)
 
-bench-progs: $(addprefix $(OUT)/bench/,decide floor cost latency table)
+bench-progs: $(addprefix $(OUT)/bench/,decide floor flood cost latency table adopt)
 
 rig: $(RIG_PROGS) $(OUT)/other/irqgate $(OUT)/next/irqgate
 
@@ -318,6 +327,13 @@ inline-long: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(or $(KERNEL),6.1 6.12)' TEST=inline. HOOK_ROUNDS=300 STREAM_INTERRUPTS=1000000 LIMIT=7200 tests/run vm
 
+debug-kernel: deps
+	@tests/vm/debug-kernel
+
+test-debug: debug-kernel
+	@$(MAKE) --no-print-directory all rig
+	@KERNEL=6.12-debug TEST='$(TEST)' LIMIT=$(or $(LIMIT),7200) tests/run vm
+
 clean:
 	$(call say,CLEAN,$(OUT))
 	$(Q)rm -rf $(OUT)
@@ -335,6 +351,6 @@ install-dkms:
 	install -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] $(DKMS_SRC)
 	install -m 644 include/irqgate/hook.h $(DKMS_SRC)/include/irqgate
 
-.PHONY: FORCE analyze model fuzz budget bench bench-short bench-keep bench-progs inline-long module install-dkms all rig unit deps demo test test-unit test-vm test-package s390x test-s390x docs-paths churn stream faults property soak install deb clean
+.PHONY: FORCE analyze model fuzz budget bench bench-short bench-keep bench-progs debug-kernel test-debug inline-long module install-dkms all rig unit deps demo test test-unit test-vm test-package s390x test-s390x docs-paths churn stream faults property soak install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -8,7 +8,6 @@
  */
 #include "learn.bpf.h"
 
-#define MAX_IRQFDS 65536
 #define MAX_FOREBEARS 8
 
 struct walk {
@@ -307,7 +306,7 @@ static long adopt_irqfds_cb(struct bpf_map *map, const struct irqgate_ptr_key *k
 	struct walk w = { .head = head };
 
 	w.next = BPF_CORE_READ(head, next);
-	bpf_loop(MAX_IRQFDS, adopt_irqfd_cb, &w, 0);
+	bpf_loop(IRQGATE_MAX_EVENTFDS, adopt_irqfd_cb, &w, 0);
 	return 0;
 }
 

@@ -16,14 +16,17 @@
 #include <irqgate/event.h>
 #include <irqgate/binding.h>
 
-#define HASH(name_, key_, value_, max_)                                                            \
+#define HASH_WITH(name_, key_, value_, max_, flags_)                                               \
 	struct {                                                                                   \
 		__uint(type, BPF_MAP_TYPE_HASH);                                                   \
 		__uint(max_entries, max_);                                                         \
+		__uint(map_flags, flags_);                                                         \
 		__type(key, key_);                                                                 \
 		__type(value, value_);                                                             \
 		__uint(pinning, LIBBPF_PIN_BY_NAME);                                               \
 	} name_ SEC(".maps") __weak
+
+#define HASH(name_, key_, value_, max_) HASH_WITH(name_, key_, value_, max_, 0)
 
 #define ARRAY(type_, name_, value_, max_, flags_)                                                  \
 	struct {                                                                                   \
@@ -80,8 +83,14 @@ ARRAY(BPF_MAP_TYPE_ARRAY, state, struct irqgate_state, 1, BPF_F_MMAPABLE);
 
 HASH(bindings, struct irqgate_irq_key, struct irqgate_binding, IRQGATE_MAX_BINDINGS);
 HASH(bound, struct irqgate_vector_key, struct irqgate_irq_key, IRQGATE_MAX_BINDINGS);
-HASH(eventfds, struct irqgate_ptr_key, struct irqgate_eventfd, IRQGATE_MAX_BINDINGS);
-HASH(irqfds, struct irqgate_ptr_key, struct irqgate_irqfd, IRQGATE_MAX_BINDINGS);
+/*
+ * Room for the hosts with the most VMs, and memory for what there is: entries are made in
+ * task context only, one at a time, where the kernel's allocator for BPF refills at once.
+ */
+HASH_WITH(eventfds, struct irqgate_ptr_key, struct irqgate_eventfd, IRQGATE_MAX_EVENTFDS,
+	  BPF_F_NO_PREALLOC);
+HASH_WITH(irqfds, struct irqgate_ptr_key, struct irqgate_irqfd, IRQGATE_MAX_EVENTFDS,
+	  BPF_F_NO_PREALLOC);
 HASH(vms, struct irqgate_ptr_key, struct irqgate_vm, IRQGATE_MAX_VMS);
 HASH(stats, struct irqgate_vector_key, struct irqgate_counters, 65536);
 HASH(isolated, struct irqgate_device_key, struct irqgate_isolation, 1024);

@@ -38,6 +38,10 @@
 #include "util.h"
 #include "watch.h"
 
+/* Events to take from the ring before something else has its turn. */
+#define RING_TURN 2048
+#define EVENTFDS_A_SECOND 8192
+
 /* What failed for want of memory or descriptors may succeed a second later. */
 #define ENFORCE_TRIES 5
 
@@ -56,6 +60,8 @@ struct loader {
 	bool inline_tried; /* of this time the module is loaded */
 	__u64 epoch; /* when bindings were last enforced */
 	unsigned int failures; /* to do so since then */
+	unsigned int taken; /* events, in this turn */
+	unsigned int eventfds; /* looked at whether they are used, more than one second's share */
 	__u64 skipped; /* runs of hooks, when bindings were last searched for */
 	__u64 unprinted; /* events, for nobody read */
 	struct firmware_findings firmware; /* what is known not to be in order */
@@ -330,6 +336,7 @@ static int on_event(void *arg, void *data, size_t len)
 
 	if (len < sizeof(*ev))
 		return 0;
+	l->taken++;
 	switch (ev->type) {
 	case IRQGATE_EVENT_VERDICT:
 		tell(l, ev);
@@ -350,7 +357,9 @@ static int on_event(void *arg, void *data, size_t len)
 		tell(l, ev);
 		break;
 	}
-	return 0;
+	return l->taken < RING_TURN
+		       ? 0
+		       : -EAGAIN; /* whoever floods the ring gets no more than its turn */
 }
 
 static void enforce(struct loader *l)
@@ -395,16 +404,23 @@ static bool eventfd_unused(const struct irqgate_eventfd *e)
 /*
  * Entries whose last reference went unseen: two puts at a time each took the
  * other's for the last (bpf/lifecycle.bpf.c). An unused entry is worth nothing, and
- * is made anew when its eventfd is bound.
+ * is made anew when its eventfd is bound. Of many, it takes long to look at each; to
+ * read many with one system call would keep probes from running meanwhile.
  */
 static void forget_eventfds(struct loader *l)
 {
 	struct irqgate_ptr_key key, next, *prev = NULL;
 	struct irqgate_eventfd e;
 
+	if (l->eventfds >= EVENTFDS_A_SECOND) {
+		l->eventfds -= EVENTFDS_A_SECOND;
+		return;
+	}
+	l->eventfds = 0;
 	while (map_next(l->pins.eventfds, prev, &next) > 0) {
 		key = next;
 		prev = &key;
+		l->eventfds++;
 		if (bpf_map_lookup_elem(l->pins.eventfds, &key, &e) || !eventfd_unused(&e))
 			continue;
 		/* Bound between the two: put it back. */
@@ -664,13 +680,16 @@ static int loop(struct loader *l)
 		} else if (ev.data.fd == l->listener) {
 			monitor_accept(l->listener);
 		}
+		l->taken = 0;
 		ring_buffer__consume(l->ring);
+		monitor_flush();
 		if (l->enforce)
 			enforce(l);
 		if (l->check_modules)
 			handle_modules(l);
 		if (l->check_firmware)
 			check_firmware(l);
+		monitor_flush();
 		beat(l); /* those may have taken long */
 	}
 }

@@ -16,8 +16,15 @@
 
 #define MAX_MONITORS 16
 
-static int monitors[MAX_MONITORS];
+static struct {
+	int fd;
+	__u64 lost; /* since it last took some */
+} monitors[MAX_MONITORS];
 static int nmonitors;
+
+/* Not sent yet. The first place is for what tells a monitor that it lost some. */
+static struct irqgate_event batch[MONITOR_BATCH];
+static unsigned int nbatch = 1;
 
 /* Events carry CLOCK_BOOTTIME; people want the time of day. */
 const char *wall_time(__u64 boot_ns, char buf[WALL_TIME_LEN])
@@ -80,7 +87,6 @@ void json_line(FILE *out, struct json_object *o)
 	fprintf(out, "%s\n",
 		json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
 							  JSON_C_TO_STRING_NOSLASHESCAPE));
-	fflush(out);
 }
 
 const char *event_text(const struct pins *pins, const struct irqgate_event *ev,
@@ -117,9 +123,9 @@ void event_print(FILE *out, const struct pins *pins, const struct irqgate_event 
 		o = event_json(pins, ev);
 		json_line(out, o);
 		json_object_put(o);
-		return;
+	} else {
+		fprintf(out, "%s %s\n", wall_time(ev->time, time), event_text(pins, ev, text));
 	}
-	fprintf(out, "%s %s\n", wall_time(ev->time, time), event_text(pins, ev, text));
 	fflush(out);
 }
 
@@ -167,19 +173,58 @@ void monitor_accept(int listener)
 		close(fd);
 		return;
 	}
-	monitors[nmonitors++] = fd;
+	monitors[nmonitors].fd = fd;
+	monitors[nmonitors++].lost = 0;
+}
+
+/* 0; 1: it does not take any now; or a negative errno: it has gone. */
+static int send_batch(int i)
+{
+	const struct irqgate_event *from = batch + !monitors[i].lost;
+	size_t len = (nbatch - !monitors[i].lost) * sizeof(*from);
+
+	batch[0] = (struct irqgate_event){
+		.time = batch[1].time,
+		.type = IRQGATE_EVENT_LOST,
+		.count = monitors[i].lost,
+	};
+	if (send(monitors[i].fd, from, len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len)
+		return 0;
+	return errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM ? 1 : -errno;
+}
+
+void monitor_flush(void)
+{
+	int i, err;
+
+	for (i = 0; i < nmonitors && nbatch > 1; i++) {
+		err = send_batch(i);
+		if (!err) {
+			monitors[i].lost = 0;
+		} else if (err > 0) {
+			monitors[i].lost += nbatch - 1;
+		} else {
+			close(monitors[i].fd);
+			monitors[i--] = monitors[--nmonitors];
+		}
+	}
+	nbatch = 1;
 }
 
 void monitor_send(const struct irqgate_event *ev)
 {
-	int i;
+	if (!nmonitors)
+		return;
+	batch[nbatch++] = *ev;
+	if (nbatch == MONITOR_BATCH)
+		monitor_flush();
+}
 
-	for (i = 0; i < nmonitors; i++) {
-		if (send(monitors[i], ev, sizeof(*ev), MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(*ev))
-			continue;
-		close(monitors[i]);
-		monitors[i--] = monitors[--nmonitors];
-	}
+ssize_t monitor_read(int fd, struct irqgate_event events[MONITOR_BATCH], int flags)
+{
+	ssize_t n = recv(fd, events, MONITOR_BATCH * sizeof(*events), flags);
+
+	return n < 0 ? -errno : n / (ssize_t)sizeof(*events);
 }
 
 int monitor_connect(void)

@@ -29,7 +29,7 @@ struct json_object;
 /*
  * event_json - that object, for json_object_put()
  * event_text - the line without its time; returns @buf
- * json_line - print an object on one line
+ * json_line - print an object on one line, which a later fflush(3) writes
  */
 #define EVENT_TEXT_LEN 384
 struct json_object *event_json(const struct pins *pins, const struct irqgate_event *ev);
@@ -43,14 +43,26 @@ int monitor_listen(void);
 /* monitor_accept - take a waiting monitor. */
 void monitor_accept(int listener);
 
-/* monitor_send - to all monitors; one that does not keep up is cut off. */
+/*
+ * monitor_send - to all monitors, with the next monitor_flush() at the latest
+ * monitor_flush - waits for nobody: what a monitor does not take is lost to it, and counted
+ */
 void monitor_send(const struct irqgate_event *ev);
+void monitor_flush(void);
 
 /*
  * monitor_connect - to the running loader
- * Return: a descriptor that yields one struct irqgate_event a read, or a
- * negative errno, -ENOENT and -ECONNREFUSED when no loader runs.
+ * Return: a descriptor for monitor_read(), or a negative errno, -ENOENT and
+ * -ECONNREFUSED when no loader runs.
  */
 int monitor_connect(void);
+
+/*
+ * monitor_read - the next events, in order; IRQGATE_EVENT_LOST stands for some that are not
+ * @flags: of recv(2)
+ * Return: how many, 0: the loader ended, or a negative errno.
+ */
+#define MONITOR_BATCH 256
+ssize_t monitor_read(int fd, struct irqgate_event events[MONITOR_BATCH], int flags);
 
 #endif

@@ -60,11 +60,12 @@ static int eventfd_id(const struct pins *pins, __u64 eventfd)
 }
 
 /* A path for each VM that listens, or one to who bound the vector. */
-static int add_row(struct paths *paths, struct pins *pins, const struct snapshot_row *row)
+static int add_row(struct paths *paths, struct pins *pins, const struct listeners *all,
+		   const struct snapshot_row *row)
 {
 	const struct irqgate_binding *b = &row->binding;
-	struct irqgate_ptr_key key, *prev = NULL;
-	struct irqgate_irqfd irqfd;
+	const struct irqgate_irqfd *irqfd = NULL;
+	size_t n = 0, i;
 	struct dot_path base = {
 		.handle = row->handle,
 		.vector = row->vector,
@@ -84,15 +85,14 @@ static int add_row(struct paths *paths, struct pins *pins, const struct snapshot
 		base.eventfd = b->state == IRQGATE_BINDING_QUARANTINED ? b->original : b->trigger;
 		base.eventfd_id = eventfd_id(pins, base.eventfd);
 	}
-	for (; base.eventfd && map_next(pins->irqfds, prev, &key) > 0; prev = &key) {
-		if (bpf_map_lookup_elem(pins->irqfds, &key, &irqfd) ||
-		    irqfd.eventfd != base.eventfd)
-			continue;
+	if (base.eventfd)
+		irqfd = listeners_of(all, base.eventfd, &n);
+	for (i = 0; i < n; i++) {
 		path = add_path(paths);
 		if (!path)
 			return -ENOMEM;
 		*path = base;
-		put_vm(path, pins, &irqfd);
+		put_vm(path, pins, &irqfd[i]);
 	}
 	if (path)
 		return 0;
@@ -117,11 +117,14 @@ static int collect(struct pins *pins, bool host, struct paths *paths)
 {
 	struct snapshot snap;
 	int err = snapshot_take(pins, &snap);
+	struct listeners all = {};
 	size_t i;
 
+	err = err ?: listeners_take(pins, &all);
 	for (i = 0; i < snap.n && !err; i++)
 		if (of_interest(&snap.row[i], host))
-			err = add_row(paths, pins, &snap.row[i]);
+			err = add_row(paths, pins, &all, &snap.row[i]);
+	listeners_free(&all);
 	snapshot_free(&snap);
 	return err ? fail(err, "graph: cannot read the bindings: %s", strerror(-err)) : 0;
 }

@@ -295,7 +295,8 @@ static void see_signal(struct learner *l, const struct irqgate_event *ev)
 static void watch(struct learner *l, __u64 until)
 {
 	struct pollfd p = { .fd = monitor_connect(), .events = POLLIN };
-	struct irqgate_event ev;
+	struct irqgate_event events[MONITOR_BATCH];
+	ssize_t n, i;
 
 	do {
 		look(l);
@@ -303,8 +304,9 @@ static void watch(struct learner *l, __u64 until)
 			break;
 		if (poll(&p, 1, LOOK_MS) <= 0)
 			continue;
-		while (recv(p.fd, &ev, sizeof(ev), MSG_DONTWAIT) == sizeof(ev))
-			see_signal(l, &ev);
+		while ((n = monitor_read(p.fd, events, MSG_DONTWAIT)) > 0)
+			for (i = 0; i < n; i++)
+				see_signal(l, &events[i]);
 		if (p.revents & POLLHUP) {
 			close(p.fd);
 			p.fd = -1; /* the loader ended; go on without */

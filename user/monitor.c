@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A process of its own: whoever is slow to read, be it a terminal or the journal,
- * is cut off by the loader and never waited for.
+ * misses what the loader had to tell meanwhile, and is told so.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -83,7 +83,6 @@ static void show_event(const struct monitor *m, const struct irqgate_event *ev, 
 	if (!m->opts->json && !m->opts->journal) {
 		printf("%s %s%s\n", wall_time(ev->time, time), event_text(&m->pins, ev, text),
 		       summary ? " so far" : "");
-		fflush(stdout);
 		return;
 	}
 	o = event_json(&m->pins, ev);
@@ -100,8 +99,12 @@ static int on_event(void *arg, void *data, size_t len)
 {
 	const struct irqgate_event *ev = data;
 
-	if (len >= sizeof(*ev) && ev->type == IRQGATE_EVENT_VERDICT)
+	if (len < sizeof(*ev))
+		return 0;
+	if (ev->type == IRQGATE_EVENT_VERDICT)
 		show_event(arg, ev, false);
+	if (ev->type == IRQGATE_EVENT_LOST)
+		msg("monitor: %llu events are not shown, for it did not keep up", ev->count);
 	return 0;
 }
 
@@ -205,15 +208,18 @@ static int show_past(const struct monitor *m, __u64 since)
 /* From the loader where one runs, else straight from the ring buffer. */
 static int follow(struct monitor *m, int fd)
 {
-	struct irqgate_event ev;
+	struct irqgate_event events[MONITOR_BATCH];
 	struct ring_buffer *ring;
+	ssize_t n, i;
 
+	fflush(stdout);
 	if (fd >= 0) {
-		while (read(fd, &ev, sizeof(ev)) == sizeof(ev))
-			on_event(m, &ev, sizeof(ev));
+		while ((n = monitor_read(fd, events, 0)) > 0) {
+			for (i = 0; i < n; i++)
+				on_event(m, &events[i], sizeof(events[i]));
+			fflush(stdout);
+		}
 		close(fd);
-		if (__atomic_load_n(&m->pins.state->loader_tgid, __ATOMIC_RELAXED))
-			return fail(-EPIPE, "monitor: cut off, for it did not keep up");
 		msg("monitor: the loader ended");
 		return 0;
 	}
@@ -221,7 +227,7 @@ static int follow(struct monitor *m, int fd)
 	if (!ring)
 		return fail(-errno, "cannot read the ring buffer: %s", strerror(errno));
 	while (ring_buffer__poll(ring, -1) >= 0)
-		;
+		fflush(stdout);
 	ring_buffer__free(ring);
 	return 0;
 }

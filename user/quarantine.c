@@ -194,21 +194,29 @@ static int held_read(const struct pins *pins, struct held *held)
 	return more;
 }
 
+/* What cannot be read of a process may be that it is not there any more. */
+static bool gone(void)
+{
+	return errno == ENOENT || errno == ESRCH;
+}
+
 /* Has the thread come back from the call it was in, or ended? proc(5), stat. */
 static bool thread_stopped(int tasks, const char *tid)
 {
 	char path[NAME_MAX + 8], text[64], *state;
+	bool ended;
 	ssize_t n;
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/stat", tid);
 	fd = openat(tasks, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return true;
+		return gone();
 	n = read(fd, text, sizeof(text) - 1);
+	ended = n < 0 && gone();
 	close(fd);
 	if (n <= 0)
-		return true;
+		return ended;
 	text[n] = '\0';
 	state = strrchr(text, ')');
 	return state && state[1] && state[2] && strchr("TtZX", state[2]);
@@ -224,9 +232,11 @@ static bool process_stopped(__u32 tgid)
 	snprintf(path, sizeof(path), "/proc/%u/task", tgid);
 	dir = opendir(path);
 	if (!dir)
-		return true;
-	while (stopped && (d = readdir(dir)))
+		return gone();
+	while (stopped && (errno = 0, d = readdir(dir)))
 		stopped = d->d_name[0] == '.' || thread_stopped(dirfd(dir), d->d_name);
+	if (stopped && errno)
+		stopped = gone();
 	closedir(dir);
 	return stopped;
 }

@@ -136,17 +136,6 @@ static int show_contexts(struct pins *pins, struct json_object *rows)
 	return more;
 }
 
-/* The irqfd that listens to an eventfd; the first one where there are several. */
-static bool find_irqfd(struct pins *pins, __u64 eventfd, struct irqgate_irqfd *out)
-{
-	struct irqgate_ptr_key key, *prev = NULL;
-
-	for (; map_next(pins->irqfds, prev, &key) > 0; prev = &key)
-		if (!bpf_map_lookup_elem(pins->irqfds, &key, out) && out->eventfd == eventfd)
-			return true;
-	return false;
-}
-
 static void put_vm(struct json_object *o, struct pins *pins, __u64 kvm)
 {
 	struct irqgate_ptr_key key = { .ptr = kvm };
@@ -166,33 +155,38 @@ static int show_bindings(struct pins *pins, struct json_object *rows)
 	struct irqgate_irq_key key, *prev = NULL;
 	bool direct = may_be_direct();
 	struct irqgate_binding b;
-	int more;
+	struct listeners all;
+	int more = listeners_take(pins, &all);
 
+	if (more)
+		return fail(more, "cannot read who listens to eventfds: %s", strerror(-more));
 	for (; (more = map_next(pins->bindings, prev, &key)) > 0; prev = &key) {
-		struct irqgate_irqfd irqfd = {};
+		const struct irqgate_irqfd *irqfd;
 		struct json_object *o;
 		__u64 eventfd;
-		bool vm;
+		size_t n;
 
 		if (binding_find(pins, key.irq, &b))
 			continue;
 		eventfd = b.state == IRQGATE_BINDING_QUARANTINED ? b.original : b.trigger;
-		vm = eventfd && find_irqfd(pins, eventfd, &irqfd);
+		/* The first one where there are several. */
+		irqfd = eventfd ? listeners_of(&all, eventfd, &n) : NULL;
 		o = json_object_new_object();
 		put_handle(o, b.handle);
 		put_num(o, "vector", b.vector);
 		put_num(o, "irq", b.line);
 		put_ptr(o, "eventfd", eventfd);
-		put_vm(o, pins, vm ? irqfd.vm : 0);
-		json_object_object_add(o, "gsi", vm ? json_object_new_int64(irqfd.gsi) : NULL);
+		put_vm(o, pins, irqfd ? irqfd->vm : 0);
+		json_object_object_add(o, "gsi", irqfd ? json_object_new_int64(irqfd->gsi) : NULL);
 		put_gd(o, pins, b.gd);
 		put_str(o, "state", name_of(&names_binding, b.state));
-		json_object_object_add(o, "direct", json_object_new_boolean(vm && direct));
+		json_object_object_add(o, "direct", json_object_new_boolean(irqfd && direct));
 		put_str(o, "verdict", name_of(&names_verdict, b.verdict));
 		put_str(o, "reason", name_of(&names_reason, b.reason));
 		put_num(o, "pid", b.binder.tgid);
 		json_object_array_add(rows, o);
 	}
+	listeners_free(&all);
 	return more;
 }
 

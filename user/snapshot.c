@@ -143,3 +143,63 @@ void snapshot_free(struct snapshot *snap)
 	free(snap->row);
 	memset(snap, 0, sizeof(*snap));
 }
+
+/* ---- who listens ---------------------------------------------------------------- */
+
+static int listener_order(const void *a, const void *b)
+{
+	const struct irqgate_irqfd *x = a, *y = b;
+	int order = (x->eventfd > y->eventfd) - (x->eventfd < y->eventfd);
+
+	order = order ?: (x->vm > y->vm) - (x->vm < y->vm);
+	return order ?: (x->gsi > y->gsi) - (x->gsi < y->gsi);
+}
+
+int listeners_take(const struct pins *pins, struct listeners *l)
+{
+	struct irqgate_ptr_key key, *prev = NULL;
+	struct irqgate_irqfd *grown;
+	int more = 0;
+
+	memset(l, 0, sizeof(*l));
+	for (; pins->irqfds >= 0 && (more = map_next(pins->irqfds, prev, &key)) > 0; prev = &key) {
+		if (!(l->n & (l->n + 1))) { /* as in add_row */
+			grown = realloc(l->irqfd, (2 * l->n + 1) * sizeof(*grown));
+			if (!grown) {
+				more = -ENOMEM;
+				break;
+			}
+			l->irqfd = grown;
+		}
+		l->n += !bpf_map_lookup_elem(pins->irqfds, &key, &l->irqfd[l->n]);
+	}
+	if (more < 0)
+		listeners_free(l);
+	else if (l->n)
+		qsort(l->irqfd, l->n, sizeof(*l->irqfd), listener_order);
+	return more;
+}
+
+void listeners_free(struct listeners *l)
+{
+	free(l->irqfd);
+	memset(l, 0, sizeof(*l));
+}
+
+const struct irqgate_irqfd *listeners_of(const struct listeners *l, __u64 eventfd, size_t *n)
+{
+	size_t low = 0, high = l->n, end;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (l->irqfd[mid].eventfd < eventfd)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	for (end = low; end < l->n && l->irqfd[end].eventfd == eventfd; end++)
+		;
+	*n = end - low;
+	return *n ? &l->irqfd[low] : NULL;
+}

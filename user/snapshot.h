@@ -31,4 +31,20 @@ void snapshot_free(struct snapshot *snap);
 /* snapshot_order - the order of rows, as for qsort(3). */
 int snapshot_order(const void *a, const void *b);
 
+/* Who listens, by eventfd. */
+struct listeners {
+	struct irqgate_irqfd *irqfd;
+	size_t n;
+};
+
+/*
+ * listeners_take - read them
+ * Return: 0, with @l for listeners_free(); or a negative errno. Says nothing.
+ */
+int listeners_take(const struct pins *pins, struct listeners *l);
+void listeners_free(struct listeners *l);
+
+/* listeners_of - the first that listens to @eventfd and how many follow it; NULL: nobody. */
+const struct irqgate_irqfd *listeners_of(const struct listeners *l, __u64 eventfd, size_t *n);
+
 #endif

@@ -414,20 +414,44 @@ int table_resolve(struct pins *pins, const struct policy *policy)
 	return added;
 }
 
-const char *table_context_name(const struct pins *pins, __u32 gd, char buf[IRQGATE_NAME_LEN])
+static bool read_name(const struct pins *pins, __u32 gd, char name[IRQGATE_NAME_LEN])
 {
 	struct irqgate_context_key key = { .gd = gd };
 	struct irqgate_context row;
-	int map;
+	int map = table_map(pins, IRQGATE_MAP_CONTEXTS);
+	bool found = map >= 0 && !bpf_map_lookup_elem(map, &key, &row);
+
+	if (found)
+		text_safe(row.name, name, IRQGATE_NAME_LEN);
+	if (map >= 0)
+		close(map);
+	return found;
+}
+
+/* Every event names two contexts, and most name the same: a name holds until the epoch moves. */
+const char *table_context_name(const struct pins *pins, __u32 gd, char buf[IRQGATE_NAME_LEN])
+{
+	static struct {
+		const struct irqgate_state *state;
+		__u64 epoch;
+		__u32 gd;
+		char name[IRQGATE_NAME_LEN];
+	} known[64];
+	__u64 epoch;
+	size_t i = gd % ARRAY_SIZE(known);
 
 	snprintf(buf, IRQGATE_NAME_LEN, gd == IRQGATE_GD_NONE ? "-" : "gd:%u", gd);
 	if (gd == IRQGATE_GD_NONE)
 		return buf;
-	map = table_map(pins, IRQGATE_MAP_CONTEXTS);
-	if (map >= 0 && !bpf_map_lookup_elem(map, &key, &row))
-		text_safe(row.name, buf, IRQGATE_NAME_LEN);
-	if (map >= 0)
-		close(map);
+	epoch = __atomic_load_n(&pins->state->epoch, __ATOMIC_ACQUIRE);
+	if (known[i].state == pins->state && known[i].epoch == epoch && known[i].gd == gd)
+		return memcpy(buf, known[i].name, IRQGATE_NAME_LEN);
+	if (read_name(pins, gd, buf)) {
+		known[i].state = pins->state;
+		known[i].epoch = epoch;
+		known[i].gd = gd;
+		memcpy(known[i].name, buf, IRQGATE_NAME_LEN);
+	}
 	return buf;
 }
 

@@ -20,7 +20,8 @@
 #define IRQGATE_IDENT_CGROUPS 8
 #define IRQGATE_EVENTFD_SOURCES 16
 #define IRQGATE_EVENTFD_VMS 4
-#define IRQGATE_MAX_BINDINGS 16384
+#define IRQGATE_MAX_BINDINGS 16384 /* device vectors; also the highest irq that passes at once */
+#define IRQGATE_MAX_EVENTFDS 131072 /* that carry interrupts, and as many irqfds */
 #define IRQGATE_MAX_VMS 4096
 #define IRQGATE_MAX_REASONS 16 /* a power of two above every enum irqgate_reason of a verdict */
 

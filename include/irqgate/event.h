@@ -17,6 +17,7 @@ enum irqgate_event_type {
 	IRQGATE_EVENT_HOST_IRQ =
 		4, /* for the loader: first MSI of a host driver: irq, handle, vector */
 	IRQGATE_EVENT_FIRMWARE = 5, /* s390's firmware was told something: its table may differ */
+	IRQGATE_EVENT_LOST = 6, /* from the loader: a monitor did not get this count of them */
 };
 
 /* Which mechanism acted; none: nothing could. */
