@@ -309,7 +309,7 @@ proctype vmm()
 		:: permit ->
 			/* vfio_msi_set_vector_signal() */
 			atomic { !igate -> igate = true };
-			d_step { known[v] = false; target[v] = GUEST; anew = 1 - anew };
+			d_step { known[v] = false; target[v] = GUEST; anew = 1 - anew; later = true };
 			if
 			:: skips > 0 -> atomic { skips--; skipped = true; igate = false }; goto returns
 			:: true
