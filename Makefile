@@ -21,6 +21,8 @@
 #   make soak     VMs, bindings and policies come and go for MINUTES=30 [KERNEL=...]
 #   make inline-long  300 rounds of the module under 100,000 interrupts, and 1,000,000
 #                 under its gate, none lost [KERNEL=...]
+#   make debug-kernel  build a 6.12 with lockdep and KASAN, once; it takes long
+#   make test-debug  the gates' tests on it, and what it says [TEST=pattern]
 #   make stream   1,000,000 interrupts under reloads, none lost [KERNEL=...]
 
 HOST_ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/s390x/s390/; s/aarch64/arm64/')
@@ -325,6 +327,13 @@ inline-long: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(or $(KERNEL),6.1 6.12)' TEST=inline. HOOK_ROUNDS=300 STREAM_INTERRUPTS=1000000 LIMIT=7200 tests/run vm
 
+debug-kernel: deps
+	@tests/vm/debug-kernel
+
+test-debug: debug-kernel
+	@$(MAKE) --no-print-directory all rig
+	@KERNEL=6.12-debug TEST='$(TEST)' LIMIT=$(or $(LIMIT),7200) tests/run vm
+
 clean:
 	$(call say,CLEAN,$(OUT))
 	$(Q)rm -rf $(OUT)
@@ -342,6 +351,6 @@ install-dkms:
 	install -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] $(DKMS_SRC)
 	install -m 644 include/irqgate/hook.h $(DKMS_SRC)/include/irqgate
 
-.PHONY: FORCE analyze model fuzz budget bench bench-short bench-keep bench-progs inline-long module install-dkms all rig unit deps demo test test-unit test-vm test-package s390x test-s390x docs-paths churn stream faults property soak install deb clean
+.PHONY: FORCE analyze model fuzz budget bench bench-short bench-keep bench-progs debug-kernel test-debug inline-long module install-dkms all rig unit deps demo test test-unit test-vm test-package s390x test-s390x docs-paths churn stream faults property soak install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -103,7 +103,7 @@ void hook_module(bool load)
 	if (armed() && !loader_pid())
 		unload(); /* nobody lives to let go of it */
 	text_write(SYSFS "/parameters/armed", "0");
-	expect(wait_for(10000, rmmod()), "irqgate_hook cannot be unloaded");
+	expect(wait_for(30000, rmmod()), "irqgate_hook cannot be unloaded");
 }
 
 /* As after depmod: a loader keeps the capabilities to attach when it is loaded later. */
@@ -580,7 +580,8 @@ static void inline_lossless(void)
 {
 	const long wanted = from_environment("STREAM_INTERRUPTS", 5000);
 	struct worker *w, *bad;
-	long raised, stopped = 0;
+	long raised, stopped = 0, twice = rig_repeats();
+	struct counts c;
 
 	kernel_log_mark();
 	start_gated("all");
@@ -598,7 +599,12 @@ static void inline_lossless(void)
 	printf("  lossless: %ld interrupts, %ld of another dropped\n", raised, stopped);
 	expect_is(ask(bad, W_TAKE, 1, 0, 0), 0, "count of the vector that is not authorized");
 	expect_counts(edu.handle, 0, 0, (struct counts){ .passed = raised });
-	COUNTS(1, 1, .dropped = stopped);
+	/* It takes too long to be run again for each message the card may have repeated. */
+	twice = rig_repeats() - twice;
+	c = counted(nic.handle, 1);
+	expect(!c.leaked && !c.passed && c.dropped >= stopped && c.dropped <= stopped + twice,
+	       "of %ld, and at most %ld repeated: dropped %ld, leaked %ld, passed %ld", stopped, twice,
+	       c.dropped, c.leaked, c.passed);
 	expect(!number_of("undecided_dropped") && !number_of("undecided_passed"),
 	       "calls were left undecided");
 	expect_clean_log();
