@@ -183,8 +183,11 @@ static int release_all(struct pins *pins)
 	/* Nobody is there to try again what failed for want of memory or descriptors. */
 	if (!err && bindings_settle(pins, NULL, NULL))
 		err = bindings_settle(pins, NULL, NULL) ? -EBUSY : 0;
-	if (!err || err == -EBUSY)
-		err = inline_detach(pins) ?: err;
+	if (!err || err == -EBUSY) {
+		int detached = inline_detach(pins);
+
+		err = detached ? detached : err;
+	}
 	close(lock);
 	return err;
 }

@@ -53,6 +53,7 @@ byte binds = BINDS, reloads = RELOADS, revokes = REVOKES, deaths = DEATHS, skips
 
 /* RCU: programs that run, from before they read the table to after they wrote a verdict. */
 bool runs_bind, runs_msi;
+bool waits_bind, waits_msi; /* a grace period does for those that ran when it began */
 
 /* What nobody but the checks reads. */
 bool cutoff; /* revoke returned 0, and nobody authorized vector 1 since */
@@ -93,8 +94,9 @@ inline judge(v, e, result)
 inline settle()
 {
 #ifndef BREAK_SETTLE
-	!runs_bind;
-	!runs_msi;
+	d_step { waits_bind = runs_bind; waits_msi = runs_msi };
+	!waits_bind;
+	!waits_msi;
 #endif
 	in_force = row[gen]
 }
@@ -340,7 +342,7 @@ proctype vmm()
 			:: else
 			fi;
 #endif
-			d_step { runs_bind = false; igate = false }
+			d_step { runs_bind = false; waits_bind = false; igate = false }
 		fi;
 returns:
 		atomic { in_call = false; v = 0; shown = 0; e = 0; result = false; permit = false; gate_saw = false }
@@ -384,7 +386,7 @@ proctype device()
 		fi;
 		assert(verdict || v == 1); /* 4: an inline gate drops what is not allowed */
 		assert(!verdict || v == 0 || msi_saw || target[1] != GUEST); /* 1: else a leak, reported */
-		d_step { v = 0; g = 0; bound = 0; verdict = false; cached = false; msi_saw = false; runs_msi = false }
+		d_step { v = 0; g = 0; bound = 0; verdict = false; cached = false; msi_saw = false; runs_msi = false; waits_msi = false }
 	   }
 	od
 }
