@@ -472,7 +472,8 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 			eventfd_add_source(e, ikey.irq);
 	}
 	sink_learn(b);
-	judge_bound(b, !adopt);
+	/* Not the agent: it has the lock the loader would need to continue it. */
+	judge_bound(b, !adopt && !agent);
 	fold_early(b);
 	return 0;
 }

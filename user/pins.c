@@ -224,6 +224,8 @@ int pins_judge(const struct pins *pins)
 		close(all);
 		return pins_call("prog_judge");
 	}
+	if (all != -ENOENT)
+		return fail(all, "cannot judge: %s", strerror(-all));
 	one = get("prog_judge_one");
 	if (one < 0)
 		return one == -ENOENT ? 0 : fail(one, "cannot judge: %s", strerror(-one));
