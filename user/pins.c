@@ -40,8 +40,12 @@ int pins_trusted(const char *dir)
 	struct statfs fs;
 	struct stat st;
 
-	if (lstat(dir, &st))
-		return -errno;
+	if (lstat(dir, &st)) {
+		/* Whoever needs it says what that means. */
+		if (errno == ENOENT || errno == EACCES)
+			return -errno;
+		return fail(-errno, "%s: %s", dir, strerror(errno));
+	}
 	if (!S_ISDIR(st.st_mode) || statfs(dir, &fs) || fs.f_type != BPF_FS_MAGIC)
 		return fail(-ENOTDIR, "%s: expected a directory of a bpf file system", dir);
 	if (st.st_uid || st.st_mode & (S_IWGRP | S_IWOTH))
@@ -125,7 +129,7 @@ int pins_open(struct pins *pins)
 	memset(pins, -1, sizeof(*pins));
 	pins->state = NULL;
 	err = pins_trusted(PIN_DIR);
-	if (err == -ENOTDIR || err == -EPERM)
+	if (err && err != -ENOENT && err != -EACCES)
 		return err;
 	fd = get("state");
 	if (fd == -ENOENT)

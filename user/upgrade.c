@@ -232,7 +232,7 @@ int upgrade_begin(void)
 
 	if (!err || err == -ENOENT)
 		err = pins_trusted(PIN_OLD);
-	if (err == -ENOTDIR || err == -EPERM)
+	if (err && err != -ENOENT && err != -EACCES)
 		return err;
 	err = read_state(&st);
 	if (err == -ENOENT)
