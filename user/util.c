@@ -274,9 +274,10 @@ bool mounted(const char *type, const char *path, long magic)
 {
 	struct statfs fs;
 
-	if (!statfs(path, &fs) && fs.f_type == magic)
-		return true;
-	return !mount(type, path, type, 0, NULL);
+	/* What cannot be looked at may be mounted, and another one would hide it. */
+	if (statfs(path, &fs))
+		return false;
+	return fs.f_type == magic || !mount(type, path, type, 0, NULL);
 }
 
 static __u64 clock_ns(clockid_t clock)
