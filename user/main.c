@@ -209,6 +209,11 @@ static int verb_unload(struct args *args)
 	err = pins_open(&pins);
 	if (err == -ENOENT)
 		return EXIT_RUNTIME;
+	/* What is not complete goes as it is, but not for what may succeed now. */
+	if (err) {
+		pins_close(&pins);
+		err = pins_open(&pins);
+	}
 	if (!err) {
 		loader = pins.state->loader_tgid;
 		if (!loader)

@@ -333,6 +333,9 @@ int table_read(const struct pins *pins, struct rows *rows)
 		if (map < 0)
 			return fail(map, "cannot open the table: %s", strerror(-map));
 		err = read_rows(map, rows, which);
+		if (err)
+			fail(err, "cannot read the map %s: %s", table_map_names[which],
+			     strerror(-err));
 		close(map);
 	}
 	rows_sort(rows);
