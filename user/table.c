@@ -408,7 +408,7 @@ int table_resolve(struct pins *pins, const struct policy *policy)
 	struct rows rows;
 
 	if (map < 0)
-		return map;
+		return fail(map, "cannot open the table: %s", strerror(-map));
 	added = rows_of_matches(&rows, policy) ?: add_matches(map, &rows);
 	rows_free(&rows);
 	close(map);
@@ -475,7 +475,7 @@ static int context_of_pid(struct pins *pins, int contexts, const char *name, __u
 		return err;
 	map = table_map(pins, IRQGATE_MAP_MATCHES);
 	if (map < 0)
-		return map;
+		return fail(map, "cannot open the table: %s", strerror(-map));
 	err = rows_of_match(&rows, &m, gd) ?: add_matches(map, &rows);
 	rows_free(&rows);
 	close(map);
