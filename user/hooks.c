@@ -735,6 +735,19 @@ void hook_status(const struct hook *h, struct hook_status *st)
 	close(fd);
 }
 
+/* The program of a hook, if it is pinned. */
+static int open_program(const struct hook *h)
+{
+	bool kprobe;
+	int fd = open_pinned(h, &kprobe), prog_fd;
+
+	if (fd < 0)
+		return fd;
+	prog_fd = program_of(h, fd);
+	close(fd);
+	return prog_fd;
+}
+
 /* Those whose bindings come and go by: that one of them was skipped matters. */
 static bool binds(const struct hook *h)
 {
@@ -744,25 +757,19 @@ static bool binds(const struct hook *h)
 
 static int watched[ARRAY_SIZE(hooks)]; /* descriptors of the programs, and one */
 
-static void watch_hook(unsigned int i)
-{
-	bool kprobe;
-	int fd = open_pinned(&hooks[i], &kprobe);
-
-	if (watched[i])
-		close(watched[i] - 1);
-	watched[i] = fd < 0 ? 0 : program_of(&hooks[i], fd) + 1;
-	if (fd >= 0)
-		close(fd);
-}
-
 void hooks_watch(void)
 {
 	unsigned int i;
+	int fd;
 
-	for (i = 0; i < nhooks; i++)
-		if (binds(&hooks[i]))
-			watch_hook(i);
+	for (i = 0; i < nhooks; i++) {
+		if (!binds(&hooks[i]))
+			continue;
+		if (watched[i])
+			close(watched[i] - 1);
+		fd = open_program(&hooks[i]);
+		watched[i] = fd < 0 ? 0 : fd + 1;
+	}
 }
 
 __u64 hooks_skipped(void)
@@ -786,17 +793,12 @@ __u64 hooks_missed(void)
 
 	for (i = 0; i < nhooks; i++) {
 		struct hook_status st = {};
-		bool kprobe;
-		int fd = open_pinned(&hooks[i], &kprobe), prog_fd;
+		int fd = open_program(&hooks[i]);
 
-		if (fd < 0)
-			continue;
-		prog_fd = program_of(&hooks[i], fd);
-		program_runs(prog_fd, &st);
+		program_runs(fd, &st);
 		missed += st.missed;
-		if (prog_fd >= 0)
-			close(prog_fd);
-		close(fd);
+		if (fd >= 0)
+			close(fd);
 	}
 	return missed;
 }

@@ -194,28 +194,28 @@ static long remove_cgroup(const char *cgroup)
 	return access(path, F_OK) ? 0 : -EBUSY;
 }
 
-static long give(struct worker *w, uint32_t slot, enum taker_kind kind)
+/* OP by whoever is to signal for it, a guest does GUEST_OP. */
+static long by_taker(struct worker *w, uint32_t slot, enum taker_kind kind, enum worker_op op,
+		     enum worker_op guest_op)
 {
 	switch (kind) {
 	case BY_RING:
-		return ask(w, W_GIVE, slot, TAKER_URING, 0);
+		return ask(w, op, slot, TAKER_URING, 0);
 	case BY_VHOST:
-		return ask(w, W_GIVE, slot, TAKER_VHOST_CALL, 0);
+		return ask(w, op, slot, TAKER_VHOST_CALL, 0);
 	default:
-		return ask(w, W_IOEVENTFD, slot, 0, 0);
+		return ask(w, guest_op, slot, 0, 0);
 	}
+}
+
+static long give(struct worker *w, uint32_t slot, enum taker_kind kind)
+{
+	return by_taker(w, slot, kind, W_GIVE, W_IOEVENTFD);
 }
 
 static long given(struct worker *w, uint32_t slot, enum taker_kind kind)
 {
-	switch (kind) {
-	case BY_RING:
-		return ask(w, W_HAVE_SIGNALLED, slot, TAKER_URING, 0);
-	case BY_VHOST:
-		return ask(w, W_HAVE_SIGNALLED, slot, TAKER_VHOST_CALL, 0);
-	default:
-		return ask(w, W_GUEST_OUT, slot, 0, 0);
-	}
+	return by_taker(w, slot, kind, W_HAVE_SIGNALLED, W_GUEST_OUT);
 }
 
 static long do_step(const struct step *s)
