@@ -38,16 +38,27 @@ static __always_inline void judge_msi(__u32 irq, __u64 trigger)
 	}
 }
 
+/*
+ * Did the inline gate, which runs before, judge and count it? Without one that is left
+ * over from a gate these hooks had yielded to.
+ */
+static __always_inline bool gate_counted(struct irqgate_cpu *cpu, __u64 efd)
+{
+	struct irqgate_state *st;
+
+	if (cpu->counted != efd)
+		return false;
+	cpu->counted = 0;
+	st = the_state();
+	return st && st->inline_gate;
+}
+
 HOOK2(vfio_msi, "vfio_msihandler", int, irq, __u64, trigger)
 {
 	struct irqgate_cpu *cpu = this_cpu();
 
-	if (!cpu)
+	if (!cpu || gate_counted(cpu, trigger))
 		return 0;
-	if (cpu->counted == trigger) {
-		cpu->counted = 0;
-		return 0;
-	}
 	cpu->msi = trigger;
 	if (!passes(irq, trigger))
 		judge_msi(irq, trigger);
@@ -78,12 +89,8 @@ HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 	}
 	e = eventfd_entry(efd);
 	st = the_state();
-	if (!e || !st)
+	if (!e || !st || gate_counted(cpu, efd) || gate_decides(st))
 		return 0;
-	if (st->inline_gate || cpu->counted == efd) {
-		cpu->counted = 0;
-		return 0; /* the gate judged and counted it */
-	}
 	b = intx_of(e);
 	if (b) {
 		msi_seen(b);

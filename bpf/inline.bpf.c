@@ -6,10 +6,10 @@
  * interrupt can be stopped.
  *
  * A drop happens before the hooks that observe the same function run; these are
- * told what was counted already. While another build takes over, its programs come
- * second and follow the verdict of the first: they count it if their maps are others. What this
- * cannot judge stays undecided, which the module takes as a drop where the eventfd is known to be
- * protected.
+ * told what was counted already, until they yield (hooks_yield() of user/hooks.c). While
+ * another build takes over, its programs come second and follow the verdict of the first:
+ * they count it if their maps are others. What this cannot judge stays undecided, which the
+ * module takes as a drop where the eventfd is known to be protected.
  */
 #include "hook.bpf.h"
 #include "msi.bpf.h"
@@ -91,7 +91,8 @@ static __always_inline __u32 gate_msi(__u32 irq, __u64 trigger)
 
 	if (!st || !cpu)
 		return IRQGATE_HOOK_UNDECIDED;
-	if (!st->inline_gate)
+	cpu->counted = 0;
+	if (!gate_decides(st))
 		return IRQGATE_HOOK_PASS;
 	if (passes(irq, trigger)) {
 		verdict = IRQGATE_HOOK_ALLOW;
@@ -105,10 +106,8 @@ static __always_inline __u32 gate_msi(__u32 irq, __u64 trigger)
 		}
 	}
 	cpu->counted = trigger;
-	if (verdict == IRQGATE_HOOK_ALLOW) {
+	if (verdict == IRQGATE_HOOK_ALLOW)
 		cpu->gated = trigger;
-		cpu->msi = trigger;
-	}
 	return verdict;
 }
 
@@ -172,11 +171,13 @@ static __always_inline __u32 gate_signal(__u64 efd, __u64 caller, __u32 first)
 		return IRQGATE_HOOK_UNDECIDED;
 	if (first && cpu->counted == efd)
 		return first;
+	cpu->counted = 0;
 	if (!first && cpu->gated == efd) {
 		cpu->gated = 0;
+		cpu->counted = efd;
 		return IRQGATE_HOOK_ALLOW;
 	}
-	e = first || st->inline_gate ? eventfd_entry(efd) : NULL;
+	e = first || gate_decides(st) ? eventfd_entry(efd) : NULL;
 	if (!e)
 		return IRQGATE_HOOK_PASS;
 	cpu->counted = efd;

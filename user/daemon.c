@@ -58,6 +58,7 @@ struct loader {
 	nlink_t modules; /* directories of modules there are, and two */
 	unsigned int modules_ticks; /* for how long to look whether one is ready */
 	bool inline_tried; /* of this time the module is loaded */
+	unsigned int gate_ticks; /* since the inline gate came, or this loader */
 	__u64 epoch; /* when bindings were last enforced */
 	unsigned int failures; /* to do so since then */
 	unsigned int taken; /* events, in this turn */
@@ -272,6 +273,7 @@ static void tell_gate(struct loader *l, enum irqgate_reason reason)
  */
 static void check_inline(struct loader *l)
 {
+	bool on = inline_in_force(&l->pins);
 	int lock;
 
 	if (!inline_present()) {
@@ -281,18 +283,27 @@ static void check_inline(struct loader *l)
 	/* The module needs VFIO's, but that one's hooks come first. */
 	if (!hooks_stage_loaded(STAGE_VFIO))
 		return;
-	if (l->pins.state->inline_gate ? inline_armed() : l->inline_tried)
+	if (on ? inline_armed() : l->inline_tried) {
+		/* Two ticks after it came, no interrupt is on its way that it has not seen. */
+		if (on && ++l->gate_ticks == 3)
+			hooks_yield();
 		return;
+	}
 	lock = lock_changes();
 	if (lock < 0)
 		return;
 	l->inline_tried = true;
-	if (l->pins.state->inline_gate) {
+	l->gate_ticks = 0;
+	if (on) {
+		/* It decides also unarmed: it may stay until this succeeds. */
+		if (hooks_resume())
+			goto out;
 		inline_detach(&l->pins);
 		tell_gate(l, IRQGATE_REASON_GATE_OFF);
 	} else if (!inline_attach(&l->pins)) {
 		tell_gate(l, IRQGATE_REASON_GATE_ON);
 	}
+out:
 	close(lock);
 }
 
@@ -475,7 +486,7 @@ static void handle_modules(struct loader *l)
 	hooks_watch();
 	adopt(l); /* what was bound in between is found and judged */
 	/* With KVM there, interrupts may get past the inline gate. */
-	if (l->pins.state->inline_gate)
+	if (inline_in_force(&l->pins))
 		inline_attach(&l->pins);
 	if (all_hooked() && privilege_limit(!inline_expected()))
 		msg("the capabilities to attach hooks stay");
@@ -710,10 +721,12 @@ static void take_charge(struct loader *l)
 }
 
 /* What the gate of another version decides meanwhile is counted once, and as what it was. */
-static int gate_follows(void)
+static int gate_follows(struct loader *l)
 {
-	if (!inline_lack().why)
-		hooks_load(STAGE_INLINE, false);
+	if (inline_lack().why)
+		return 0;
+	l->pins.state->inline_gate = IRQGATE_INLINE_IDLE;
+	hooks_load(STAGE_INLINE, false);
 	return 0;
 }
 
@@ -752,7 +765,7 @@ static int bring_up(struct loader *l)
 	if (!err)
 		err = load_stages(l);
 	if (!err && upgrade == UPGRADE_LAYOUT)
-		err = gate_follows() ?: upgrade_take() ?: search(l) ?: gate_stays(l) ?: upgrade_finish();
+		err = gate_follows(l) ?: upgrade_take() ?: search(l) ?: gate_stays(l) ?: upgrade_finish();
 	if (!err) {
 		l->pins.state->build = hooks_build();
 		l->replacing = false;
@@ -760,6 +773,9 @@ static int bring_up(struct loader *l)
 		hooks_watch();
 		err = adopt(l) ?: pins_call("prog_firmware");
 	}
+	/* What yielded to a gate whose end was cut short. */
+	if (!err && !inline_in_force(&l->pins))
+		err = hooks_resume();
 	/* Optional: what is wrong with it was said. */
 	if (!err)
 		check_inline(l);

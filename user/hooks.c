@@ -33,7 +33,7 @@ const struct hook hooks[] = {
 	{ "module_loaded", "module_load", HOOK_TP, STAGE_CORE, .what = "modules that appear" },
 	{ "eventfd_ctx_dropped", "eventfd_ctx_put", HOOK_TRACE, STAGE_CORE, .what = "eventfd's end" },
 	{ "eventfd_closed", "eventfd_release", HOOK_TRACE, STAGE_CORE, .what = "eventfd's end" },
-	{ "eventfd_signalled", "eventfd_signal_mask", HOOK_TRACE, STAGE_CORE, .counts = true, .what = "kernel-side signals" },
+	{ "eventfd_signalled", "eventfd_signal_mask", HOOK_TRACE, STAGE_CORE, .counts = true, .yields = true, .what = "kernel-side signals" },
 	{ "eventfd_taken", "eventfd_ctx_fdget", HOOK_TRACE, STAGE_CORE, .on_return = true, .by_value = true, .what = "who makes the kernel signal an eventfd" },
 #if defined(__s390x__)
 	{ "host_irq", "handle_percpu_irq", HOOK_TRACE, STAGE_CORE, .counts = true, .what = "interrupts of host drivers" },
@@ -51,7 +51,7 @@ const struct hook hooks[] = {
 	{ "gate_vfio_receive", "bpf_lsm_file_receive", HOOK_GATE, STAGE_VFIO, .what = "possession gate: VFIO devices" },
 	{ "vector_signal", "vfio_msi_set_vector_signal", HOOK_TRACE, STAGE_VFIO, .on_return = true, .what = "vector -> eventfd" },
 	{ "irqs_set", "vfio_pci_set_irqs_ioctl", HOOK_TRACE, STAGE_VFIO, .on_return = true, .callbacks = true, .what = "INTx -> eventfd, vectors raised by hand" },
-	{ "vfio_msi", "vfio_msihandler", HOOK_TRACE, STAGE_VFIO, .counts = true, .what = "device MSIs" },
+	{ "vfio_msi", "vfio_msihandler", HOOK_TRACE, STAGE_VFIO, .counts = true, .yields = true, .what = "device MSIs" },
 	{ "adopt_vfio", "task_file", HOOK_ITER, STAGE_VFIO, .pin = "iter_vfio", .what = "VFIO bindings that exist" },
 
 	{ "gate_own_compat", "bpf_lsm_file_ioctl_compat", HOOK_GATE, STAGE_KVM,
@@ -76,6 +76,9 @@ const struct hook hooks[] = {
 };
 /* clang-format on */
 const unsigned int nhooks = ARRAY_SIZE(hooks);
+
+const char *const hook_states[HOOK_STATES] = { "absent", "live", "unverified", "silent",
+					       "yielded" };
 
 /* The symbol that shows a stage's code is there, and the module it comes in. */
 static const struct {
@@ -674,6 +677,46 @@ int hooks_load(enum stage stage, bool gates)
 	return err;
 }
 
+void hooks_yield(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nhooks; i++)
+		if (hooks[i].yields)
+			unpin_hook(PIN_DIR, &hooks[i]);
+}
+
+static bool yielded(const struct hook *h)
+{
+	return h->yields && hooks_stage_loaded(h->stage) && !hook_pinned(h);
+}
+
+/* The kprobe variant takes its place where that proves necessary. */
+static bool want_yielded(const struct hook *h, const char *prog, void *arg)
+{
+	return h == arg && !strcmp(prog, h->name);
+}
+
+int hooks_resume(void)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < nhooks && !err; i++) {
+		struct irqgate_bpf *skel;
+
+		if (!yielded(&hooks[i]))
+			continue;
+		skel = open_object(want_yielded, (void *)&hooks[i]);
+		if (!skel)
+			return fail(-errno, "%s does not load again: %s", hooks[i].name,
+				    strerror(errno));
+		err = attach_hook(skel, &hooks[i]);
+		irqgate_bpf__destroy(skel);
+	}
+	return err;
+}
+
 /* Opens what is pinned of a hook: a link, or the program where there is none. */
 static int open_pinned(const struct hook *h, bool *kprobe)
 {
@@ -712,8 +755,11 @@ void hook_status(const struct hook *h, struct hook_status *st)
 
 	memset(st, 0, sizeof(*st));
 	st->variant = "-";
-	if (fd < 0)
+	if (fd < 0) {
+		if (h->yields && hooks_stage_loaded(STAGE_INLINE))
+			st->state = HOOK_YIELDED;
 		return;
+	}
 	prog_fd = program_of(h, fd);
 	st->state = HOOK_LIVE;
 	if (kprobe) {

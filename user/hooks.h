@@ -42,6 +42,7 @@ struct hook {
 	bool modules; /* of the core, but loaded anew with the types of each module */
 	bool counts; /* interrupts: two of it would count each twice */
 	bool callbacks; /* loops by callback, which takes a JIT */
+	bool yields; /* counts what the inline gate, on the same function, counts itself */
 	const char *what;
 };
 
@@ -53,7 +54,11 @@ enum hook_state {
 	HOOK_LIVE, /* attached, and ftrace confirms it */
 	HOOK_UNVERIFIED, /* attached, ftrace cannot be asked */
 	HOOK_SILENT, /* attached without effect, and no other variant works */
+	HOOK_YIELDED, /* detached, for the inline gate does its work */
+	HOOK_STATES,
 };
+
+extern const char *const hook_states[HOOK_STATES];
 
 struct hook_status {
 	enum hook_state state;
@@ -76,6 +81,25 @@ int hooks_load(enum stage stage, bool gates);
 
 /* hooks_unload - detach and unpin a stage. */
 void hooks_unload(enum stage stage);
+
+/*
+ * hooks_yield - detach what has nothing to do while the inline gate is in force
+ *
+ * A module's ftrace_ops and a trampoline on one function make ftrace ask all of the
+ * system's ftrace_ops at each call of it (arch_ftrace_ops_list_func of
+ * kernel/trace/ftrace.c). A call that began before the gate was in force must have ended:
+ * it would not be counted.
+ */
+void hooks_yield(void);
+
+/*
+ * hooks_resume - attach again what yielded
+ *
+ * What the gate counted is not counted again as long as it does not go from in force to
+ * out of force at once (IRQGATE_INLINE_IDLE).
+ * Return: 0 or a negative errno. Says what is wrong.
+ */
+int hooks_resume(void);
 
 /*
  * hooks_replace - programs pinned in @dir are another build's

@@ -2,8 +2,10 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -109,6 +111,18 @@ int inline_attach(const struct pins *pins)
 	return 0;
 }
 
+bool inline_in_force(const struct pins *pins)
+{
+	return pins->state->inline_gate && pins->state->inline_gate != IRQGATE_INLINE_IDLE;
+}
+
+/* Until what was decided has also passed the hooks that observe; they run with interrupts off. */
+static void wait_for_handlers(void)
+{
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0)) /* not with nohz_full */
+		usleep(20000);
+}
+
 int inline_detach(struct pins *pins)
 {
 	int failed;
@@ -117,6 +131,8 @@ int inline_detach(struct pins *pins)
 		return 0;
 	__atomic_store_n(&pins->state->inline_gate, IRQGATE_INLINE_BESIDE, __ATOMIC_SEQ_CST);
 	failed = bindings_enforce(pins);
+	__atomic_store_n(&pins->state->inline_gate, IRQGATE_INLINE_IDLE, __ATOMIC_SEQ_CST);
+	wait_for_handlers();
 	__atomic_store_n(&pins->state->inline_gate, IRQGATE_INLINE_OFF, __ATOMIC_SEQ_CST);
 	arm(false); /* fails when the module is gone, and then need not be */
 	hooks_unload(STAGE_INLINE);

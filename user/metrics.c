@@ -159,7 +159,6 @@ static void put_state(FILE *f, const struct pins *pins, const struct rows *rows)
 
 static void put_hooks(FILE *f)
 {
-	static const char *const states[] = { "absent", "live", "unverified", "silent" };
 	struct hook_status *st = calloc(nhooks, sizeof(*st));
 	unsigned int i;
 
@@ -173,7 +172,7 @@ static void put_hooks(FILE *f)
 			"irqgate_hook_attached{hook=\"%s\",function=\"%s\",variant=\"%s\","
 			"state=\"%s\"} %d\n",
 			hooks[i].name, hooks[i].function ? hooks[i].function : "", st[i].variant,
-			states[st[i].state],
+			hook_states[st[i].state],
 			st[i].state == HOOK_LIVE || st[i].state == HOOK_UNVERIFIED);
 	family(f, "hook_missed_total", "counter", "Runs of a hook skipped by recursion.");
 	for (i = 0; i < nhooks; i++)

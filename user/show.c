@@ -228,7 +228,6 @@ static int show_stats(struct pins *pins, struct json_object *out)
 
 static int show_hooks(struct pins *pins, struct json_object *rows)
 {
-	static const char *const states[] = { "absent", "live", "unverified", "silent" };
 	struct hook_status st;
 	unsigned int i;
 
@@ -240,7 +239,7 @@ static int show_hooks(struct pins *pins, struct json_object *rows)
 		put_str(o, "hook", hooks[i].name);
 		put_str(o, "function", hooks[i].function);
 		put_str(o, "variant", st.variant);
-		put_str(o, "state", states[st.state]);
+		put_str(o, "state", hook_states[st.state]);
 		put_num(o, "runs", st.runs);
 		put_num(o, "missed", st.missed);
 		put_str(o, "what", hooks[i].what);

@@ -144,6 +144,7 @@ enum irqgate_inline {
 	IRQGATE_INLINE_OFF = 0,
 	IRQGATE_INLINE_BESIDE = 1, /* it drops what it sees; not all is seen: quarantine as well */
 	IRQGATE_INLINE_ALONE = 2, /* nothing gets past it: no quarantine is needed */
+	IRQGATE_INLINE_IDLE = 3, /* it decides nothing, but may have a moment ago */
 };
 
 /* The only element of the map `state`; both sides update it with atomics. */

@@ -265,6 +265,90 @@ static void inline_comes_and_goes(void)
 	expect_clean_log();
 }
 
+static bool hook_is(const char *name, const char *state)
+{
+	struct json_object *all = show("hooks"), *o;
+	bool is = false;
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(all); i++) {
+		o = json_object_array_get_idx(all, i);
+		is |= !strcmp(field(o, "hook"), name) && !strcmp(field(o, "state"), state);
+	}
+	json_object_put(all);
+	return is;
+}
+
+/* By how many ftrace_ops a function is hooked. */
+static long hooked_by(const char *function)
+{
+	FILE *f = fopen(TRACEFS "/enabled_functions", "re");
+	char line[512], name[256];
+	long n = 0;
+
+	expect(f, TRACEFS "/enabled_functions: %s", rig_errname(errno));
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%255s", name) == 1 && !strcmp(name, function))
+			n = atol((strchr(line, '(') ?: "(0") + 1);
+	fclose(f);
+	return n;
+}
+
+/*
+ * In force, the gate has both functions to itself; what it counted nobody counts again,
+ * and the hooks that are back miss nothing, be it the first they see on this CPU.
+ */
+static void inline_yields(void)
+{
+	static const char *const yields[][2] = { { "vfio_msi", "vfio_msihandler" },
+						 { "eventfd_signalled", "eventfd_signal_mask" } };
+	struct worker *w, *vmm, *bad;
+	unsigned int round, i;
+
+	install();
+	mount("tracefs", TRACEFS, "tracefs", 0, NULL);
+	hook_module(false);
+	loader_with(ENFORCE CONTEXTS "defaults: { unlisted_source: deny }\n"
+				     "devices:\n" ROW ROW,
+		    nic.handle, "blue", "[0-2]", "drop", edu.handle, "blue", "all", "drop");
+	w = binder("t/blue", &edu, false);
+	bad = card("t/blue", false);
+	vmm = worker_new("t/blue");
+	must(vmm, W_EVENTFDS, 1, 0, 0);
+	must(vmm, W_VM, 1, 0, 0);
+	must(vmm, W_IRQFD, 0, 1, 0);
+	for (round = 0; round < 2; round++) {
+		gate(true);
+		for (i = 0; i < 2; i++) {
+			expect(wait_for(10000, hook_is(yields[i][0], "yielded")),
+			       "%s does not yield", yields[i][0]);
+			expect(wait_for(5000, hooked_by(yields[i][1]) == 1),
+			       "%s has %ld ftrace_ops", yields[i][1], hooked_by(yields[i][1]));
+		}
+		mark();
+		must(w, W_RAISE, 0, 1, 3);
+		must(bad, W_RAISE, 3, 1, 2);
+		must(vmm, W_HAVE_SIGNALLED, 0, TAKER_AIO, 0);
+		expect_is(ask(vmm, W_PENDING, 0, 0, 0), 0, "pending under the gate");
+		expect_counts(edu.handle, 0, 0, (struct counts){ .passed = 3 });
+		COUNTS(3, 3, .dropped = 2);
+		expect_counts("-", 0, 0, (struct counts){ .dropped = 1 });
+		gate(false);
+		for (i = 0; i < 2; i++)
+			expect(hook_is(yields[i][0], "live"), "%s is not back", yields[i][0]);
+		mark();
+		must(w, W_RAISE, 0, 1, 1);
+		must(bad, W_RAISE, 3, 1, 1);
+		must(vmm, W_HAVE_SIGNALLED, 0, TAKER_AIO, 0);
+		expect(wait_for(2000, ask(vmm, W_PENDING, 0, 0, 0)),
+		       "not pending without the gate");
+		expect_counts(edu.handle, 0, 0, (struct counts){ .passed = 1 });
+		COUNTS(3, 3, .dropped = 1);
+		expect_counts("-", 0, 0, (struct counts){ .leaked = 1 });
+	}
+	expect_is(ask(w, W_TAKE, 0, 0, 0), 8, "count of the authorized vector");
+}
+
 /* A module of another version is left alone. */
 static void inline_version(void)
 {
@@ -449,8 +533,8 @@ static void tracer(bool on)
 		text_write(TRACEFS "/set_ftrace_filter", "vfio_msihandler\n");
 		text_write(TRACEFS "/set_ftrace_filter", "eventfd_signal_mask\n");
 	}
-	expect(text_write(TRACEFS "/current_tracer", on ? "function" : "nop"),
-	       "current_tracer: %s", rig_errname(errno));
+	expect(text_write(TRACEFS "/current_tracer", on ? "function" : "nop"), "current_tracer: %s",
+	       rig_errname(errno));
 }
 
 static void kprobes(bool on)
@@ -603,8 +687,8 @@ static void inline_lossless(void)
 	twice = rig_repeats() - twice;
 	c = counted(nic.handle, 1);
 	expect(!c.leaked && !c.passed && c.dropped >= stopped && c.dropped <= stopped + twice,
-	       "of %ld, and at most %ld repeated: dropped %ld, leaked %ld, passed %ld", stopped, twice,
-	       c.dropped, c.leaked, c.passed);
+	       "of %ld, and at most %ld repeated: dropped %ld, leaked %ld, passed %ld", stopped,
+	       twice, c.dropped, c.leaked, c.passed);
 	expect(!number_of("undecided_dropped") && !number_of("undecided_passed"),
 	       "calls were left undecided");
 	expect_clean_log();
@@ -618,6 +702,7 @@ static void inline_gone(void)
 
 static const struct test tests[] = {
 	{ "inline.comes_and_goes", inline_comes_and_goes },
+	{ "inline.yields", inline_yields },
 	{ "inline.version", inline_version },
 	{ "inline.without_loader", inline_without_loader },
 	{ "inline.early", inline_early },

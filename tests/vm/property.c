@@ -441,9 +441,6 @@ static void clean_state(void)
 		}
 		actors[i].w = NULL;
 	}
-	/* With cgroups in them, which earlier tests made, they could not be removed. */
-	run((char *[]){ "/usr/bin/find", "/sys/fs/cgroup/t", "-mindepth", "2", "-depth", "-type", "d",
-			"-exec", "/bin/rmdir", "{}", ";", NULL });
 	if (!loader_pid())
 		loader_start("%s", policy_text(BASE_POLICY));
 	expect_is(apply(BASE_POLICY), 0, "the policy a sequence begins with");
@@ -623,6 +620,9 @@ static void stream_begin(void)
 	memset(told, 0, sizeof(told));
 	devices[0] = &igb;
 	devices[1] = &edu;
+	/* With cgroups in them, which earlier tests made, they could not be removed. */
+	run((char *[]){ "/usr/bin/find", "/sys/fs/cgroup/t", "-mindepth", "2", "-depth", "-type", "d",
+			"-exec", "/bin/rmdir", "{}", ";", NULL });
 	with(&igb);
 	modprobe("-a", "vhost_vsock", NULL);
 	loader_with("%s", policy_text(BASE_POLICY));
