@@ -62,7 +62,7 @@ HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection \
 	$(if $(filter x86,$(ARCH)),-fcf-protection=full) $(if $(filter arm64,$(ARCH)),-mbranch-protection=standard)
 HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -isystem $(OUT) -DIRQGATE_LAYOUT=$(LAYOUT)u
-LIBS := -lbpf -lelf -lz -ljson-c -lyaml -lmicrohttpd -lsystemd -lcap-ng -lseccomp -lncursesw
+LIBS := -lbpf -lelf -lz -ljson-c -lyaml -lsystemd -lcap-ng -lseccomp -lncursesw
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s%s\n' $(1) $(2))

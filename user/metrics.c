@@ -5,6 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <signal.h>
@@ -227,6 +228,49 @@ static int write_once(const char *path)
 	return replace_close(f, path, text ? 0 : -ENOMEM);
 }
 
+/*
+ * libmicrohttpd brings a TLS library and its dozen with it: two thirds of the time any
+ * command takes, and code the loader has no use for. Only who listens loads it.
+ */
+#define LIBMICROHTTPD "libmicrohttpd.so.12" /* what all of 0.9.34 to 1.0 are called */
+
+static struct {
+	__typeof__(MHD_start_daemon) *start_daemon;
+	__typeof__(MHD_stop_daemon) *stop_daemon;
+	__typeof__(MHD_create_response_from_buffer) *create_response;
+	__typeof__(MHD_add_response_header) *add_header;
+	__typeof__(MHD_queue_response) *queue_response;
+	__typeof__(MHD_destroy_response) *destroy_response;
+} http;
+
+static int load_http(void)
+{
+	static const struct {
+		const char *name;
+		void *function;
+	} functions[] = {
+		{ "MHD_start_daemon", &http.start_daemon },
+		{ "MHD_stop_daemon", &http.stop_daemon },
+		{ "MHD_create_response_from_buffer", &http.create_response },
+		{ "MHD_add_response_header", &http.add_header },
+		{ "MHD_queue_response", &http.queue_response },
+		{ "MHD_destroy_response", &http.destroy_response },
+	};
+	void *lib = dlopen(LIBMICROHTTPD, RTLD_NOW), *found;
+	unsigned int i;
+
+	if (!lib)
+		return fail(-ENOENT, "--listen: %s; install libmicrohttpd, or use --textfile",
+			    dlerror());
+	for (i = 0; i < ARRAY_SIZE(functions); i++) {
+		found = dlsym(lib, functions[i].name);
+		if (!found)
+			return fail(-ENOENT, "--listen: %s", dlerror());
+		memcpy(functions[i].function, &found, sizeof(found));
+	}
+	return 0;
+}
+
 static enum MHD_Result answer(void *arg, struct MHD_Connection *connection, const char *url,
 			      const char *method, const char *version, const char *upload,
 			      size_t *upload_len, void **state)
@@ -252,16 +296,16 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *connection, cons
 		text = collect(&len);
 		if (!text)
 			return MHD_NO;
-		r = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
+		r = http.create_response(len, text, MHD_RESPMEM_MUST_FREE);
 		goto send;
 	}
-	r = MHD_create_response_from_buffer(strlen(usage), (void *)usage, MHD_RESPMEM_PERSISTENT);
+	r = http.create_response(strlen(usage), (void *)usage, MHD_RESPMEM_PERSISTENT);
 send:
 	if (!r)
 		return MHD_NO;
-	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, CONTENT_TYPE);
-	ret = MHD_queue_response(connection, status, r);
-	MHD_destroy_response(r);
+	http.add_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, CONTENT_TYPE);
+	ret = http.queue_response(connection, status, r);
+	http.destroy_response(r);
 	return ret;
 }
 
@@ -304,22 +348,24 @@ static int serve(const char *listen)
 
 	if (parse_listen(listen, &to))
 		return EXIT_USAGE;
+	if (load_http())
+		return EXIT_RUNTIME;
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	if (to.ss_family == AF_INET6)
 		flags |= MHD_USE_IPv6;
-	daemon = MHD_start_daemon(flags, 0, NULL, NULL, answer, NULL, MHD_OPTION_SOCK_ADDR, &to,
-				  MHD_OPTION_CONNECTION_LIMIT, 16u, MHD_OPTION_CONNECTION_TIMEOUT,
-				  10u, MHD_OPTION_END);
+	daemon = http.start_daemon(flags, 0, NULL, NULL, answer, NULL, MHD_OPTION_SOCK_ADDR, &to,
+				   MHD_OPTION_CONNECTION_LIMIT, 16u, MHD_OPTION_CONNECTION_TIMEOUT,
+				   10u, MHD_OPTION_END);
 	if (!daemon) {
 		fail(0, "--listen %s: cannot listen: %s", listen, strerror(errno));
 		return EXIT_RUNTIME;
 	}
 	msg("metrics: http://%s%s/metrics", strchr(listen, ':') ? "" : "127.0.0.1:", listen);
 	sigwait(&set, &sig);
-	MHD_stop_daemon(daemon);
+	http.stop_daemon(daemon);
 	return EXIT_DONE;
 }
 
