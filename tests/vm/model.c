@@ -177,23 +177,23 @@ static void remember(struct id list[CHARGES], int *n, struct id id)
 	list[i] = id;
 }
 
-/* An eventfd is signalled: all that listen get it, or it counts. */
+/*
+ * An eventfd is signalled: the first that listens gets it, or it counts. An irqfd waits
+ * exclusively (add_wait_queue_priority of kernel/sched/wait.c, up to 6.16).
+ */
 static void signal_efd(struct model *m, int efd, bool must, struct seen *seen)
 {
-	bool listened = false;
-	int i, s;
+	int i, s, first = -1, slot = 0;
 
 	for (i = 0; i < ACTORS; i++) {
-		for (s = listener(&m->actor[i], efd, 0); s >= 0;
-		     s = listener(&m->actor[i], efd, s + 1)) {
-			listened = true;
-			if (must)
-				seen->must[i] |= 1U << s;
-			else
-				seen->may[i] |= 1U << s;
-		}
+		s = listener(&m->actor[i], efd, 0);
+		if (s < 0 || (first >= 0 && m->actor[i].since[s] > m->actor[first].since[slot]))
+			continue;
+		first = i;
+		slot = s;
 	}
-	if (listened) {
+	if (first >= 0) {
+		*(must ? &seen->must[first] : &seen->may[first]) |= 1U << slot;
 		m->efd[efd].count = 0;
 		m->efd[efd].ncharges = 0;
 	} else {
@@ -486,6 +486,7 @@ static const char *irqfd(struct model *m, struct actor *a, int efd, int slot, lo
 	if (result)
 		return plain ? "KVM_IRQFD was refused, though all is in order" : NULL;
 	a->listens[slot] = efd;
+	a->since[slot] = m->irqfds++;
 	/* Refused or not, a count by somebody who may not signal this VM must not arrive. */
 	for (i = 0; i < e->ncharges; i++)
 		ok = ok && may_signal(m, e->charge[i], a);

@@ -92,6 +92,7 @@ struct model {
 	struct model_policy policy;
 	bool loader;
 	int processes; /* so far */
+	int irqfds; /* so far */
 	int nefds;
 	struct actor {
 		bool alive;
@@ -104,6 +105,7 @@ struct model {
 		struct id creator;
 		int fd[SLOTS]; /* eventfd, -1: none */
 		int listens[SLOTS]; /* its VM, as vector N, to which eventfd; -1 */
+		int since[SLOTS]; /* so many listened before */
 		bool kept[EFDS]; /* by the parent after a fork */
 		struct given {
 			int efd; /* or NONE, GONE */
