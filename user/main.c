@@ -204,7 +204,7 @@ static int verb_unload(struct args *args)
 	if (err && err != -ENOENT)
 		return EXIT_RUNTIME;
 	/* Without its state it is what an unload that failed left over. */
-	if (!err && access(PIN_DIR "/state", F_OK))
+	if (!err && access(PIN_DIR "/state", F_OK) && errno == ENOENT)
 		return pins_remove(PIN_DIR) ? EXIT_RUNTIME : EXIT_DONE;
 	err = pins_open(&pins);
 	if (err == -ENOENT)

@@ -216,6 +216,17 @@ static void device_fires(struct model *m, int device, int vector, struct seen *s
 	signal_efd(m, b->efd, b->wait == NOT_HELD, seen);
 }
 
+/* With an eventfd's last descriptor its irqfd ends (EPOLLHUP in irqfd_wakeup of KVM). */
+static void irqfds_end(struct model *m)
+{
+	int i, s;
+
+	for (i = 0; i < ACTORS; i++)
+		for (s = 0; m->actor[i].vm && s < SLOTS; s++)
+			if (m->actor[i].listens[s] >= 0 && !held(m, m->actor[i].listens[s]))
+				m->actor[i].listens[s] = -1;
+}
+
 /*
  * Quarantines follow. What a verb finds in order again it releases before it returns;
  * what became so when a listener left the loader releases by and by.
@@ -224,6 +235,7 @@ static void follow(struct model *m, bool verb)
 {
 	int d, v;
 
+	irqfds_end(m);
 	for (d = 0; d < DEVICES; d++) {
 		for (v = 0; v < VECTORS; v++) {
 			struct bound *b = &m->bound[d][v];
