@@ -265,20 +265,6 @@ static void inline_comes_and_goes(void)
 	expect_clean_log();
 }
 
-static bool hook_is(const char *name, const char *state)
-{
-	struct json_object *all = show("hooks"), *o;
-	bool is = false;
-	size_t i;
-
-	for (i = 0; i < json_object_array_length(all); i++) {
-		o = json_object_array_get_idx(all, i);
-		is |= !strcmp(field(o, "hook"), name) && !strcmp(field(o, "state"), state);
-	}
-	json_object_put(all);
-	return is;
-}
-
 /* By how many ftrace_ops a function is hooked. */
 static long hooked_by(const char *function)
 {

@@ -510,6 +510,20 @@ static struct counts delta(const struct row *rows, unsigned int n, const char *h
 				now.leaked - then.leaked, now.audited - then.audited };
 }
 
+bool hook_is(const char *name, const char *state)
+{
+	struct json_object *all = show("hooks"), *o;
+	bool is = false;
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(all); i++) {
+		o = json_object_array_get_idx(all, i);
+		is |= !strcmp(field(o, "hook"), name) && !strcmp(field(o, "state"), state);
+	}
+	json_object_put(all);
+	return is;
+}
+
 struct counts counted(const char *handle, unsigned int vector)
 {
 	static struct row rows[MAX_ROWS];

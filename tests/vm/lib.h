@@ -135,6 +135,9 @@ struct counts {
 void mark(void);
 void mark_events(void); /* events only */
 
+/* Does `show hooks` say that a hook is in this state? */
+bool hook_is(const char *name, const char *state);
+
 /* Since mark(). HANDLE "-" stands for what belongs to no device. */
 struct counts counted(const char *handle, unsigned int vector);
 struct counts counted_all(const char *handle); /* the sum of its vectors */

@@ -26,6 +26,8 @@ static void take_over(const char *build, bool gated)
 	with(&igb);
 	hook_module(gated);
 	loader_start(POLICY);
+	/* The old one's hooks that observe are gone, as with any gate that is two seconds old. */
+	expect(!gated || wait_for(10000, hook_is("vfio_msi", "yielded")), "vfio_msi does not yield");
 	w = bound_vmm(BLUE, &igb);
 	cut = bound_vmm(BLUE, &edu); /* sends nothing of its own, so its stream is exact */
 	calm = driver(BLUE, &edu2); /* as does this one, of which nothing may be lost */
