@@ -171,8 +171,11 @@ static int verb_load(struct args *args)
 	return daemon_run(&args->run);
 }
 
-/* An empty table allows everything: what is quarantined is released. */
-static int release_all(struct pins *pins)
+/*
+ * An empty table allows everything: what is quarantined is released.
+ * @left: something could not be, and that was said
+ */
+static int release_all(struct pins *pins, bool *left)
 {
 	int lock = lock_changes(), err;
 
@@ -181,13 +184,9 @@ static int release_all(struct pins *pins)
 	pins->state->defaults[0] = pins->state->defaults[1] = (struct irqgate_defaults){};
 	err = table_clear(pins);
 	/* Nobody is there to try again what failed for want of memory or descriptors. */
-	if (!err && bindings_settle(pins, NULL, NULL))
-		err = bindings_settle(pins, NULL, NULL) ? -EBUSY : 0;
-	if (!err || err == -EBUSY) {
-		int detached = inline_detach(pins);
-
-		err = detached ? detached : err;
-	}
+	*left = !err && bindings_settle(pins, NULL, NULL) && bindings_settle(pins, NULL, NULL);
+	if (!err)
+		err = inline_detach(pins);
 	close(lock);
 	return err;
 }
@@ -195,6 +194,7 @@ static int release_all(struct pins *pins)
 static int verb_unload(struct args *args)
 {
 	struct pins pins;
+	bool left = false;
 	__u32 loader;
 	int err;
 
@@ -217,19 +217,19 @@ static int verb_unload(struct args *args)
 	if (!err) {
 		loader = pins.state->loader_tgid;
 		if (!loader)
-			err = release_all(&pins);
+			err = release_all(&pins, &left);
 		pins_close(&pins);
 		if (loader) {
 			fail(0, "unload: irqgate runs as process %u: stop it first", loader);
 			return EXIT_RUNTIME;
 		}
-		if (err && err != -EBUSY) {
+		if (err) {
 			fail(0, "unload: stopped half-way, what is pinned stays: run it again");
 			return EXIT_RUNTIME;
 		}
 	}
 	unlink(POLICY_IN_FORCE);
-	return pins_remove(PIN_DIR) || err ? EXIT_RUNTIME : EXIT_DONE;
+	return pins_remove(PIN_DIR) || err || left ? EXIT_RUNTIME : EXIT_DONE;
 }
 
 static int verb_apply(struct args *args)
