@@ -681,14 +681,16 @@ void hooks_yield(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < nhooks; i++)
+	/* Only as a trampoline does it come back. */
+	for (i = 0; i < nhooks && hooks_trampolines(); i++)
 		if (hooks[i].yields)
 			unpin_hook(PIN_DIR, &hooks[i]);
 }
 
 static bool yielded(const struct hook *h)
 {
-	return h->yields && hooks_stage_loaded(h->stage) && !hook_pinned(h);
+	return h->yields && hooks_stage_loaded(h->stage) && !hook_pinned(h) &&
+	       kernel_symbol(h->function);
 }
 
 /* The kprobe variant takes its place where that proves necessary. */
