@@ -177,6 +177,13 @@ static void remember(struct id list[CHARGES], int *n, struct id id)
 	list[i] = id;
 }
 
+/* ID leaves a count there, for whoever will listen. */
+static void charge(struct model *m, int efd, struct id id)
+{
+	remember(m->efd[efd].charge, &m->efd[efd].ncharges, id);
+	m->efd[efd].unseen |= !is_bound(m, efd, NULL);
+}
+
 /*
  * An eventfd is signalled: the first that listens gets it, or it counts. An irqfd waits
  * exclusively (add_wait_queue_priority of kernel/sched/wait.c, up to 6.16).
@@ -196,6 +203,7 @@ static void signal_efd(struct model *m, int efd, bool must, struct seen *seen)
 		*(must ? &seen->must[first] : &seen->may[first]) |= 1U << slot;
 		m->efd[efd].count = 0;
 		m->efd[efd].ncharges = 0;
+		m->efd[efd].unseen = false;
 	} else {
 		m->efd[efd].count++;
 		*(must ? &seen->must_count[efd] : &seen->may_count[efd]) += 1;
@@ -502,6 +510,8 @@ static const char *irqfd(struct model *m, struct actor *a, int efd, int slot, lo
 	/* Refused or not, a count by somebody who may not signal this VM must not arrive. */
 	for (i = 0; i < e->ncharges; i++)
 		ok = ok && may_signal(m, e->charge[i], a);
+	/* Of nobody that is known: a source that is not listed, whoever it was. */
+	ok = ok || (e->unseen && m->policy.anybody);
 	if (e->count && ok)
 		seen->may[self] |= 1U << slot;
 	follow(m, false);
@@ -574,7 +584,7 @@ static const char *write_to(struct model *m, const struct actor *a, int efd, lon
 		remember(e->toucher, &e->ntouchers, a->id);
 	} else {
 		touch(m, efd, a->id, false);
-		remember(e->charge, &e->ncharges, a->id);
+		charge(m, efd, a->id);
 	}
 	signal_efd(m, efd, true, seen);
 	return NULL;
@@ -599,7 +609,7 @@ static void kernel_signals(struct model *m, int efd, struct id id, struct seen *
 	if (!clean || !all_may_touch(m, efd))
 		m->may_leak++;
 	if (!model_listened(m, efd))
-		remember(e->charge, &e->ncharges, id);
+		charge(m, efd, id);
 	signal_efd(m, efd, true, seen);
 }
 

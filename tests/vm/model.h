@@ -114,9 +114,9 @@ struct model {
 	} actor[ACTORS];
 	struct efd {
 		int count; /* nobody took yet; while a VM listens it is 0 */
-		bool charged; /* count may be what a VM will get when it listens */
-		struct id charge[CHARGES]; /* who wrote that */
+		struct id charge[CHARGES]; /* who made it so */
 		int ncharges;
+		bool unseen; /* some when it was no eventfd of interrupts */
 		struct id toucher[CHARGES]; /* whoever made the kernel hold it, or wrote */
 		int ntouchers;
 		struct id last; /* the last of them but for VMMs that listen */
