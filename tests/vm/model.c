@@ -747,7 +747,9 @@ const char *model_step(struct model *m, const struct step *s, long result, struc
 	case S_BIND:
 		return bind(m, a, s, result, seen);
 	case S_UNBIND:
-		m->bound[a->device][s->b] = (struct bound){ .efd = -1 };
+		/* What the device keeps it keeps where nothing was bound. */
+		m->bound[a->device][s->b] = (struct bound){
+			.efd = -1, .latched = m->bound[a->device][s->b].latched };
 		return result ? "unbinding failed" : NULL;
 	case S_FIRE:
 		device_fires(m, s->a, s->b, seen);
