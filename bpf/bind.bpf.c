@@ -286,7 +286,7 @@ static long gate_listener_cb(__u32 i, struct listener *l)
  */
 SHARED int gate_signalled(struct listener *l)
 {
-	struct irqgate_ident *signaller = NULL;
+	struct irqgate_ident *signaller = NULL, *former = NULL;
 	struct irqgate_eventfd *e;
 	struct eventfd_ctx *ctx;
 	struct attempt a = {};
@@ -307,14 +307,22 @@ SHARED int gate_signalled(struct listener *l)
 				a.injects = unknown;
 		if (e->signaller.tgid && !binds_to(&e->signaller, e))
 			signaller = &e->signaller;
+		if (e->former.tgid && !binds_to(&e->former, e))
+			former = &e->former;
+	}
+	a.eventfd = l->eventfd;
+	a.vm = l->vm;
+	a.level = IRQGATE_LEVEL_BIND;
+	a.vector = IRQGATE_VECTOR_FUNCTION;
+	if (former) {
+		a.gd = ident_gd(former);
+		error = gate(&a, decide_signal(former, l->vm));
+		if (error)
+			return error;
 	}
 	if (!a.injects && !signaller)
 		return 0;
-	a.eventfd = l->eventfd;
-	a.vm = l->vm;
 	a.gd = ident_gd(signaller);
-	a.level = IRQGATE_LEVEL_BIND;
-	a.vector = IRQGATE_VECTOR_FUNCTION;
 	error = gate(&a, decide_signal(signaller, l->vm));
 	if (error || (signaller && !unknown))
 		return error;

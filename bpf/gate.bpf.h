@@ -197,6 +197,12 @@ SHARED int note_signaller(__u64 efd, struct irqgate_ident *id)
 		r.raw = judge_signaller(efd, &e->signaller, &a);
 		if (r.d.verdict > IRQGATE_VERDICT_ALLOW)
 			return 0;
+		/* Until a VM listens who may is not known: two are kept, and that there were more.
+		 */
+		if (!e->former.tgid || same_process(id, &e->former))
+			e->former = e->signaller;
+		else
+			e->charged = 1;
 	}
 	e->signaller = *id;
 	return 0;

@@ -399,6 +399,11 @@ static void forget_host_irqs(struct loader *l)
 	}
 }
 
+static bool gone(const struct irqgate_ident *id)
+{
+	return !id->tgid || kill(id->tgid, 0);
+}
+
 static bool eventfd_unused(const struct irqgate_eventfd *e)
 {
 	unsigned int i;
@@ -409,7 +414,7 @@ static bool eventfd_unused(const struct irqgate_eventfd *e)
 	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++)
 		if (e->vm[i])
 			return false;
-	return !e->untracked && !e->charged && (!e->signaller.tgid || kill(e->signaller.tgid, 0));
+	return !e->untracked && !e->charged && gone(&e->signaller) && gone(&e->former);
 }
 
 /*

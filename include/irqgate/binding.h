@@ -153,6 +153,8 @@ struct irqgate_eventfd {
 	__u32 pad;
 	/* Who last made the kernel hold it to signal it (VFIO, vhost, AIO, ...); tgid 0: nobody. */
 	struct irqgate_ident signaller;
+	/* Who did before that one; more than one are `charged`. */
+	struct irqgate_ident former;
 	struct irqgate_pass pass;
 };
 
@@ -216,7 +218,7 @@ struct irqgate_file {
 
 _Static_assert(sizeof(struct irqgate_ident) == 120, "shared layout");
 _Static_assert(sizeof(struct irqgate_binding) == 384, "shared layout");
-_Static_assert(sizeof(struct irqgate_eventfd) == 272, "shared layout");
+_Static_assert(sizeof(struct irqgate_eventfd) == 392, "shared layout");
 _Static_assert(sizeof(struct irqgate_isolation) == 64, "shared layout");
 _Static_assert(sizeof(struct irqgate_file) == 32, "shared layout");
 
