@@ -130,9 +130,19 @@ static struct {
 };
 static bool symbols_known;
 
+static FILE *kallsyms_open(void)
+{
+	static char page[4096]; /* as much as the kernel gives at once; stdio would ask for 1 KiB */
+	FILE *f = fopen("/proc/kallsyms", "re");
+
+	if (f)
+		setvbuf(f, page, _IOFBF, sizeof(page));
+	return f;
+}
+
 static void symbols_read(void)
 {
-	FILE *f = fopen("/proc/kallsyms", "re");
+	FILE *f = kallsyms_open();
 	char line[512];
 	size_t i;
 
@@ -174,7 +184,7 @@ void kernel_symbols_forget(void)
 /* Calls @each for every function of a module. */
 static void each_module_function(void (*each)(__u64 addr, const char *module, void *arg), void *arg)
 {
-	FILE *f = fopen("/proc/kallsyms", "re");
+	FILE *f = kallsyms_open();
 	char line[512], module[64], type;
 	unsigned long long addr;
 

@@ -206,11 +206,12 @@ void irqgate_fault(const char *what)
 /* irqgate's path, before which comes what makes its system calls fail or lists them. */
 static int command(char *argv[MAX_WORDS], bool apart)
 {
-	static char option[128];
+	static char option[128], trace[64];
 	int n = 0;
 
 	if (fault) {
 		snprintf(option, sizeof(option), "%s%s", *fault == '/' ? "" : "inject=", fault);
+		snprintf(trace, sizeof(trace), "trace=%.*s", (int)strcspn(fault, ":"), fault);
 		argv[n++] = STRACE;
 		/* The tracer of a loader is no parent of it. */
 		if (apart)
@@ -219,6 +220,10 @@ static int command(char *argv[MAX_WORDS], bool apart)
 		argv[n++] = "-o";
 		argv[n++] = *fault == '/' ? option : "/dev/null";
 		if (*fault != '/') {
+			/* It stops at no other system call: a loader makes tens of thousands. */
+			argv[n++] = "--seccomp-bpf";
+			argv[n++] = "-e";
+			argv[n++] = trace;
 			argv[n++] = "-e";
 			argv[n++] = option;
 		}
