@@ -254,6 +254,7 @@ int BPF_PROG(gate_vfio_compat, struct file *file, unsigned int cmd, unsigned lon
 static long gate_listener_cb(__u32 i, struct listener *l)
 {
 	struct irqgate_eventfd *e = eventfd_entry(l->eventfd);
+	struct eventfd_ctx *ctx = (void *)l->eventfd;
 	struct irqgate_irq_key ikey;
 	struct irqgate_binding *b;
 	struct attempt a = {};
@@ -271,7 +272,8 @@ static long gate_listener_cb(__u32 i, struct listener *l)
 	a.vm = l->vm;
 	a.gd = l->gd;
 	a.level = IRQGATE_LEVEL_BIND;
-	a.swallowed = 1;
+	/* What it holds already is injected at once: nothing can swallow that. */
+	a.swallowed = !BPF_CORE_READ(ctx, count);
 	error = gate(&a, decide_vector(b->handle, b->vector, l->gd));
 	if (error)
 		l->error = error;

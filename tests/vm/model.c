@@ -490,21 +490,21 @@ static const char *irqfd(struct model *m, struct actor *a, int efd, int slot, lo
 {
 	struct efd *e = &m->efd[efd];
 	int d, v, i, self = (int)(a - m->actor);
-	bool plain = !e->count && !e->lost, ok = true;
+	bool plain = !e->count && !e->lost, ok = true, entitled = true;
 
 	for (i = 0; i < e->ntouchers; i++)
 		plain = plain && may_signal(m, e->toucher[i], a);
 	for (d = 0; d < DEVICES; d++)
 		for (v = 0; v < VECTORS; v++)
 			if (m->bound[d][v].efd == efd && !may_have(m, d, v, a->creator))
-				plain = false;
+				entitled = false;
 	remember(e->toucher, &e->ntouchers, a->id);
 	if (result == -EBUSY && (listener(a, efd, 0) >= 0 || model_listened(m, efd)))
 		return NULL; /* one of a VM; from 6.17 on one at all */
 	if (result && result != -EACCES)
 		return "KVM_IRQFD failed";
 	if (result)
-		return plain ? "KVM_IRQFD was refused, though all is in order" : NULL;
+		return plain && entitled ? "KVM_IRQFD was refused, though all is in order" : NULL;
 	a->listens[slot] = efd;
 	a->since[slot] = m->irqfds++;
 	/* Refused or not, a count by somebody who may not signal this VM must not arrive. */
@@ -512,7 +512,8 @@ static const char *irqfd(struct model *m, struct actor *a, int efd, int slot, lo
 		ok = ok && may_signal(m, e->charge[i], a);
 	/* Of nobody that is known: a source that is not listed, whoever it was. */
 	ok = ok || (e->unseen && m->policy.anybody);
-	if (e->count && ok)
+	/* It may be the device's, too. */
+	if (e->count && ok && entitled)
 		seen->may[self] |= 1U << slot;
 	follow(m, false);
 	return NULL;
