@@ -7,6 +7,8 @@
 #include "fixture.h"
 #include "worker-evade.h"
 
+#include <irqgate/table.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vfio.h>
@@ -487,6 +489,29 @@ static void evade_sent_early(void)
 	expect_is(ask(red, W_WRITE, 2, 0, 0), -EACCES, "a write");
 	expect_is(ask(w, W_PENDING, 0, 0, 0), 0, "pending");
 	COUNTS_OF(card, 1, 2, .denied = 1);
+}
+
+/* What signals an eventfd for red is not forgotten when blue hands it over as well. */
+static void evade_handed_again(void)
+{
+	struct worker *red, *w;
+
+	modprobe("-a", "vhost_vsock", NULL);
+	loader_with(ENFORCE CONTEXTS "defaults: { unlisted_source: deny }\n");
+	red = worker_new(RED);
+	must(red, W_EVENTFDS, 2, 0, 0);
+	must(red, W_GIVE, 0, TAKER_VHOST_CALL, 0);
+	w = heir_of(red, BLUE, W_ALL);
+	must(w, W_GIVE, 0, TAKER_URING, 0);
+	must(w, W_GIVE, 1, TAKER_VHOST_CALL, 0);
+	must(w, W_VM, 2, 0, 0);
+	mark();
+	expect_is(ask(w, W_IRQFD, 0, 1, 0), -EACCES, "listening to what red signals");
+	expect_counts("-", IRQGATE_VECTOR_FUNCTION, IRQGATE_VECTOR_FUNCTION, (struct counts){ .denied = 1 });
+	must(w, W_IRQFD, 1, 1, 0);
+	must(red, W_HAVE_SIGNALLED, 0, TAKER_VHOST_CALL, 0);
+	must(w, W_HAVE_SIGNALLED, 1, TAKER_VHOST_CALL, 0);
+	expect_is(ask(w, W_IRR, 2, 2000, 0), 2, "pending: what blue signals alone");
 }
 
 static void modprobe_vhost(void)
@@ -1169,6 +1194,7 @@ static const struct test tests[] = {
 	{ "evade.many_listeners", evade_many_listeners },
 	{ "evade.io_uring", evade_io_uring },
 	{ "evade.sent_early", evade_sent_early },
+	{ "evade.handed_again", evade_handed_again },
 	{ "evade.compat", evade_compat },
 	{ "evade.clone_vm", evade_clone_vm },
 	{ "evade.exec", evade_exec },
