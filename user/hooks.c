@@ -121,16 +121,18 @@ static const char *kprobe_name(const struct hook *h, bool enter, char buf[64])
 /* The address ftrace attaches to, which with IBT is not the symbol's. */
 static __u64 ftrace_address(const char *function)
 {
-	FILE *f = fopen(TRACEFS "/available_filter_functions_addrs", "re"); /* since 6.5 */
-	char line[512], name[256];
-	unsigned long long addr;
+	FILE *f = open_seq_file(TRACEFS "/available_filter_functions_addrs"); /* since 6.5 */
+	size_t len = strlen(function);
+	char line[512], *name;
 	__u64 found = 0;
 
 	if (!f)
 		return kernel_symbol(function);
-	while (!found && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%llx %255s", &addr, name) == 2 && !strcmp(name, function))
-			found = addr;
+	while (!found && fgets(line, sizeof(line), f)) {
+		name = strchr(line, ' ');
+		if (name && !strncmp(name + 1, function, len) && strchr(" \t\n", name[1 + len]))
+			found = strtoull(line, NULL, 16);
+	}
 	fclose(f);
 	return found;
 }

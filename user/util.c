@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <irqgate/hash.h>
+
 #include "util.h"
 
 #define MESSAGE_LEN 1024
@@ -31,8 +33,8 @@ bool may_write(FILE *out)
 {
 	struct pollfd p = { .fd = fileno(out), .events = POLLOUT };
 
-	/* A pipe that is ready takes a line at once; a broken one says so. */
-	return blocks || poll(&p, 1, 0) > 0;
+	/* A pipe that is ready takes a line at once; a broken one says so, as one poll fails on. */
+	return blocks || poll(&p, 1, 0);
 }
 
 static void vmsg(const char *fmt, va_list ap)
@@ -129,23 +131,44 @@ static struct {
 	{ "bpf_lsm_file_ioctl_compat", 0 },
 };
 static bool symbols_known;
+static __u64 symbols_modules; /* modules_now() when they were read */
 
-static FILE *kallsyms_open(void)
+FILE *open_seq_file(const char *path)
 {
 	static char page[4096]; /* as much as the kernel gives at once; stdio would ask for 1 KiB */
-	FILE *f = fopen("/proc/kallsyms", "re");
+	FILE *f = fopen(path, "re");
 
 	if (f)
 		setvbuf(f, page, _IOFBF, sizeof(page));
 	return f;
 }
 
+/* Changes with which modules there are, and where; 0: unknown. */
+static __u64 modules_now(void)
+{
+	FILE *f = open_seq_file("/proc/modules");
+	char line[4096], module[sizeof(line)], *addr;
+	__u64 sum = 0;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		addr = strstr(line, " 0x");
+		snprintf(module, sizeof(module), "%.*s%s", (int)strcspn(line, " "), line,
+			 addr ?: "");
+		sum += irqgate_hash_text(module, strlen(module));
+	}
+	if (f)
+		fclose(f);
+	return sum;
+}
+
 static void symbols_read(void)
 {
-	FILE *f = kallsyms_open();
+	FILE *f;
 	char line[512];
 	size_t i;
 
+	symbols_modules = modules_now();
+	f = open_seq_file("/proc/kallsyms");
 	for (i = 0; i < ARRAY_SIZE(symbols); i++)
 		symbols[i].addr = 0;
 	symbols_known = f;
@@ -178,13 +201,13 @@ __u64 kernel_symbol(const char *name)
 
 void kernel_symbols_forget(void)
 {
-	symbols_known = false;
+	symbols_known = symbols_known && symbols_modules && modules_now() == symbols_modules;
 }
 
 /* Calls @each for every function of a module. */
 static void each_module_function(void (*each)(__u64 addr, const char *module, void *arg), void *arg)
 {
-	FILE *f = kallsyms_open();
+	FILE *f = open_seq_file("/proc/kallsyms");
 	char line[512], module[64], type;
 	unsigned long long addr;
 

@@ -44,10 +44,17 @@ bool may_write(FILE *out);
 int read_line(const char *path, char *buf, size_t len);
 
 /*
+ * open_seq_file - for reading a long file of the kernel's, one at a time
+ *
+ * NULL when it cannot be opened, with errno.
+ */
+FILE *open_seq_file(const char *path);
+
+/*
  * kernel_symbol - address of a symbol from kallsyms, 0 when there is none
  *
- * Reading kallsyms takes long, so answers are kept until kernel_symbols_forget():
- * call that when modules may have come or gone.
+ * Reading kallsyms takes long, so answers are kept until kernel_symbols_forget(), which
+ * looks whether modules came or went: call that when they may have.
  */
 __u64 kernel_symbol(const char *name);
 void kernel_symbols_forget(void);
