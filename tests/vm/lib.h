@@ -97,7 +97,8 @@ void irqgate_build(const char *name);
 
 /*
  * Until it is called with NULL irqgate, the loader too, runs under strace(1), which injects
- * WHAT ("bpf:error=ENOMEM:when=3") or, if that is a path, lists the system calls there.
+ * WHAT ("bpf:error=ENOMEM:when=3") or, if that is a path, lists the system calls there; with
+ * a '+' before it also the callers of each.
  */
 void irqgate_fault(const char *what);
 
