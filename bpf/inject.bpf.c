@@ -89,7 +89,7 @@ HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 	}
 	e = eventfd_entry(efd);
 	st = the_state();
-	if (!e || !st || gate_counted(cpu, efd) || gate_decides(st))
+	if (!e || !st || gate_counted(cpu, efd) || irqgate_inline_decides(st))
 		return 0;
 	b = intx_of(e);
 	if (b) {

@@ -92,7 +92,7 @@ static __always_inline __u32 gate_msi(__u32 irq, __u64 trigger)
 	if (!st || !cpu)
 		return IRQGATE_HOOK_UNDECIDED;
 	cpu->counted = 0;
-	if (!gate_decides(st))
+	if (!irqgate_inline_decides(st))
 		return IRQGATE_HOOK_PASS;
 	if (passes(irq, trigger)) {
 		verdict = IRQGATE_HOOK_ALLOW;
@@ -177,7 +177,7 @@ static __always_inline __u32 gate_signal(__u64 efd, __u64 caller, __u32 first)
 		cpu->counted = efd;
 		return IRQGATE_HOOK_ALLOW;
 	}
-	e = first || gate_decides(st) ? eventfd_entry(efd) : NULL;
+	e = first || irqgate_inline_decides(st) ? eventfd_entry(efd) : NULL;
 	if (!e)
 		return IRQGATE_HOOK_PASS;
 	cpu->counted = efd;

@@ -12,12 +12,6 @@ static __always_inline struct irqgate_cpu *this_cpu(void)
 	return bpf_map_lookup_elem(&cpus, &zero);
 }
 
-/* Is the inline gate in force? */
-static __always_inline bool gate_decides(struct irqgate_state *st)
-{
-	return st->inline_gate && st->inline_gate != IRQGATE_INLINE_IDLE;
-}
-
 /* The verdict on a binding, judged anew if something moved since. */
 static __always_inline __u8 judge_fresh(struct irqgate_binding *b, struct irqgate_state *st)
 {

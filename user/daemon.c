@@ -273,7 +273,7 @@ static void tell_gate(struct loader *l, enum irqgate_reason reason)
  */
 static void check_inline(struct loader *l)
 {
-	bool on = inline_in_force(&l->pins);
+	bool on = irqgate_inline_decides(l->pins.state);
 	int lock;
 
 	if (!inline_present()) {
@@ -491,7 +491,7 @@ static void handle_modules(struct loader *l)
 	hooks_watch();
 	adopt(l); /* what was bound in between is found and judged */
 	/* With KVM there, interrupts may get past the inline gate. */
-	if (inline_in_force(&l->pins))
+	if (irqgate_inline_decides(l->pins.state))
 		inline_attach(&l->pins);
 	if (all_hooked() && privilege_limit(!inline_expected()))
 		msg("the capabilities to attach hooks stay");
@@ -779,7 +779,7 @@ static int bring_up(struct loader *l)
 		err = adopt(l) ?: pins_call("prog_firmware");
 	}
 	/* What yielded to a gate whose end was cut short. */
-	if (!err && !inline_in_force(&l->pins))
+	if (!err && !irqgate_inline_decides(l->pins.state))
 		err = hooks_resume();
 	/* Optional: what is wrong with it was said. */
 	if (!err)

@@ -111,11 +111,6 @@ int inline_attach(const struct pins *pins)
 	return 0;
 }
 
-bool inline_in_force(const struct pins *pins)
-{
-	return pins->state->inline_gate && pins->state->inline_gate != IRQGATE_INLINE_IDLE;
-}
-
 /* Until what was decided has also passed the hooks that observe; they run with interrupts off. */
 static void wait_for_handlers(void)
 {

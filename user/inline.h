@@ -38,9 +38,6 @@ int inline_attach(const struct pins *pins);
  */
 int inline_detach(struct pins *pins);
 
-/* inline_in_force - it decides, and nothing else needs to count what it judged. */
-bool inline_in_force(const struct pins *pins);
-
 /* inline_armed - false: somebody wrote 0 to the module's parameter, to have it back. */
 bool inline_armed(void);
 

@@ -373,6 +373,14 @@ int table_map(const struct pins *pins, enum irqgate_table_map which)
 	}
 }
 
+/* The same where it must be there. */
+static int open_table(const struct pins *pins, enum irqgate_table_map which)
+{
+	int map = table_map(pins, which);
+
+	return map < 0 ? fail(map, "cannot open the table: %s", strerror(-map)) : map;
+}
+
 int table_clear(struct pins *pins)
 {
 	__u64 key[3];
@@ -404,11 +412,11 @@ int table_clear(struct pins *pins)
 
 int table_resolve(struct pins *pins, const struct policy *policy)
 {
-	int map = table_map(pins, IRQGATE_MAP_MATCHES), added;
+	int map = open_table(pins, IRQGATE_MAP_MATCHES), added;
 	struct rows rows;
 
 	if (map < 0)
-		return fail(map, "cannot open the table: %s", strerror(-map));
+		return map;
 	added = rows_of_matches(&rows, policy) ?: add_matches(map, &rows);
 	rows_free(&rows);
 	close(map);
@@ -473,9 +481,9 @@ static int context_of_pid(struct pins *pins, int contexts, const char *name, __u
 	err = add_context(contexts, name, gd);
 	if (err)
 		return err;
-	map = table_map(pins, IRQGATE_MAP_MATCHES);
+	map = open_table(pins, IRQGATE_MAP_MATCHES);
 	if (map < 0)
-		return fail(map, "cannot open the table: %s", strerror(-map));
+		return map;
 	err = rows_of_match(&rows, &m, gd) ?: add_matches(map, &rows);
 	rows_free(&rows);
 	close(map);
@@ -487,12 +495,12 @@ static int context_of_pid(struct pins *pins, int contexts, const char *name, __u
 int table_context(struct pins *pins, const char *name, bool create, __u32 *gd)
 {
 	struct irqgate_context_key key, *prev = NULL;
-	int map = table_map(pins, IRQGATE_MAP_CONTEXTS), err = -ENOENT, more;
+	int map = open_table(pins, IRQGATE_MAP_CONTEXTS), err = -ENOENT, more;
 	struct irqgate_context row;
 	__u32 next = 1;
 
 	if (map < 0)
-		return fail(map, "cannot open the table: %s", strerror(-map));
+		return map;
 	while ((more = map_next(map, prev, &key)) > 0) {
 		prev = &key;
 		if (bpf_map_lookup_elem(map, &key, &row))
@@ -523,9 +531,11 @@ struct changed {
 
 static int rows_open(const struct pins *pins, struct changed *rows)
 {
-	rows->devices = table_map(pins, IRQGATE_MAP_DEVICES);
-	rows->vectors = table_map(pins, IRQGATE_MAP_VECTORS);
-	return rows->devices < 0 || rows->vectors < 0 ? fail(-EIO, "cannot open the table") : 0;
+	rows->devices = open_table(pins, IRQGATE_MAP_DEVICES);
+	rows->vectors = rows->devices < 0 ? -1 : open_table(pins, IRQGATE_MAP_VECTORS);
+	if (rows->devices < 0)
+		return rows->devices;
+	return rows->vectors < 0 ? rows->vectors : 0;
 }
 
 /* The change is complete: every cached verdict is stale now. */

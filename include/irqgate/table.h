@@ -168,6 +168,12 @@ struct irqgate_state {
 	__u64 alarm; /* CLOCK_BOOTTIME ns since when the hooks do not fire, 0: they do */
 };
 
+/* Does the inline gate decide, so that nothing else needs to count what it judged? */
+static inline int irqgate_inline_decides(const struct irqgate_state *st)
+{
+	return st->inline_gate && st->inline_gate != IRQGATE_INLINE_IDLE;
+}
+
 _Static_assert(sizeof(struct irqgate_registration) == 32, "shared layout");
 _Static_assert(sizeof(struct irqgate_vector_key) == 16, "shared layout");
 _Static_assert(sizeof(struct irqgate_vector_auth) == 8, "shared layout");
