@@ -197,8 +197,7 @@ SHARED int note_signaller(__u64 efd, struct irqgate_ident *id)
 		r.raw = judge_signaller(efd, &e->signaller, &a);
 		if (r.d.verdict > IRQGATE_VERDICT_ALLOW)
 			return 0;
-		/* Until a VM listens who may is not known: two are kept, and that there were more.
-		 */
+		/* Who may is not known until a VM listens: two are kept. */
 		if (!e->former.tgid || same_process(id, &e->former))
 			e->former = e->signaller;
 		else
