@@ -257,13 +257,17 @@ static void expect_sane(const char *after)
 	expect(wait_for(3000, !map_count("agents")), "after %s an agent is left", after);
 }
 
-/* A failed command says so, in a line of irqgate's. */
+/* A failed command does, in a line of irqgate's or of a policy's place. */
+static bool says_why(const char *text)
+{
+	return strstr(text, "irqgate: ") || strstr(text, ".yaml:") || strstr(text, ".d: ");
+}
+
 static void expect_said(const struct output *o, const char *after)
 {
 	expect(o->status == 1 || o->status == 2 || o->status == 3, "after %s exit %d: %s", after,
 	       o->status, o->err);
-	expect(strstr(o->err, "irqgate: ") || strstr(o->err, ".yaml:") || strstr(o->err, ".d: "),
-	       "after %s exit %d, and it said: '%s'", after, o->status, o->err);
+	expect(says_why(o->err), "after %s exit %d, and it said: '%s'", after, o->status, o->err);
 	printf("  %s -> %d %.150s\n", after, o->status, o->err);
 }
 
@@ -419,9 +423,10 @@ static void fault_start(void)
 		}
 		failed_places++;
 		printf("  %s -> %.200s\n", fault, why);
+		fflush(stdout);
 		expect(!strncmp(why, "irqgate run: exit ", 18), "after %s: %s", fault, why);
-		expect(strstr(why, "irqgate: ") || strstr(why, ".yaml:"),
-		       "after %s it said nothing: %s", fault, why);
+		expect(says_why(strchr(why + 18, ':') ?: ""), "after %s it said nothing: %s",
+		       fault, why);
 		expect(!loaded(), "after %s something stays pinned: %s", fault, why);
 	}
 	end_places("run");
