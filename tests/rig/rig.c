@@ -612,7 +612,10 @@ int rig_vm_create(struct rig_vm *vm)
 	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (kvm < 0)
 		return -errno;
-	vm->fd = ioctl(kvm, KVM_CREATE_VM, 0);
+	/* With work of io_uring's pending it is interrupted (mm_take_all_locks of mm/mmap.c). */
+	do {
+		vm->fd = ioctl(kvm, KVM_CREATE_VM, 0);
+	} while (vm->fd < 0 && errno == EINTR);
 	ret = outcome(vm->fd, "KVM_CREATE_VM");
 	close(kvm);
 	if (ret < 0)
