@@ -51,6 +51,7 @@ struct loader {
 	__u64 generation; /* of the table l->policy made */
 	struct pins pins;
 	bool gates; /* the bpf LSM is enabled */
+	bool fresh; /* nothing was in force before */
 	bool replacing; /* the programs of another build, from start to ready */
 	struct ring_buffer *ring;
 	int epoll, signals, timer, listener, sentinel, files;
@@ -749,9 +750,10 @@ static int gate_stays(struct loader *l)
  */
 static int bring_up(struct loader *l)
 {
-	bool fresh = !hooks_stage_loaded(STAGE_CORE);
-	int upgrade = upgrade_begin(), err;
+	int upgrade, err;
 
+	l->fresh = !hooks_stage_loaded(STAGE_CORE);
+	upgrade = upgrade_begin();
 	if (upgrade < 0)
 		return upgrade;
 	l->replacing = upgrade == UPGRADE_BUILD;
@@ -788,9 +790,38 @@ out:
 	if (err && l->pins.state)
 		__atomic_store_n(&l->pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);
 	/* What an earlier irqgate left in force stays in force. */
-	if (err && fresh)
+	if (err && l->fresh)
 		pins_remove(PIN_DIR);
 	return err;
+}
+
+int release_all(struct pins *pins, bool *left)
+{
+	int lock = lock_changes(), err;
+
+	if (lock < 0)
+		return lock;
+	pins->state->defaults[0] = pins->state->defaults[1] = (struct irqgate_defaults){};
+	err = table_clear(pins);
+	/* Nobody is there to try again what failed for want of memory or descriptors. */
+	*left = !err && bindings_settle(pins, NULL, NULL) && bindings_settle(pins, NULL, NULL);
+	if (!err)
+		err = inline_detach(pins);
+	close(lock);
+	return err;
+}
+
+/* Nothing stays of what came in force, but of an earlier irqgate's all does. */
+static void take_back(struct loader *l)
+{
+	bool left;
+
+	__atomic_store_n(&l->pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);
+	if (!l->fresh)
+		return;
+	release_all(&l->pins, &left);
+	unlink(POLICY_IN_FORCE);
+	pins_remove(PIN_DIR);
 }
 
 int daemon_run(const struct run_options *opts)
@@ -816,12 +847,11 @@ int daemon_run(const struct run_options *opts)
 		    name_of(&names_mode, l.policy->defaults.mode));
 		goto out;
 	}
-	err = open_loop(&l);
-	if (err)
+	err = open_loop(&l) ?: privilege_limit(all_hooked() && !inline_expected());
+	if (err) {
+		take_back(&l);
 		goto out;
-	err = privilege_limit(all_hooked() && !inline_expected());
-	if (err)
-		goto out;
+	}
 	beat(&l);
 	never_block();
 	msg("ready");

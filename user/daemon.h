@@ -15,6 +15,16 @@ struct run_options {
 	bool stay; /* run; false: load */
 };
 
+struct pins;
+
+/*
+ * release_all - an empty table allows everything: what is quarantined is released
+ * @left: something could not be, and that was said
+ *
+ * Returns 0 or a negative errno, after a message.
+ */
+int release_all(struct pins *pins, bool *left);
+
 /* daemon_run - returns the exit status. */
 int daemon_run(const struct run_options *opts);
 

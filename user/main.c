@@ -171,26 +171,6 @@ static int verb_load(struct args *args)
 	return daemon_run(&args->run);
 }
 
-/*
- * An empty table allows everything: what is quarantined is released.
- * @left: something could not be, and that was said
- */
-static int release_all(struct pins *pins, bool *left)
-{
-	int lock = lock_changes(), err;
-
-	if (lock < 0)
-		return lock;
-	pins->state->defaults[0] = pins->state->defaults[1] = (struct irqgate_defaults){};
-	err = table_clear(pins);
-	/* Nobody is there to try again what failed for want of memory or descriptors. */
-	*left = !err && bindings_settle(pins, NULL, NULL) && bindings_settle(pins, NULL, NULL);
-	if (!err)
-		err = inline_detach(pins);
-	close(lock);
-	return err;
-}
-
 static int verb_unload(struct args *args)
 {
 	struct pins pins;
