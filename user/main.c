@@ -15,7 +15,6 @@
 #include "graph.h"
 #include "handle.h"
 #include "hooks.h"
-#include "inline.h"
 #include "learn.h"
 #include "metrics.h"
 #include "monitor.h"

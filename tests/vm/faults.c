@@ -11,6 +11,8 @@
  */
 #include "fixture.h"
 
+#include <irqgate/hash.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -33,7 +35,7 @@
 struct place {
 	char call[24];
 	unsigned int nth; /* of its name */
-	uint64_t path; /* through the code, 0: not known */
+	__u64 path; /* through the code, 0: not known */
 };
 
 static struct place places[MAX_PLACES];
@@ -93,9 +95,8 @@ static void read_places(bool whole)
 		/* A caller. */
 		if (!strncmp(line, " > ", 3)) {
 			for (at = line; is_place && *at; at++)
-				places[nplaces - 1].path =
-					(places[nplaces - 1].path ^ (unsigned char)*at) *
-					0x100000001b3ULL;
+				places[nplaces - 1].path = irqgate_hash_byte(
+					places[nplaces - 1].path, (unsigned char)*at);
 			continue;
 		}
 		if (is_place)
