@@ -22,6 +22,7 @@
 #include <yaml.h>
 #include "cgroup.h"
 #include "names.h"
+#include "util.h"
 
 #define MAX_ERRORS 20
 #define ERROR_LEN 512
@@ -518,10 +519,9 @@ static void load_list(struct loader *l, const yaml_node_t *list, size_t have, si
 
 static bool path_printable(const char *path)
 {
-	for (; *path; path++)
-		if ((unsigned char)*path < ' ' || *path == 0x7f)
-			return false;
-	return true;
+	while (*path && !text_control(path))
+		path++;
+	return !*path;
 }
 
 static bool check_path(struct loader *l, const char *key, const struct value *value)
@@ -537,8 +537,8 @@ static bool check_path(struct loader *l, const char *key, const struct value *va
 		complain(l, line, "'%s' is %zu bytes long, expected at most %d", key,
 			 strlen(value->text), PATH_MAX - 1);
 	else if (!path_printable(value->text))
-		complain(l, line, "'%s' is %s, expected no control characters", key,
-			 quoted(value->text, word));
+		complain(l, line, "'%s' is %s, expected no control characters or line separators",
+			 key, quoted(value->text, word));
 	else
 		return true;
 	return false;

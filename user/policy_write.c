@@ -8,7 +8,7 @@
 #include "names.h"
 #include "policy.h"
 
-/* In double quotes; the policy let no control characters in. */
+/* In double quotes; the policy let nothing in that a reader would take otherwise. */
 static void put_text(FILE *out, const char *text)
 {
 	fputc('"', out);

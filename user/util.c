@@ -44,10 +44,9 @@ static void vmsg(const char *fmt, va_list ap)
 	if (!may_write(stderr))
 		return;
 	vsnprintf(text, sizeof(text), fmt, ap);
-	/* It may quote what others chose: no controls, neither ASCII's nor those of U+0080. */
+	/* It may quote what others chose. */
 	for (c = text; *c; c++)
-		if (((unsigned char)*c < ' ' || *c == '\x7f') ||
-		    ((unsigned char)*c == 0xc2 && (unsigned char)c[1] < 0xa0))
+		if (text_control(c))
 			*c = '?';
 	fprintf(stderr, "irqgate: %s\n", text);
 }
@@ -344,6 +343,15 @@ bool text_is_safe(const char *text)
 	while (*text >= ' ' && *text <= '~')
 		text++;
 	return !*text;
+}
+
+bool text_control(const char *c)
+{
+	const unsigned char *u = (const unsigned char *)c;
+
+	return (*u && *u < ' ') || *u == 0x7f || (*u == 0xc2 && u[1] < 0xa0) ||
+	       !strncmp(c, "\xe2\x80\xa8", 3) || !strncmp(c, "\xe2\x80\xa9", 3) ||
+	       !strncmp(c, "\xef\xbf\xbe", 3) || !strncmp(c, "\xef\xbf\xbf", 3);
 }
 
 /* "\x2d", as systemd escapes what a unit's name may not have; 0 when it is none. */

@@ -118,6 +118,14 @@ const char *text_safe(const char *from, char *buf, size_t len);
 bool text_is_safe(const char *text);
 
 /*
+ * text_control - does a control character begin at @c, or what YAML does not take as it is?
+ *
+ * The controls of ASCII and those from U+0080; U+2028, U+2029, which break a line; U+FFFE
+ * and U+FFFF, which are no characters. Of UTF-8; false at the end.
+ */
+bool text_control(const char *c);
+
+/*
  * text_name - a name a policy allows, from the path of a cgroup or a program
  *
  * "/machine.slice/machine-qemu\x2d1\x2dblue.scope" becomes "qemu-1-blue"; what names
