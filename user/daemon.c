@@ -638,6 +638,12 @@ static int watch(struct loader *l, int fd)
 	return epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
+static int opened(int *slot, int fd)
+{
+	*slot = fd;
+	return fd < 0 ? -errno : 0;
+}
+
 static int open_loop(struct loader *l)
 {
 	struct itimerspec second = { .it_interval.tv_sec = 1, .it_value.tv_sec = 1 };
@@ -650,13 +656,16 @@ static int open_loop(struct loader *l)
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	l->signals = signalfd(-1, &set, SFD_CLOEXEC);
-	l->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	l->epoll = epoll_create1(EPOLL_CLOEXEC);
+	err = opened(&l->signals, signalfd(-1, &set, SFD_CLOEXEC)) ?:
+	      opened(&l->timer, timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) ?:
+	      opened(&l->epoll, epoll_create1(EPOLL_CLOEXEC));
+	if (!err && timerfd_settime(l->timer, 0, &second, NULL))
+		err = -errno;
+	if (err)
+		return fail(err, "cannot set up the event loop: %s", strerror(-err));
 	l->listener = monitor_listen();
-	if (l->signals < 0 || l->timer < 0 || l->epoll < 0 || l->listener < 0 ||
-	    timerfd_settime(l->timer, 0, &second, NULL))
-		return fail(-errno, "cannot set up the event loop: %s", strerror(errno));
+	if (l->listener < 0)
+		return l->listener;
 	l->ring = ring_buffer__new(l->pins.events, on_event, l, NULL);
 	if (!l->ring)
 		return fail(-errno, "cannot read the ring buffer: %s", strerror(errno));
@@ -664,7 +673,9 @@ static int open_loop(struct loader *l)
 	      watch(l, ring_buffer__epoll_fd(l->ring));
 	if (!err && policy_path(l->opts)) {
 		l->files = watch_open(policy_path(l->opts));
-		err = l->files < 0 ? l->files : watch(l, l->files);
+		if (l->files < 0)
+			return l->files;
+		err = watch(l, l->files);
 	}
 	return err ? fail(err, "cannot set up the event loop: %s", strerror(-err)) : 0;
 }
@@ -750,18 +761,18 @@ static int gate_stays(struct loader *l)
  */
 static int bring_up(struct loader *l)
 {
-	int upgrade, err;
+	bool fresh = !hooks_stage_loaded(STAGE_CORE);
+	int upgrade = upgrade_begin(), err;
 
-	l->fresh = !hooks_stage_loaded(STAGE_CORE);
-	upgrade = upgrade_begin();
 	if (upgrade < 0)
 		return upgrade;
+	l->fresh = fresh;
 	l->replacing = upgrade == UPGRADE_BUILD;
 	if (upgrade != UPGRADE_NONE)
 		hooks_replace(l->replacing ? PIN_DIR : PIN_OLD);
 	err = hooks_load(STAGE_CORE, l->gates) ?: pins_open(&l->pins);
 	if (err)
-		goto out;
+		return err;
 	take_charge(l);
 	/* After a crash the table is adopted as it is: revocations stay revoked. */
 	if (l->pins.state->policy != policy_hash(l->policy))
@@ -769,29 +780,22 @@ static int bring_up(struct loader *l)
 	else
 		err = pins_adopt_tasks();
 	l->generation = l->pins.state->generation;
-	if (!err)
-		err = load_stages(l);
+	err = err ?: load_stages(l);
 	if (!err && upgrade == UPGRADE_LAYOUT)
 		err = gate_follows(l) ?: upgrade_take() ?: search(l) ?: gate_stays(l) ?: upgrade_finish();
-	if (!err) {
-		l->pins.state->build = hooks_build();
-		l->replacing = false;
-		hooks_replace(NULL);
-		hooks_watch();
-		err = adopt(l) ?: pins_call("prog_firmware");
-	}
+	if (err)
+		return err;
+	l->pins.state->build = hooks_build();
+	l->replacing = false;
+	hooks_replace(NULL);
+	hooks_watch();
+	err = adopt(l) ?: pins_call("prog_firmware");
 	/* What yielded to a gate whose end was cut short. */
 	if (!err && !irqgate_inline_decides(l->pins.state))
 		err = hooks_resume();
 	/* Optional: what is wrong with it was said. */
 	if (!err)
 		check_inline(l);
-out:
-	if (err && l->pins.state)
-		__atomic_store_n(&l->pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);
-	/* What an earlier irqgate left in force stays in force. */
-	if (err && l->fresh)
-		pins_remove(PIN_DIR);
 	return err;
 }
 
@@ -816,10 +820,12 @@ static void take_back(struct loader *l)
 {
 	bool left;
 
-	__atomic_store_n(&l->pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);
+	if (l->pins.state)
+		__atomic_store_n(&l->pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);
 	if (!l->fresh)
 		return;
-	release_all(&l->pins, &left);
+	if (l->pins.state && l->pins.state->layout) /* from take_charge() on */
+		release_all(&l->pins, &left);
 	unlink(POLICY_IN_FORCE);
 	pins_remove(PIN_DIR);
 }
@@ -840,14 +846,12 @@ int daemon_run(const struct run_options *opts)
 	l.gates = !probe_lsm().why;
 	l.sentinel = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	err = run_dir() ?: bring_up(&l);
-	if (err)
-		goto out;
-	if (!opts->stay) {
+	if (!err && !opts->stay) {
 		msg("loaded, %s; the programs stay pinned below " PIN_DIR,
 		    name_of(&names_mode, l.policy->defaults.mode));
 		goto out;
 	}
-	err = open_loop(&l) ?: privilege_limit(all_hooked() && !inline_expected());
+	err = err ?: open_loop(&l) ?: privilege_limit(all_hooked() && !inline_expected());
 	if (err) {
 		take_back(&l);
 		goto out;

@@ -33,8 +33,8 @@ int watch_open(const char *path)
 
 	watched.directory = policy_directory(path);
 	if (!copy || !copy2 || !watched.directory) {
-		err = -ENOMEM;
-		goto out;
+		errno = ENOMEM;
+		goto bad;
 	}
 	watched.file = strdup(basename(copy2));
 	watched.parts = strrchr(watched.directory, '/');

@@ -6,6 +6,7 @@
  * that was not before, and whoever failed said why.
  *
  * FAULT_SECONDS: how long for each test, which then takes places here and there; 0: all.
+ * FAULT_PART=K/N: the Kth of N parts of the places only, for machines that share them.
  * The loader's start makes the same call by the same path through the code for each map and
  * program there is: of those all are the first and the last.
  */
@@ -39,7 +40,7 @@ struct place {
 };
 
 static struct place places[MAX_PLACES];
-static unsigned int nplaces, most, stride;
+static unsigned int nplaces, most, stride, part, parts;
 static uint64_t until;
 static unsigned int tried_places, failed_places, silent_places;
 
@@ -150,7 +151,7 @@ static const char *error_for(const struct place *p, unsigned int i)
 
 /*
  * A few places here and there; with FAULT_SECONDS as many as it has time for, neighbours
- * far apart, or all.
+ * far apart, or all. With FAULT_PART=K/N the Kth of N parts of these.
  */
 static void begin_places_for(const char *what, long usual)
 {
@@ -162,6 +163,9 @@ static void begin_places_for(const char *what, long usual)
 	stride = seconds ? 7919 : 1;
 	while (nplaces % stride == 0 && stride > 1)
 		stride = 7907;
+	part = parts = 1;
+	sscanf(getenv("FAULT_PART") ?: "", "%u/%u", &part, &parts);
+	expect(part && part <= parts, "FAULT_PART is not as 1/2");
 	tried_places = failed_places = silent_places = 0;
 	printf("  %s: %u places\n", what, nplaces);
 	fflush(stdout);
@@ -176,10 +180,11 @@ static void begin_places(const char *what)
 static const char *next_place(bool kill)
 {
 	static char what[96];
-	unsigned int i = (unsigned int)((uint64_t)tried_places * stride % nplaces);
+	unsigned int turn = tried_places * parts + part - 1;
+	unsigned int i = (unsigned int)((uint64_t)turn * stride % nplaces);
 	const struct place *p = &places[i];
 
-	if (tried_places == most || rig_now_ms() >= until)
+	if (turn >= most || rig_now_ms() >= until)
 		return NULL;
 	tried_places++;
 	if (kill)
@@ -395,13 +400,17 @@ static struct worker *intruder(void)
 	return driver(NOBODY, &edu);
 }
 
-/* From nothing: it comes up and works, or nothing of it stays. */
+/*
+ * From nothing, with vectors bound that are another's: it comes up and stops those, or
+ * nothing of it stays and all arrive.
+ */
 static void fault_start(void)
 {
+	const unsigned int all = (1u << VECTORS) - 1;
 	char why[512];
 	const char *fault;
 
-	with(&igb);
+	begin();
 	unload();
 	irqgate_fault(from_environment("FAULT_SECONDS", 1) ? TRACE : TRACE_PATHS);
 	start_loader(NULL);
@@ -419,7 +428,10 @@ static void fault_start(void)
 		if (up) {
 			expect_is(irqgate("status", NULL)->status, 0, "irqgate status after %s",
 				  fault);
+			expect_sane(fault);
+			expect_arrivals(3, fault);
 			unload();
+			expect_arrivals(all, "unload");
 			continue;
 		}
 		failed_places++;
@@ -429,6 +441,9 @@ static void fault_start(void)
 		expect(says_why(strchr(why + 18, ':') ?: ""), "after %s it said nothing: %s",
 		       fault, why);
 		expect(!loaded(), "after %s something stays pinned: %s", fault, why);
+		expect(task_state(vmm_of_blue->pid) != 'T', "after %s the VMM stays stopped",
+		       fault);
+		expect_arrivals(all, fault);
 	}
 	end_places("run");
 }
