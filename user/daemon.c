@@ -766,7 +766,7 @@ static int bring_up(struct loader *l)
 
 	if (upgrade < 0)
 		return upgrade;
-	l->fresh = fresh;
+	l->fresh = fresh && upgrade == UPGRADE_NONE;
 	l->replacing = upgrade == UPGRADE_BUILD;
 	if (upgrade != UPGRADE_NONE)
 		hooks_replace(l->replacing ? PIN_DIR : PIN_OLD);

@@ -182,11 +182,17 @@ static int verb_unload(struct args *args)
 	err = pins_trusted(PIN_DIR);
 	if (err && err != -ENOENT)
 		return EXIT_RUNTIME;
+	if (!access(PIN_OLD, F_OK)) {
+		fail(0, "unload: another version's hooks are not taken over in full: let 'irqgate "
+			"run' do that, then unload");
+		return EXIT_RUNTIME;
+	}
 	/* Without its state it is what an unload that failed left over. */
 	if (!err && access(PIN_DIR "/state", F_OK) && errno == ENOENT)
 		return pins_remove(PIN_DIR) ? EXIT_RUNTIME : EXIT_DONE;
 	err = pins_open(&pins);
-	if (err == -ENOENT)
+	/* Of maps of another layout nobody could tell what to release. */
+	if (err == -ENOENT || err == -ESTALE)
 		return EXIT_RUNTIME;
 	/* What is not complete goes as it is, but not for what may succeed now. */
 	if (err) {

@@ -67,16 +67,21 @@ static void convert_value(const struct typed_map *from, const struct typed_map *
 		(struct view){ to->btf, to->info.btf_value_type_id, new, to->info.value_size });
 }
 
-/* A counter both have: what the new hooks counted so far is added. */
-static void add_counters(const struct typed_map *to, const void *key,
-			 struct irqgate_counters *value)
+/*
+ * What the new hooks counted so far is added. The old ones go before: a start that is cut
+ * short is followed by one that does this again.
+ */
+static void take_counters(const struct typed_map *from, const void *old_key,
+			  const struct typed_map *to, const void *key,
+			  struct irqgate_counters *value)
 {
 	struct irqgate_counters now;
 
-	if (!bpf_map_lookup_elem(to->fd, key, &now)) {
+	if (bpf_map_delete_elem(from->fd, old_key))
+		return;
+	if (!bpf_map_lookup_elem(to->fd, key, &now))
 		counters_add(value, &now);
-		bpf_map_update_elem(to->fd, key, value, BPF_EXIST);
-	}
+	bpf_map_update_elem(to->fd, key, value, BPF_ANY);
 }
 
 /* Of an eventfd only who signals it: the search finds who listens and what it carries. */
@@ -127,8 +132,10 @@ static int take_all(const char *name, const struct typed_map *from, const struct
 			keep_signaller(value);
 		if (!strcmp(name, "bindings"))
 			add_passing(value);
-		if (bpf_map_update_elem(to->fd, key, value, BPF_NOEXIST) == -EEXIST && counters)
-			add_counters(to, key, value);
+		if (counters)
+			take_counters(from, old_key, to, key, value);
+		else
+			bpf_map_update_elem(to->fd, key, value, BPF_NOEXIST);
 	}
 	free(old_key);
 	free(old);

@@ -241,8 +241,11 @@ static int table_now(const char *after)
 	return 1;
 }
 
+static long raised; /* how often arrives() looked, hence at most what counters may say */
+
 static bool arrives(unsigned int vector, bool ought)
 {
+	raised++;
 	return !ask(vmm_of_blue, ought ? W_ARRIVES : W_ABSENT, vector, 1, 1);
 }
 
@@ -446,6 +449,78 @@ static void fault_start(void)
 		expect_arrivals(all, fault);
 	}
 	end_places("run");
+}
+
+/*
+ * From an irqgate of another build, whose start the new one's is cut short: meanwhile what the
+ * old one said holds, and the next start takes over as if nothing had been.
+ */
+static void take_over(const char *build, bool kill)
+{
+	struct counts counted;
+	const char *fault;
+	char why[512];
+	bool up;
+
+	begin();
+	unload();
+	irqgate_build(build);
+	start_loader(NULL);
+	loader_stop();
+	irqgate_build("");
+	irqgate_fault(from_environment("FAULT_SECONDS", 1) ? TRACE : TRACE_PATHS);
+	start_loader(NULL);
+	irqgate_fault(NULL);
+	unload();
+	nap(500); /* the list ends with the tracer */
+	read_places(false);
+	begin_places("run over another");
+	while ((fault = next_place(kill))) {
+		irqgate_build(build);
+		start_loader(NULL);
+		mark();
+		raised = 0;
+		expect_arrivals(3, "the start of the other");
+		loader_stop();
+		irqgate_build("");
+		irqgate_fault(fault);
+		up = test_try(start_loader, NULL, why, sizeof(why));
+		irqgate_fault(NULL);
+		if (!up) {
+			failed_places++;
+			printf("  %s -> %.200s\n", fault, why);
+			fflush(stdout);
+			expect(kill || says_why(why), "after %s it said nothing: %s", fault, why);
+			expect_arrivals(3, fault);
+			if (!access(PINS_OLD, F_OK))
+				verb(1, "unload", NULL);
+			start_loader(NULL);
+		}
+		expect_sane(fault);
+		expect_arrivals(3, fault);
+		counted = counted_all(igb.handle);
+		expect(counted.passed + counted.dropped <= raised && !counted.leaked,
+		       "after %s %ld passed, %ld dropped, %ld leaked of %ld", fault, counted.passed,
+		       counted.dropped, counted.leaked, raised);
+		expect(access(PINS_OLD, F_OK), "after %s something of the old one is left", fault);
+		unload();
+	}
+	end_places("run over another");
+}
+
+static void fault_build(void)
+{
+	take_over("other", false);
+}
+
+static void fault_layout(void)
+{
+	take_over("next", false);
+}
+
+static void fault_layout_killed(void)
+{
+	take_over("next", true);
 }
 
 static bool loader_lives(void)
@@ -878,6 +953,8 @@ static const struct test tests[] = {
 	{ "fault.stop", fault_stop },         { "fault.unload", fault_unload },
 	{ "fault.foreign_unload", fault_foreign_unload },
 	{ "fault.bpffs", fault_bpffs },       { "fault.start", fault_start },
+	{ "fault.build", fault_build },       { "fault.layout", fault_layout },
+	{ "fault.layout_killed", fault_layout_killed },
 };
 
 struct test_set fault_tests(void)

@@ -32,6 +32,9 @@ void copy_self(const char *path);
 	"  - { name: blue, match: { cgroup: /t/blue } }\n"                                         \
 	"  - { name: red, match: { cgroup: /t/red } }\n"
 
+/* What another layout's irqgate pinned, until it is taken over. */
+#define PINS_OLD "/sys/fs/bpf/irqgate_old"
+
 /* One device, registered for blue. */
 void enforce(const struct device *d, const char *vectors, const char *action);
 

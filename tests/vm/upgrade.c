@@ -82,7 +82,7 @@ static void take_over(const char *build, bool gated)
 
 	/* Who a process is has not changed. */
 	expect_member(moved, &igb, true, "a process that was moved out before");
-	expect(access("/sys/fs/bpf/irqgate_old", F_OK), "something of the old one is left");
+	expect(access(PINS_OLD, F_OK), "something of the old one is left");
 	unload();
 	hook_module(false);
 }
@@ -110,8 +110,9 @@ static void upgrade_layout(void)
 	irqgate_build("");
 	verb(1, "show", "stats", NULL);
 	verb(1, "run", NULL);
-	irqgate_build("next");
 	loader_stop();
+	verb(1, "unload", NULL);
+	irqgate_build("next");
 	unload();
 }
 
