@@ -170,8 +170,7 @@ static enum hook_state trampoline_state(int prog_fd)
 	while (state == HOOK_SILENT && fgets(line, sizeof(line), f))
 		if (strstr(line, key))
 			state = HOOK_LIVE;
-	fclose(f);
-	return state;
+	return close_read(f) ? HOOK_UNVERIFIED : state;
 }
 
 /* Does ftrace list the function as hooked, with FLAGS among what it says of it? */
@@ -187,8 +186,7 @@ static enum hook_state function_state(const char *function, const char *flags)
 		if (sscanf(line, "%255s", name) == 1 && !strcmp(name, function) &&
 		    strstr(line, flags))
 			state = HOOK_LIVE;
-	fclose(f);
-	return state;
+	return close_read(f) ? HOOK_UNVERIFIED : state;
 }
 
 static enum hook_state kprobe_state(const char *function)
@@ -422,8 +420,12 @@ static struct irqgate_bpf *open_object(bool (*want)(const struct hook *h, const 
 	skel->rodata->vm_layout_addr = kernel_symbol("vm_layout");
 	skel->rodata->aift_addr = kernel_symbol("aift");
 	skel->rodata->irq_delivery_addr = kernel_symbol("irq_delivery");
-	if (kernel_symbol("irqgate_hook_msi"))
-		module_texts(vfio);
+	err = kernel_symbol("irqgate_hook_msi") ? module_texts(vfio) : 0;
+	if (err) {
+		irqgate_bpf__destroy(skel);
+		errno = -err;
+		return NULL;
+	}
 	for (i = 0; vfio[i].module; i++) {
 		skel->rodata->vfio_text[i][0] = vfio[i].from;
 		skel->rodata->vfio_text[i][1] = vfio[i].to;
@@ -644,7 +646,7 @@ int hooks_load(enum stage stage, bool gates)
 	struct stage_want want = { stage, gates };
 	struct irqgate_bpf *skel;
 	unsigned int i;
-	int err = 0;
+	int err;
 
 	if (stage == STAGE_CORE) {
 		if (mkdir(PIN_DIR, 0700) && errno != EEXIST)
@@ -653,7 +655,9 @@ int hooks_load(enum stage stage, bool gates)
 		if (err)
 			return err;
 	}
-	kernel_symbols_forget();
+	err = kernel_symbols_refresh();
+	if (err)
+		return err;
 	if (!stage_present(stage))
 		return -EAGAIN;
 	skel = open_object(want_stage, &want);

@@ -37,9 +37,7 @@ bool inline_expected(void)
 	f = found ? NULL : fopen(path, "re");
 	while (f && !found && fgets(line, sizeof(line), f))
 		found = strstr(line, "/" MODULE ".ko") != NULL;
-	if (f)
-		fclose(f);
-	return found;
+	return (f && close_read(f)) || found; /* in doubt it is */
 }
 
 static bool version_matches(void)

@@ -81,6 +81,12 @@ struct lack probe_bpf(void)
 			"lockdown=confidentiality, or no BPF JIT",
 			"boot with lockdown=integrity or none, and CONFIG_BPF_JIT=y"
 		};
+	if (!kernel_symbol("eventfd_fops"))
+		return (struct lack){
+			"/proc/kallsyms has no address of eventfd_fops",
+			"set kernel.kptr_restrict to 0 or 1, run with CAP_SYSLOG, and use a "
+			"kernel with CONFIG_KALLSYMS_ALL=y"
+		};
 	if (!mounted("bpf", "/sys/fs/bpf", BPF_FS_MAGIC))
 		return (struct lack){
 			"no bpf file system can be mounted at /sys/fs/bpf to pin maps in",

@@ -178,9 +178,7 @@ static __u64 super_dev(const char *path, dev_t fallback)
 		if (sscanf(line, "%d %*d %u:%u", &mount, &ma, &mi) == 3 &&
 		    (__u64)mount == st.stx_mnt_id)
 			dev = kernel_dev(makedev(ma, mi));
-	if (f)
-		fclose(f);
-	return dev;
+	return f && !close_read(f) ? dev : 0;
 }
 
 static __u64 process_start(long pid)
@@ -222,7 +220,7 @@ static bool match_key(const struct policy_match *m, __u32 source, struct irqgate
 			return false;
 		key->a = super_dev(m->text, st.st_dev);
 		key->b = st.st_ino;
-		return true;
+		return key->a; /* else tried again a second later */
 	case IRQGATE_MATCH_PID:
 	case IRQGATE_MATCH_UID:
 		key->a = m->id;

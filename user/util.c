@@ -142,6 +142,14 @@ FILE *open_seq_file(const char *path)
 	return f;
 }
 
+int close_read(FILE *f)
+{
+	int err = ferror(f) ? -errno : 0;
+
+	fclose(f);
+	return err;
+}
+
 /* Changes with which modules there are, and where; 0: unknown. */
 static __u64 modules_now(void)
 {
@@ -155,23 +163,23 @@ static __u64 modules_now(void)
 			 addr ?: "");
 		sum += irqgate_hash_text(module, strlen(module));
 	}
-	if (f)
-		fclose(f);
-	return sum;
+	return f && !close_read(f) ? sum : 0;
 }
 
-static void symbols_read(void)
+static int symbols_read(void)
 {
-	FILE *f;
 	char line[512];
 	size_t i;
+	FILE *f;
+	int err;
 
 	symbols_modules = modules_now();
-	f = open_seq_file("/proc/kallsyms");
 	for (i = 0; i < ARRAY_SIZE(symbols); i++)
 		symbols[i].addr = 0;
-	symbols_known = f;
-	while (f && fgets(line, sizeof(line), f)) {
+	f = open_seq_file("/proc/kallsyms");
+	if (!f)
+		return -errno;
+	while (fgets(line, sizeof(line), f)) {
 		char *name = strchr(line, ' ');
 
 		if (!name || strlen(name) < 4)
@@ -182,8 +190,9 @@ static void symbols_read(void)
 			if (*name == *symbols[i].name && !strcmp(name, symbols[i].name))
 				symbols[i].addr = strtoull(line, NULL, 16);
 	}
-	if (f)
-		fclose(f);
+	err = close_read(f);
+	symbols_known = !err;
+	return err;
 }
 
 __u64 kernel_symbol(const char *name)
@@ -192,31 +201,43 @@ __u64 kernel_symbol(const char *name)
 
 	if (!symbols_known)
 		symbols_read();
-	for (i = 0; i < ARRAY_SIZE(symbols); i++)
+	for (i = 0; symbols_known && i < ARRAY_SIZE(symbols); i++)
 		if (!strcmp(name, symbols[i].name))
 			return symbols[i].addr;
 	return 0;
 }
 
-void kernel_symbols_forget(void)
+int kernel_symbols_refresh(void)
 {
-	symbols_known = symbols_known && symbols_modules && modules_now() == symbols_modules;
+	int err = 0;
+
+	if (!symbols_known || !symbols_modules || modules_now() != symbols_modules) {
+		symbols_known = false;
+		err = symbols_read();
+	}
+	if (err)
+		return fail(err, "/proc/kallsyms: cannot read: %s", strerror(-err));
+	if (!kernel_symbol("eventfd_fops"))
+		return fail(-EACCES, "/proc/kallsyms has no address of eventfd_fops: is "
+				     "kernel.kptr_restrict 2?");
+	return 0;
 }
 
 /* Calls @each for every function of a module. */
-static void each_module_function(void (*each)(__u64 addr, const char *module, void *arg), void *arg)
+static int each_module_function(void (*each)(__u64 addr, const char *module, void *arg), void *arg)
 {
 	FILE *f = open_seq_file("/proc/kallsyms");
 	char line[512], module[64], type;
 	unsigned long long addr;
 
-	while (f && fgets(line, sizeof(line), f))
+	if (!f)
+		return -errno;
+	while (fgets(line, sizeof(line), f))
 		if (strchr(line, '[') &&
 		    sscanf(line, "%llx %c %*s [%63[^]]", &addr, &type, module) == 3 &&
 		    (type == 't' || type == 'T'))
 			each(addr, module, arg);
-	if (f)
-		fclose(f);
+	return close_read(f);
 }
 
 static void find_ends(__u64 addr, const char *module, void *arg)
@@ -244,14 +265,14 @@ static void find_next(__u64 addr, const char *module, void *arg)
 }
 
 /* kallsyms has no sizes: the last function ends before whatever comes next. */
-void module_texts(struct module_text *modules)
+int module_texts(struct module_text *modules)
 {
+	int err = each_module_function(find_ends, modules);
 	struct module_text *t;
 
-	each_module_function(find_ends, modules);
 	for (t = modules; t->module; t++)
 		t->to = t->last ? t->last + 0x10000 : 0;
-	each_module_function(find_next, modules);
+	return err ?: each_module_function(find_next, modules);
 }
 
 FILE *replace_open(const char *path, mode_t mode)

@@ -51,13 +51,21 @@ int read_line(const char *path, char *buf, size_t len);
 FILE *open_seq_file(const char *path);
 
 /*
- * kernel_symbol - address of a symbol from kallsyms, 0 when there is none
+ * close_read - close a file that fgets(3) says nothing more of
  *
- * Reading kallsyms takes long, so answers are kept until kernel_symbols_forget(), which
- * looks whether modules came or went: call that when they may have.
+ * Return: 0: that was its end; else why no more could be read, as a negative errno.
+ */
+int close_read(FILE *f);
+
+/*
+ * kernel_symbol - address of a symbol from kallsyms, 0 when there is none, or none can be read
+ *
+ * Reading kallsyms takes long, so answers are kept until kernel_symbols_refresh(), which
+ * looks whether modules came or went: call that when they may have. It returns 0 or a
+ * negative errno; says why.
  */
 __u64 kernel_symbol(const char *name);
-void kernel_symbols_forget(void);
+int kernel_symbols_refresh(void);
 
 /* Where a module's functions lie: from @from up to @to; both 0 when it is not there. */
 struct module_text {
@@ -66,8 +74,8 @@ struct module_text {
 	__u64 last; /* start of the last function */
 };
 
-/* module_texts - find those of a list, whose addresses are 0 */
-void module_texts(struct module_text *modules);
+/* module_texts - find those of a list, whose addresses are 0; 0 or a negative errno */
+int module_texts(struct module_text *modules);
 
 /*
  * replace_open - begin to write a file that will take the place of another

@@ -943,6 +943,22 @@ static void fault_bpffs(void)
 	expect(!loaded(), "something is pinned outside");
 }
 
+/* A kernel that hides where its functions are: refused, with the way out. */
+static void fault_addresses(void)
+{
+	static const char hide[] = "/proc/sys/kernel/kptr_restrict";
+	const struct output *o;
+
+	unload();
+	write_policies();
+	write_text(hide, "2");
+	o = irqgate("load", "--policy", POLICY_A, NULL);
+	write_text(hide, "0");
+	expect(o->status == 3 && strstr(o->err, "kernel.kptr_restrict"), "exit %d: %s", o->status,
+	       o->err);
+	expect(!loaded(), "something is pinned");
+}
+
 static const struct test tests[] = {
 	{ "fault.full", fault_full },         { "fault.descriptors", fault_descriptors },
 	{ "fault.vmm_dies", fault_vmm_dies }, { "fault.loader_dies", fault_loader_dies },
@@ -955,6 +971,7 @@ static const struct test tests[] = {
 	{ "fault.bpffs", fault_bpffs },       { "fault.start", fault_start },
 	{ "fault.build", fault_build },       { "fault.layout", fault_layout },
 	{ "fault.layout_killed", fault_layout_killed },
+	{ "fault.addresses", fault_addresses },
 };
 
 struct test_set fault_tests(void)
