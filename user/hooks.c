@@ -137,11 +137,16 @@ static __u64 ftrace_address(const char *function)
 	return found;
 }
 
+/* NULL: with errno 0 when this kernel has no such list, else why it cannot be opened. */
 static FILE *enabled_functions(void)
 {
-	if (!mounted("tracefs", TRACEFS, TRACEFS_MAGIC))
-		return NULL;
-	return fopen(TRACEFS "/enabled_functions", "re");
+	FILE *f;
+
+	mounted("tracefs", TRACEFS, TRACEFS_MAGIC);
+	f = fopen(TRACEFS "/enabled_functions", "re");
+	if (!f && errno == ENOENT)
+		errno = 0;
+	return f;
 }
 
 /*
@@ -149,7 +154,8 @@ static FILE *enabled_functions(void)
  * function may find a disabled one of dead code before it, and attaching then
  * succeeds without effect (register_fentry and lookup_rec, kernel/bpf/
  * trampoline.c and kernel/trace/ftrace.c of 6.12). What is in effect shows in
- * enabled_functions, with the key bpf_trampoline_compute_key made.
+ * enabled_functions, with the key bpf_trampoline_compute_key made. HOOK_UNVERIFIED comes
+ * with errno, 0 when the kernel does not tell.
  */
 static enum hook_state trampoline_state(int prog_fd)
 {
@@ -192,6 +198,23 @@ static enum hook_state function_state(const char *function, const char *flags)
 static enum hook_state kprobe_state(const char *function)
 {
 	return function_state(function, "");
+}
+
+/* A hook just attached: 0; -ENOTSUP: ftrace does not call it; another: that cannot be told. */
+static int check_called(enum hook_state state)
+{
+	if (state == HOOK_UNVERIFIED && errno)
+		return -errno;
+	return state == HOOK_SILENT ? -ENOTSUP : 0;
+}
+
+static int fail_called(int err, const char *hook, const char *function)
+{
+	if (err == -ENOTSUP)
+		return fail(err, "%s is attached to %s, but ftrace does not call it", hook,
+			    function);
+	return fail(err, "%s is attached to %s, but whether ftrace calls it cannot be read: %s",
+		    hook, function, strerror(-err));
 }
 
 /* r0 = 0; exit: a program to be called where a function begins. */
@@ -496,10 +519,9 @@ static int pin_kprobe(struct irqgate_bpf *skel, const struct hook *h)
 	link = attach_kprobe(skel, h, false);
 	if (!link)
 		goto out;
-	if (kprobe_state(h->function) == HOOK_SILENT) {
-		errno = ENOTSUP;
+	errno = -check_called(kprobe_state(h->function));
+	if (errno)
 		goto out;
-	}
 	err = pin_link(link, hook_pin(h, KPROBE, pin));
 	if (!err && enter)
 		err = pin_link(enter, hook_pin(h, KPROBE_ENTER, pin));
@@ -598,13 +620,14 @@ static int attach_hook(struct irqgate_bpf *skel, const struct hook *h)
 	if (!link)
 		return fail(-errno, "cannot attach %s to %s: %s", h->name, h->function,
 			    strerror(errno));
-	if ((h->kind == HOOK_TRACE || h->kind == HOOK_GATE) &&
-	    trampoline_state(bpf_program__fd(prog)) == HOOK_SILENT) {
+	err = h->kind == HOOK_TRACE || h->kind == HOOK_GATE
+		      ? check_called(trampoline_state(bpf_program__fd(prog)))
+		      : 0;
+	if (err) {
 		bpf_link__destroy(link);
-		if (h->kind == HOOK_TRACE)
+		if (err == -ENOTSUP && h->kind == HOOK_TRACE)
 			return use_kprobe(h);
-		return fail(-ENOTSUP, "%s is attached to %s, but ftrace does not call it", h->name,
-			    h->function);
+		return fail_called(err, h->name, h->function);
 	}
 	err = pin_link(link, hook_pin(h, PLAIN, pin));
 	bpf_link__destroy(link);
@@ -643,6 +666,7 @@ __u64 hooks_build(void)
 
 int hooks_load(enum stage stage, bool gates)
 {
+	static const char *const redirected[] = { "vfio_msihandler", "eventfd_signal_mask" };
 	struct stage_want want = { stage, gates };
 	struct irqgate_bpf *skel;
 	unsigned int i;
@@ -670,10 +694,11 @@ int hooks_load(enum stage stage, bool gates)
 		if (of_stage(&hooks[i], stage))
 			err = attach_hook(skel, &hooks[i]);
 	/* ftrace must have been told that these functions may be redirected. */
-	if (!err && stage == STAGE_INLINE &&
-	    (function_state("vfio_msihandler", " I ") == HOOK_SILENT ||
-	     function_state("eventfd_signal_mask", " I ") == HOOK_SILENT))
-		err = fail(-ENOTSUP, "irqgate_hook is loaded, but ftrace does not call it");
+	for (i = 0; i < ARRAY_SIZE(redirected) && !err && stage == STAGE_INLINE; i++) {
+		err = check_called(function_state(redirected[i], " I "));
+		if (err)
+			fail_called(err, "irqgate_hook", redirected[i]);
+	}
 	if (err && !replaced)
 		hooks_unload(stage);
 	if (!err && stage == STAGE_CORE)

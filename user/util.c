@@ -147,6 +147,7 @@ int close_read(FILE *f)
 	int err = ferror(f) ? -errno : 0;
 
 	fclose(f);
+	errno = -err;
 	return err;
 }
 

@@ -53,7 +53,8 @@ FILE *open_seq_file(const char *path);
 /*
  * close_read - close a file that fgets(3) says nothing more of
  *
- * Return: 0: that was its end; else why no more could be read, as a negative errno.
+ * Return: 0: that was its end; else why no more could be read, as a negative errno, which
+ * is in errno, too.
  */
 int close_read(FILE *f);
 

@@ -149,6 +149,26 @@ static const char *error_for(const struct place *p, unsigned int i)
 	return i % 2 ? "EIO" : "EPERM";
 }
 
+static unsigned int found_places;
+static char found[512]; /* the first */
+
+/* What one place finds does not end a search of an hour. */
+static void try_place(void (*step)(const void *fault), const char *fault)
+{
+	char why[512];
+
+	if (test_try(step, fault, why, sizeof(why)))
+		return;
+	printf("  FOUND: %s\n", why);
+	fflush(stdout);
+	if (!found_places++)
+		snprintf(found, sizeof(found), "%s", why);
+	irqgate_fault(NULL);
+	irqgate_build("");
+	loader_kill();
+	irqgate("unload", NULL);
+}
+
 /*
  * A few places here and there; with FAULT_SECONDS as many as it has time for, neighbours
  * far apart, or all. With FAULT_PART=K/N the Kth of N parts of these.
@@ -166,7 +186,7 @@ static void begin_places_for(const char *what, long usual)
 	part = parts = 1;
 	sscanf(getenv("FAULT_PART") ?: "", "%u/%u", &part, &parts);
 	expect(part && part <= parts, "FAULT_PART is not as 1/2");
-	tried_places = failed_places = silent_places = 0;
+	tried_places = failed_places = silent_places = found_places = 0;
 	printf("  %s: %u places\n", what, nplaces);
 	fflush(stdout);
 }
@@ -199,6 +219,7 @@ static void end_places(const char *what)
 {
 	printf("  %s: %u of %u places, %u of them failed the command\n", what, tried_places,
 	       nplaces, failed_places);
+	expect(!found_places, "%u places, the first: %s", found_places, found);
 }
 
 /* ---- what may be after one ---------------------------------------------------------- */
@@ -407,10 +428,37 @@ static struct worker *intruder(void)
  * From nothing, with vectors bound that are another's: it comes up and stops those, or
  * nothing of it stays and all arrive.
  */
-static void fault_start(void)
+static void start_place(const void *arg)
 {
 	const unsigned int all = (1u << VECTORS) - 1;
+	const char *fault = arg;
 	char why[512];
+	bool up;
+
+	irqgate_fault(fault);
+	up = test_try(start_loader, NULL, why, sizeof(why));
+	irqgate_fault(NULL);
+	if (up) {
+		expect_is(irqgate("status", NULL)->status, 0, "irqgate status after %s", fault);
+		expect_sane(fault);
+		expect_arrivals(3, fault);
+		unload();
+	} else {
+		failed_places++;
+		printf("  %s -> %.200s\n", fault, why);
+		fflush(stdout);
+		expect(!strncmp(why, "irqgate run: exit ", 18), "after %s: %s", fault, why);
+		expect(says_why(strchr(why + 18, ':') ?: ""), "after %s it said nothing: %s",
+		       fault, why);
+		expect(!loaded(), "after %s something stays pinned: %s", fault, why);
+		expect(task_state(vmm_of_blue->pid) != 'T', "after %s the VMM stays stopped",
+		       fault);
+	}
+	expect_arrivals(all, fault);
+}
+
+static void fault_start(void)
+{
 	const char *fault;
 
 	begin();
@@ -422,52 +470,68 @@ static void fault_start(void)
 	nap(500); /* the list ends with the tracer */
 	read_places(false);
 	begin_places("run");
-	while ((fault = next_place(false))) {
-		bool up;
-
-		irqgate_fault(fault);
-		up = test_try(start_loader, NULL, why, sizeof(why));
-		irqgate_fault(NULL);
-		if (up) {
-			expect_is(irqgate("status", NULL)->status, 0, "irqgate status after %s",
-				  fault);
-			expect_sane(fault);
-			expect_arrivals(3, fault);
-			unload();
-			expect_arrivals(all, "unload");
-			continue;
-		}
-		failed_places++;
-		printf("  %s -> %.200s\n", fault, why);
-		fflush(stdout);
-		expect(!strncmp(why, "irqgate run: exit ", 18), "after %s: %s", fault, why);
-		expect(says_why(strchr(why + 18, ':') ?: ""), "after %s it said nothing: %s",
-		       fault, why);
-		expect(!loaded(), "after %s something stays pinned: %s", fault, why);
-		expect(task_state(vmm_of_blue->pid) != 'T', "after %s the VMM stays stopped",
-		       fault);
-		expect_arrivals(all, fault);
-	}
+	while ((fault = next_place(false)))
+		try_place(start_place, fault);
 	end_places("run");
+}
+
+static const char *other; /* build */
+static bool killed;
+
+static void start_other(void)
+{
+	irqgate_build(other);
+	start_loader(NULL);
+	mark();
+	raised = 0;
+	expect_arrivals(3, "the start of the other build");
+	loader_stop();
+	irqgate_build("");
 }
 
 /*
  * From an irqgate of another build, whose start the new one's is cut short: meanwhile what the
  * old one said holds, and the next start takes over as if nothing had been.
  */
+static void take_over_place(const void *arg)
+{
+	const char *fault = arg;
+	struct counts counted;
+	char why[512];
+
+	start_other();
+	irqgate_fault(fault);
+	if (!test_try(start_loader, NULL, why, sizeof(why))) {
+		irqgate_fault(NULL);
+		failed_places++;
+		printf("  %s -> %.200s\n", fault, why);
+		fflush(stdout);
+		expect(killed || says_why(why), "after %s it said nothing: %s", fault, why);
+		expect_arrivals(3, fault);
+		if (!access(PINS_OLD, F_OK))
+			verb(1, "unload", NULL);
+		start_loader(NULL);
+	}
+	irqgate_fault(NULL);
+	expect_sane(fault);
+	expect_arrivals(3, fault);
+	counted = counted_all(igb.handle);
+	expect(counted.passed + counted.dropped <= raised && !counted.leaked,
+	       "after %s %ld passed, %ld dropped, %ld leaked of %ld", fault, counted.passed,
+	       counted.dropped, counted.leaked, raised);
+	expect(access(PINS_OLD, F_OK), "after %s something of the old one is left", fault);
+	unload();
+}
+
 static void take_over(const char *build, bool kill)
 {
-	struct counts counted;
 	const char *fault;
-	char why[512];
-	bool up;
 
+	other = build;
+	killed = kill;
 	begin();
 	unload();
-	irqgate_build(build);
-	start_loader(NULL);
-	loader_stop();
-	irqgate_build("");
+	start_other();
 	irqgate_fault(from_environment("FAULT_SECONDS", 1) ? TRACE : TRACE_PATHS);
 	start_loader(NULL);
 	irqgate_fault(NULL);
@@ -475,36 +539,8 @@ static void take_over(const char *build, bool kill)
 	nap(500); /* the list ends with the tracer */
 	read_places(false);
 	begin_places("run over another");
-	while ((fault = next_place(kill))) {
-		irqgate_build(build);
-		start_loader(NULL);
-		mark();
-		raised = 0;
-		expect_arrivals(3, "the start of the other");
-		loader_stop();
-		irqgate_build("");
-		irqgate_fault(fault);
-		up = test_try(start_loader, NULL, why, sizeof(why));
-		irqgate_fault(NULL);
-		if (!up) {
-			failed_places++;
-			printf("  %s -> %.200s\n", fault, why);
-			fflush(stdout);
-			expect(kill || says_why(why), "after %s it said nothing: %s", fault, why);
-			expect_arrivals(3, fault);
-			if (!access(PINS_OLD, F_OK))
-				verb(1, "unload", NULL);
-			start_loader(NULL);
-		}
-		expect_sane(fault);
-		expect_arrivals(3, fault);
-		counted = counted_all(igb.handle);
-		expect(counted.passed + counted.dropped <= raised && !counted.leaked,
-		       "after %s %ld passed, %ld dropped, %ld leaked of %ld", fault, counted.passed,
-		       counted.dropped, counted.leaked, raised);
-		expect(access(PINS_OLD, F_OK), "after %s something of the old one is left", fault);
-		unload();
-	}
+	while ((fault = next_place(kill)))
+		try_place(take_over_place, fault);
 	end_places("run over another");
 }
 
