@@ -9,11 +9,13 @@
 #define APICV "/sys/module/kvm_intel/parameters/enable_apicv"
 #define AVIC "/sys/module/kvm_amd/parameters/avic"
 
+/* In doubt it is. */
 static bool is_on(const char *parameter)
 {
 	char value[8];
+	int err = read_line(parameter, value, sizeof(value));
 
-	return !read_line(parameter, value, sizeof(value)) && (value[0] == 'Y' || value[0] == '1');
+	return err ? err != -ENOENT : value[0] == 'Y' || value[0] == '1';
 }
 
 bool may_be_direct(void)

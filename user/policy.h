@@ -83,7 +83,7 @@ struct policy_source {
 struct policy {
 	char **files; /* as given to policy_load(), then what its directory holds */
 	unsigned int nfiles; /* 0: policy_empty() */
-	bool conflict; /* policy_resolve() has said so */
+	int failed; /* what policy_resolve() returned last, and has said; 0: it did not fail */
 	struct irqgate_defaults defaults; /* audit and allow where the files are silent */
 	struct policy_context *contexts; /* [0] is always the host */
 	unsigned int ncontexts;
@@ -149,9 +149,9 @@ int policy_empty(struct policy **out);
  * A zpci handle is that of a function of s390 at some time: the function that has it now,
  * or had it (policy_fid_of). From then on the row is about that function, by its id.
  *
- * Where a function belongs to two rows, says so once, naming both places, and
- * leaves everything as it was.
- * Return: 1: something changed; 0; -EINVAL: a conflict; -ENOMEM.
+ * Where a function belongs to two rows, or sysfs cannot be read, says so once, and leaves
+ * everything as it was: a function that cannot be seen for want of descriptors is not gone.
+ * Return: 1: something changed; 0; -EINVAL: a conflict; or another negative errno.
  */
 int policy_resolve(struct policy *policy, const char *sysfs);
 

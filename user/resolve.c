@@ -71,7 +71,7 @@ __attribute__((format(printf, 3, 4))) static void complain(struct resolver *r, u
 	va_list ap;
 
 	r->err = -EINVAL;
-	if (r->policy->conflict)
+	if (r->policy->failed == -EINVAL)
 		return; /* it was said */
 	fprintf(stderr, "%s:%u: ", r->policy->files[d->file], d->line);
 	va_start(ap, fmt);
@@ -125,14 +125,21 @@ static void claim(struct resolver *r, unsigned int row, __u64 handle)
 	r->claims[r->nclaims++] = (struct claim){ handle, row };
 }
 
-/* A hexadecimal attribute of a function; -1: it has none, or is not there. */
-static long attribute(const struct resolver *r, __u64 handle, const char *name)
+/*
+ * A hexadecimal attribute of a function; -1: it has none, or is not there. One that goes
+ * meanwhile says ENODEV.
+ */
+static long attribute(struct resolver *r, __u64 handle, const char *name)
 {
 	char path[PATH_MAX], bdf[HANDLE_STRLEN], text[32];
+	int err;
 
 	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/%s", r->sysfs,
 		 handle_format(handle, bdf) + strlen("pci:"), name);
-	return read_line(path, text, sizeof(text)) ? -1 : strtol(text, NULL, 16);
+	err = read_line(path, text, sizeof(text));
+	if (err && err != -ENOENT && err != -ENODEV)
+		r->err = err;
+	return err ? -1 : strtol(text, NULL, 16);
 }
 
 static int compare(const void *a, const void *b)
@@ -153,7 +160,9 @@ static __u64 *functions(struct resolver *r, const char *dir, size_t *n)
 	*n = 0;
 	snprintf(path, sizeof(path), "%s/%s", r->sysfs, dir);
 	d = opendir(path);
-	while (d && (e = readdir(d))) {
+	if (!d && errno != ENOENT)
+		r->err = -errno;
+	while (d && (errno = 0, e = readdir(d))) {
 		__u64 handle;
 
 		if (handle_parse(e->d_name, &handle))
@@ -166,6 +175,8 @@ static __u64 *functions(struct resolver *r, const char *dir, size_t *n)
 		all = grown;
 		all[(*n)++] = handle;
 	}
+	if (d && !e && errno)
+		r->err = -errno;
 	if (d)
 		closedir(d);
 	if (all)
@@ -244,9 +255,12 @@ static void claim_group(struct resolver *r, unsigned int row)
 	snprintf(dir, sizeof(dir), "kernel/iommu_groups/%u/devices",
 		 r->policy->devices[row].select.group);
 	all = functions(r, dir, &n);
-	for (i = 0; i < n && !r->err; i++)
-		if (attribute(r, all[i], "class") >> 8 != 0x0604)
+	for (i = 0; i < n && !r->err; i++) {
+		bool bridge = attribute(r, all[i], "class") >> 8 == 0x0604;
+
+		if (!r->err && !bridge)
 			claim(r, row, all[i]);
+	}
 	free(all);
 }
 
@@ -260,6 +274,8 @@ static void claim_vf(struct resolver *r, unsigned int row)
 	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/virtfn%u", r->sysfs,
 		 handle_format(s->pf, pf) + strlen("pci:"), s->vf);
 	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0 && errno != ENOENT)
+		r->err = -errno;
 	if (n <= 0)
 		return; /* not yet */
 	target[n] = '\0';
@@ -268,7 +284,7 @@ static void claim_vf(struct resolver *r, unsigned int row)
 		claim(r, row, handle);
 }
 
-static bool has_id(const struct resolver *r, const struct policy_select *s, __u64 handle)
+static bool has_id(struct resolver *r, const struct policy_select *s, __u64 handle)
 {
 	return attribute(r, handle, "vendor") == s->vendor &&
 	       attribute(r, handle, "device") == s->device;
@@ -378,9 +394,11 @@ int policy_resolve(struct policy *policy, const char *sysfs)
 	}
 	if (ids && !r.err)
 		claim_ids(&r);
-	policy->conflict = r.err == -EINVAL;
 	if (!r.err)
 		r.err = assign(&r);
+	if (r.err < 0 && r.err != -EINVAL && r.err != policy->failed)
+		fail(r.err, "cannot see which functions the policy selects: %s", strerror(-r.err));
+	policy->failed = r.err < 0 ? r.err : 0;
 	free(r.claims);
 	return r.err;
 }

@@ -160,25 +160,27 @@ static __u64 kernel_dev(dev_t dev)
 /*
  * The device an inode belongs to as the kernel has it, super_block.s_dev. For btrfs and
  * overlayfs stat(2) gives another one; /proc/self/mountinfo has this one
- * (show_mountinfo() in fs/proc_namespace.c).
+ * (show_mountinfo() in fs/proc_namespace.c). Return: 0 or a negative errno.
  */
-static __u64 super_dev(const char *path, dev_t fallback)
+static int super_dev(const char *path, dev_t fallback, __u64 *dev)
 {
-	__u64 dev = kernel_dev(fallback);
 	unsigned int ma, mi;
 	struct statx st;
 	char line[4096];
 	int mount;
 	FILE *f;
 
+	*dev = kernel_dev(fallback);
 	if (statx(AT_FDCWD, path, 0, STATX_MNT_ID, &st) || !(st.stx_mask & STATX_MNT_ID))
-		return dev;
+		return 0;
 	f = fopen("/proc/self/mountinfo", "re");
-	while (f && fgets(line, sizeof(line), f))
+	if (!f)
+		return -errno;
+	while (fgets(line, sizeof(line), f))
 		if (sscanf(line, "%d %*d %u:%u", &mount, &ma, &mi) == 3 &&
 		    (__u64)mount == st.stx_mnt_id)
-			dev = kernel_dev(makedev(ma, mi));
-	return f && !close_read(f) ? dev : 0;
+			*dev = kernel_dev(makedev(ma, mi));
+	return close_read(f);
 }
 
 static __u64 process_start(long pid)
@@ -199,11 +201,15 @@ static __u64 process_start(long pid)
 	return start;
 }
 
-/* Key of a match, from what the system has now; false: that does not exist yet. */
-static bool match_key(const struct policy_match *m, __u32 source, struct irqgate_match_key *key)
+/*
+ * Key of a match, from what the system has now. Return: 1; 0: that does not exist yet; or
+ * why it cannot be had, as a negative errno.
+ */
+static int match_key(const struct policy_match *m, __u32 source, struct irqgate_match_key *key)
 {
 	char path[PATH_MAX];
 	struct stat st;
+	int err;
 
 	memset(key, 0, sizeof(*key));
 	key->kind = m->kind;
@@ -212,21 +218,23 @@ static bool match_key(const struct policy_match *m, __u32 source, struct irqgate
 	case IRQGATE_MATCH_CGROUP:
 		snprintf(path, sizeof(path), CGROUP_ROOT "%s", m->text);
 		if (stat(path, &st))
-			return false;
+			return 0;
 		key->a = st.st_ino; /* the id of a cgroup is its inode number on 64 bit */
-		return true;
+		return 1;
 	case IRQGATE_MATCH_EXE:
 		if (stat(m->text, &st))
-			return false;
-		key->a = super_dev(m->text, st.st_dev);
+			return 0;
 		key->b = st.st_ino;
-		return key->a; /* else tried again a second later */
+		err = super_dev(m->text, st.st_dev, &key->a);
+		return err ? fail(err, "%s: /proc/self/mountinfo does not say where it is: %s",
+				  m->text, strerror(-err))
+			   : 1;
 	case IRQGATE_MATCH_PID:
 	case IRQGATE_MATCH_UID:
 		key->a = m->id;
-		return true;
+		return 1;
 	default:
-		return false;
+		return 0;
 	}
 }
 
@@ -246,12 +254,13 @@ static int add_match(struct rows *rows, const struct policy_match *m, __u32 gd, 
 {
 	struct irqgate_match row = { .gd = gd, .handle = handle };
 	struct irqgate_match_key key;
-	int err = 0;
+	int err = 0, there;
 
 	if (path_key(m, handle != 0, &key))
 		err = rows_add(rows, IRQGATE_MAP_MATCHES, &key, &row);
-	if (err || !match_key(m, handle != 0, &key))
-		return err;
+	there = err ?: match_key(m, handle != 0, &key);
+	if (there <= 0)
+		return there;
 	if (m->kind == IRQGATE_MATCH_PID)
 		row.start = process_start(m->id);
 	return rows_add(rows, IRQGATE_MAP_MATCHES, &key, &row);
@@ -406,7 +415,8 @@ static bool match_is(const struct policy_match *m, const struct irqgate_match_ke
 
 	if (key->kind == IRQGATE_MATCH_CGROUP_PATH)
 		return path_key(m, key->source, &own) && own.a == key->a;
-	return m->kind == key->kind && match_key(m, key->source, &own) && !compare_match(&own, key);
+	return m->kind == key->kind && match_key(m, key->source, &own) > 0 &&
+	       !compare_match(&own, key);
 }
 
 static const char *policy_text(const struct policy *p, const struct irqgate_match_key *key)

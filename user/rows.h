@@ -36,7 +36,7 @@ struct rows {
  *
  * cgroups, executables and processes that do not exist yet have no row, or one that
  * waits for them.
- * Return: 0 or -ENOMEM.
+ * Return: 0; -ENOMEM; or another negative errno, having said why.
  */
 int rows_of_policy(struct rows *rows, const struct policy *policy);
 

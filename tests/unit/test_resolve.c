@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -225,6 +226,24 @@ static void conflicts(void **state)
 	policy_free(p);
 }
 
+/* What cannot be looked at is not gone. */
+static void unreadable(void **state)
+{
+	struct policy *p = policy("- { match: { id: '8086:10d3', count: 2 }, " REST);
+	struct rlimit few = { .rlim_cur = 0 }, before;
+
+	(void)state;
+	assert_int_equal(policy_resolve(p, sysfs), 1);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few.rlim_max = before.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(policy_resolve(p, sysfs), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	has(p, 0, "0000:00:12.0 0000:02:00.0");
+	assert_int_equal(policy_resolve(p, sysfs), 0);
+	policy_free(p);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -248,6 +267,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup(group_without_bridges, machine),
 		cmocka_unit_test_setup(vf_appears, machine),
 		cmocka_unit_test_setup(conflicts, machine),
+		cmocka_unit_test_setup(unreadable, machine),
 	};
 
 	if (argc > 1)
