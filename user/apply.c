@@ -80,9 +80,12 @@ int policy_save(const struct policy *policy)
 struct policy *policy_in_force(void)
 {
 	struct policy *policy;
+	int err = access(POLICY_IN_FORCE, F_OK) ? -errno : policy_load(POLICY_IN_FORCE, &policy);
 
-	if (access(POLICY_IN_FORCE, F_OK) || policy_load(POLICY_IN_FORCE, &policy))
+	if (err) {
+		errno = -err;
 		return NULL;
+	}
 	policy_resolve(policy, "/sys");
 	return policy;
 }

@@ -64,7 +64,7 @@ void plan_free(struct plan *plan);
 
 /*
  * policy_save - remember a policy as the one in force, with where each row is from
- * policy_in_force - what was remembered, for policy_free(); NULL: nothing
+ * policy_in_force - what was remembered, for policy_free(); NULL: nothing, as errno says
  * policy_origin - FILE:LINE where a row of policy_in_force() comes from
  * @line: the row's; 0 is nowhere
  */

@@ -574,6 +574,9 @@ static void follow(struct loader *l)
 		return;
 	if (l->generation != l->pins.state->generation) {
 		policy = policy_in_force();
+		/* What cannot be read for want of descriptors can be, a second later. */
+		if (!policy && errno != ENOENT && errno != EINVAL)
+			goto out;
 		/* Without it what appears later is not found, but nothing old comes back. */
 		if (policy || !policy_empty(&policy)) {
 			policy_free(l->policy);
@@ -586,6 +589,7 @@ static void follow(struct loader *l)
 		apply(l, l->policy, "functions the policy selects came or went");
 	else if (table_resolve(&l->pins, l->policy) > 0)
 		l->enforce = true;
+out:
 	close(lock);
 }
 
