@@ -83,7 +83,7 @@ struct lack probe_bpf(void)
 		};
 	if (!kernel_symbol("eventfd_fops"))
 		return (struct lack){
-			"/proc/kallsyms has no address of eventfd_fops",
+			"/proc/kallsyms cannot be read, or has no address of eventfd_fops",
 			"set kernel.kptr_restrict to 0 or 1, run with CAP_SYSLOG, and use a "
 			"kernel with CONFIG_KALLSYMS_ALL=y"
 		};
