@@ -124,33 +124,41 @@ static int load_stages(struct loader *l)
 
 /*
  * Open the sysfs directories of PCI functions that belong to VFIO, for the iterator
- * to find (bpf/adopt.bpf.c). Return: how many, less than @max at the end of @dir.
+ * to find (bpf/adopt.bpf.c): @n of them, less than @max at the end of @dir. Return: 0; or
+ * a negative errno, for what cannot be looked at is not to be forgotten.
  */
-static int open_vfio_functions(DIR *dir, int fds[], int max)
+static int open_vfio_functions(DIR *dir, int fds[], int max, int *n)
 {
 	struct dirent *d;
 	char path[300];
-	int n = 0;
 
-	while (n < max && (d = readdir(dir))) {
-		snprintf(path, sizeof(path), "%s/vfio-dev", d->d_name);
-		if (d->d_name[0] == '.' || faccessat(dirfd(dir), path, F_OK, 0))
+	for (*n = 0; *n < max; *n += fds[*n] >= 0) {
+		errno = 0;
+		d = readdir(dir);
+		if (!d)
+			return -errno;
+		fds[*n] = -1;
+		if (d->d_name[0] == '.')
 			continue;
-		fds[n] = openat(dirfd(dir), d->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		n += fds[n] >= 0;
+		snprintf(path, sizeof(path), "%s/vfio-dev", d->d_name);
+		if (!faccessat(dirfd(dir), path, F_OK, 0))
+			fds[*n] = openat(dirfd(dir), d->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fds[*n] < 0 && errno != ENOENT && errno != ENODEV)
+			return -errno;
 	}
-	return n;
+	return 0;
 }
 
 static int adopt_vfio(void)
 {
 	DIR *dir = opendir("/sys/bus/pci/devices");
-	int fds[256], err, i, n = 0;
+	int fds[256], err = dir || errno == ENOENT ? 0 : -errno, i, n = 0;
 
 	do {
 		if (dir)
-			n = open_vfio_functions(dir, fds, ARRAY_SIZE(fds));
-		err = pins_iterate("iter_vfio", NULL, NULL);
+			err = open_vfio_functions(dir, fds, ARRAY_SIZE(fds), &n);
+		err = err ? fail(err, "cannot see which functions are VFIO's: %s", strerror(-err))
+			  : pins_iterate("iter_vfio", NULL, NULL);
 		for (i = 0; i < n; i++)
 			close(fds[i]);
 	} while (!err && n == ARRAY_SIZE(fds));

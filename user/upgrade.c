@@ -71,17 +71,19 @@ static void convert_value(const struct typed_map *from, const struct typed_map *
  * What the new hooks counted so far is added. The old ones go before: a start that is cut
  * short is followed by one that does this again.
  */
-static void take_counters(const struct typed_map *from, const void *old_key,
-			  const struct typed_map *to, const void *key,
-			  struct irqgate_counters *value)
+static int take_counters(const struct typed_map *from, const void *old_key,
+			 const struct typed_map *to, const void *key,
+			 struct irqgate_counters *value)
 {
 	struct irqgate_counters now;
+	int err;
 
 	if (bpf_map_delete_elem(from->fd, old_key))
-		return;
+		return 0;
 	if (!bpf_map_lookup_elem(to->fd, key, &now))
 		counters_add(value, &now);
-	bpf_map_update_elem(to->fd, key, value, BPF_ANY);
+	err = bpf_map_update_elem(to->fd, key, value, BPF_ANY);
+	return err == -E2BIG ? 0 : err; /* where new rows took the place */
 }
 
 /* Of an eventfd only who signals it: the search finds who listens and what it carries. */
@@ -119,10 +121,15 @@ static int take_all(const char *name, const struct typed_map *from, const struct
 	bool counters = !strcmp(name, "stats");
 	void *old_key = malloc(from->info.key_size), *old = malloc(from->info.value_size);
 	void *key = malloc(to->info.key_size), *value = malloc(to->info.value_size);
-	void *prev = NULL;
 	int err = old_key && old && key && value ? 0 : -ENOMEM, more = 1;
+	void *prev = NULL;
+	__u32 turns;
 
-	while (!err && (more = map_next(from->fd, prev, old_key)) > 0) {
+	/* The old gates go on counting, in rows that are taken. */
+	for (turns = from->info.max_entries; !err && turns; turns--) {
+		more = map_next(from->fd, prev, old_key);
+		if (more <= 0)
+			break;
 		prev = old_key;
 		if (bpf_map_lookup_elem(from->fd, old_key, old))
 			continue;
@@ -132,10 +139,10 @@ static int take_all(const char *name, const struct typed_map *from, const struct
 			keep_signaller(value);
 		if (!strcmp(name, "bindings"))
 			add_passing(value);
-		if (counters)
-			take_counters(from, old_key, to, key, value);
-		else
-			bpf_map_update_elem(to->fd, key, value, BPF_NOEXIST);
+		err = counters ? take_counters(from, old_key, to, key, value)
+			       : bpf_map_update_elem(to->fd, key, value, BPF_NOEXIST);
+		if (err == -EEXIST)
+			err = 0;
 	}
 	free(old_key);
 	free(old);
@@ -145,26 +152,38 @@ static int take_all(const char *name, const struct typed_map *from, const struct
 }
 
 /* Who every process is lies in its task storage, which only a pidfd leads to. */
-static void take_idents(const struct typed_map *from, const struct typed_map *to)
+static int take_idents(const struct typed_map *from, const struct typed_map *to)
 {
 	void *old = malloc(from->info.value_size), *new = malloc(to->info.value_size);
 	DIR *proc = opendir("/proc");
 	struct dirent *d;
+	int err = !proc ? -errno : old && new ? 0 : -ENOMEM;
 
-	while (proc && old && new && (d = readdir(proc))) {
-		int pidfd = syscall(SYS_pidfd_open, atoi(d->d_name), 0);
+	while (!err && (errno = 0, d = readdir(proc))) {
+		int pid = atoi(d->d_name), pidfd;
 
-		if (pidfd >= 0 && !bpf_map_lookup_elem(from->fd, &pidfd, old)) {
-			convert_value(from, to, old, new);
-			bpf_map_update_elem(to->fd, &pidfd, new, BPF_ANY);
+		if (pid <= 0)
+			continue;
+		pidfd = syscall(SYS_pidfd_open, pid, 0);
+		if (pidfd < 0) {
+			err = errno == ESRCH || errno == EINVAL ? 0 : -errno; /* gone */
+			continue;
 		}
-		if (pidfd >= 0)
-			close(pidfd);
+		if (!bpf_map_lookup_elem(from->fd, &pidfd, old)) {
+			convert_value(from, to, old, new);
+			err = bpf_map_update_elem(to->fd, &pidfd, new, BPF_ANY);
+		}
+		close(pidfd);
+		if (err == -ESRCH || err == -ENOENT)
+			err = 0;
 	}
+	if (!err)
+		err = -errno;
 	if (proc)
 		closedir(proc);
 	free(old);
 	free(new);
+	return err;
 }
 
 static int carry(const char *name)
@@ -172,10 +191,8 @@ static int carry(const char *name)
 	struct typed_map from, to = { .fd = -1 };
 	int err = open_map(PIN_OLD, name, &from) ?: open_map(PIN_DIR, name, &to);
 
-	if (!err && !strcmp(name, "idents"))
-		take_idents(&from, &to);
-	else if (!err)
-		err = take_all(name, &from, &to);
+	if (!err)
+		err = strcmp(name, "idents") ? take_all(name, &from, &to) : take_idents(&from, &to);
 	close_map(&from);
 	close_map(&to);
 	return err == -ENOENT ? 0 : err; /* there was none yet, or it was taken */
