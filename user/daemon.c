@@ -62,6 +62,7 @@ struct loader {
 	unsigned int gate_ticks; /* since the inline gate came, or this loader */
 	__u64 epoch; /* when bindings were last enforced */
 	unsigned int failures; /* to do so since then */
+	bool unsearched; /* what there is to adopt could not be looked at */
 	unsigned int taken; /* events, in this turn */
 	unsigned int eventfds; /* looked at whether they are used, more than one second's share */
 	__u64 skipped; /* runs of hooks, when bindings were last searched for */
@@ -194,11 +195,13 @@ static int adopt(struct loader *l)
 {
 	int lock = lock_changes(), err;
 
+	l->unsearched = true;
 	if (lock < 0)
 		return lock;
 	l->skipped = hooks_skipped();
 	err = search(l) ?: bindings_settle(&l->pins, search_skipped, l);
 	close(lock);
+	l->unsearched = err < 0;
 	return err < 0 ? err : 0;
 }
 
@@ -325,8 +328,10 @@ static void check_firmware(struct loader *l)
 
 	l->check_firmware = false;
 	l->compared = l->pins.state->generation;
-	if (firmware_check(&l->pins, &found))
+	if (firmware_check(&l->pins, &found)) {
+		l->compared = 0; /* again in a second */
 		return;
+	}
 	for (i = 0; i < found.n; i++) {
 		const struct firmware_finding *f = &found.finding[i];
 
@@ -386,9 +391,9 @@ static void enforce(struct loader *l)
 {
 	int lock = lock_changes();
 
-	l->enforce = false;
 	if (lock < 0)
-		return;
+		return; /* until the next second */
+	l->enforce = false;
 	if (l->epoch != l->pins.state->epoch)
 		l->failures = 0;
 	l->epoch = l->pins.state->epoch;
@@ -633,6 +638,8 @@ static void tick(struct loader *l)
 	if (l->epoch != l->pins.state->epoch || bindings_waiting(&l->pins) ||
 	    l->skipped != hooks_skipped() || (l->failures && l->failures < ENFORCE_TRIES))
 		l->enforce = true;
+	if (l->unsearched)
+		adopt(l);
 	/* Without the module's event, which a full ring can lose. */
 	if (!all_hooked() && modules_change(l))
 		l->check_modules = true;
