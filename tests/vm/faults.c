@@ -43,6 +43,7 @@ static struct place places[MAX_PLACES];
 static unsigned int nplaces, most, stride, part, parts;
 static uint64_t until;
 static unsigned int tried_places, failed_places, silent_places;
+static bool kills; /* each of them, so that each fails */
 
 /*
  * What never fails, or whose failure nobody could tell: output, and what ends or
@@ -207,6 +208,7 @@ static const char *next_place(bool kill)
 	if (turn >= most || rig_now_ms() >= until)
 		return NULL;
 	tried_places++;
+	kills = kill;
 	if (kill)
 		snprintf(what, sizeof(what), "%s:signal=KILL:when=%u", p->call, p->nth);
 	else
@@ -219,6 +221,7 @@ static void end_places(const char *what)
 {
 	printf("  %s: %u of %u places, %u of them failed the command\n", what, tried_places,
 	       nplaces, failed_places);
+	expect(!kills || failed_places == tried_places, "%s: some were not killed", what);
 	expect(!found_places, "%u places, the first: %s", found_places, found);
 }
 
@@ -580,12 +583,12 @@ static void fault_layout_killed(void)
 	take_over("next", true);
 }
 
-/* The running loader, until detach(). */
-static pid_t attach(const char *fault)
+/* The running loader, until detach(); FAULT NULL: to list its calls, FILE NULL: of any file. */
+static pid_t attach(const char *fault, const char *file)
 {
 	char pid[12], option[128], path[64], line[128];
-	char *trace[] = { "strace", "-qqf", "-o", TRACE, "-p", pid, NULL };
-	char *inject[] = { "strace", "-qqf", "-o", "/dev/null", "-e", option, "-p", pid, NULL };
+	char *argv[] = { "strace", "-qqf", "-o", fault ? "/dev/null" : TRACE, "-p", pid,
+			 fault ? "-e" : NULL, option, file ? "-P" : NULL, (char *)file, NULL };
 	bool there = false;
 	pid_t tracer;
 
@@ -593,7 +596,7 @@ static pid_t attach(const char *fault)
 	snprintf(option, sizeof(option), "inject=%s", fault ? fault : "");
 	tracer = fork();
 	if (!tracer) {
-		execv("/usr/bin/strace", fault ? inject : trace);
+		execv("/usr/bin/strace", argv);
 		_exit(127);
 	}
 	snprintf(path, sizeof(path), "/proc/%s/status", pid);
@@ -639,7 +642,7 @@ static void fault_reload(void)
 
 	begin();
 	read_table(table[0], sizeof(table[0]));
-	tracer = attach(NULL);
+	tracer = attach(NULL, NULL);
 	loader_reload(ENFORCE CONTEXTS "devices:\n" ROW, igb.handle, "blue", "[1-2]", "drop");
 	nap(1500);
 	detach(tracer);
@@ -647,7 +650,7 @@ static void fault_reload(void)
 	read_table(table[1], sizeof(table[1]));
 	begin_places("reload");
 	for (turn = 0; (fault = next_place(false)); turn++) {
-		tracer = attach(fault);
+		tracer = attach(fault, NULL);
 		write_text(POLICY_FILE ".new", "");
 		run((char *[]){ "/bin/cp", turn % 2 ? POLICY_B : POLICY_A, POLICY_FILE ".new",
 				NULL });
@@ -672,7 +675,7 @@ static void fault_quarantine(void)
 	bool ended;
 	int status;
 
-	tracer = attach(NULL);
+	tracer = attach(NULL, NULL);
 	must(w, W_VFIO, 0, 1, 0);
 	nap(300);
 	detach(tracer);
@@ -680,7 +683,7 @@ static void fault_quarantine(void)
 	begin_places("quarantine");
 	while ((fault = next_place(false))) {
 		must(w, W_VFIO_OFF, 0, 0, 0);
-		tracer = attach(fault);
+		tracer = attach(fault, NULL);
 		/* Beside: who binds stands still while there is no loader. */
 		fflush(NULL);
 		asker = fork();
@@ -720,14 +723,14 @@ static void fault_stop(void)
 	pid_t tracer;
 
 	begin();
-	tracer = attach(NULL);
+	tracer = attach(NULL, NULL);
 	loader_stop();
 	detach(tracer);
 	read_places(true);
 	start_loader(NULL);
 	begin_places_for("stop", 6);
 	while ((fault = next_place(false))) {
-		tracer = attach(fault);
+		tracer = attach(fault, NULL);
 		kill(loader_pid(), SIGTERM);
 		expect(wait_for(SETTLE_MS, !loader_lives()), "after %s the loader does not end",
 		       fault);
@@ -844,6 +847,30 @@ static void fault_descriptors(void)
 		}
 	}
 	expect(failed, "no limit was low enough");
+}
+
+/* A loader that cannot look at a function for seconds: it is not gone. */
+static void fault_starved(void)
+{
+	struct worker *w, *cut;
+	char path[96];
+	pid_t tracer;
+
+	with(&edu2);
+	loader_stop();
+	loader_with(ENFORCE CONTEXTS
+		    "devices:\n  - { match: { id: \"1234:11e8\" }, context: blue, vectors: all }\n" ROW,
+		    edu2.handle, "red", "all", "drop");
+	w = bound_vmm(BLUE, &edu);
+	must(w, W_ARRIVES, 0, 1, 1);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vendor", edu.bdf);
+	tracer = attach("openat:error=ENFILE", path);
+	expect(wait_for(5000, loader_said("cannot see which functions")), "it does not say so");
+	nap(1500); /* it looks once a second */
+	detach(tracer);
+	must(w, W_ARRIVES, 0, 1, 1);
+	cut = bound_vmm(BLUE, &edu2);
+	must(cut, W_ABSENT, 0, 1, 1);
 }
 
 /* Bound by W, which is stopped until the loader, which does not run, quarantines it. */
@@ -1023,7 +1050,7 @@ static const struct test tests[] = {
 	{ "fault.bpffs", fault_bpffs },       { "fault.start", fault_start },
 	{ "fault.build", fault_build },       { "fault.layout", fault_layout },
 	{ "fault.layout_killed", fault_layout_killed },
-	{ "fault.addresses", fault_addresses },
+	{ "fault.addresses", fault_addresses }, { "fault.starved", fault_starved },
 };
 
 struct test_set fault_tests(void)

@@ -223,8 +223,12 @@ static int command(char *argv[MAX_WORDS], bool apart)
 		argv[n++] = "-o";
 		argv[n++] = lists ? option : "/dev/null";
 		if (!lists) {
-			/* It stops at no other system call: a loader makes tens of thousands. */
-			argv[n++] = "--seccomp-bpf";
+			/*
+			 * It stops at no other system call: a loader makes tens of thousands.
+			 * But where a filter stops it, it takes no signal.
+			 */
+			if (!strstr(fault, ":signal="))
+				argv[n++] = "--seccomp-bpf";
 			argv[n++] = "-e";
 			argv[n++] = trace;
 			argv[n++] = "-e";
