@@ -43,7 +43,7 @@ static struct place places[MAX_PLACES];
 static unsigned int nplaces, most, stride, part, parts;
 static uint64_t until;
 static unsigned int tried_places, failed_places, silent_places;
-static bool kills; /* each of them, so that each fails */
+static bool kills; /* at each of them */
 
 /*
  * What never fails, or whose failure nobody could tell: output, and what ends or
@@ -221,7 +221,7 @@ static void end_places(const char *what)
 {
 	printf("  %s: %u of %u places, %u of them failed the command\n", what, tried_places,
 	       nplaces, failed_places);
-	expect(!kills || failed_places == tried_places, "%s: some were not killed", what);
+	expect(!kills || failed_places, "%s: nobody was killed", what);
 	expect(!found_places, "%u places, the first: %s", found_places, found);
 }
 
@@ -501,7 +501,6 @@ static void fault_start(void)
 }
 
 static const char *other; /* build */
-static bool killed;
 
 static void start_other(void)
 {
@@ -531,7 +530,7 @@ static void take_over_place(const void *arg)
 		failed_places++;
 		printf("  %s -> %.200s\n", fault, why);
 		fflush(stdout);
-		expect(killed || says_why(why), "after %s it said nothing: %s", fault, why);
+		expect(kills || says_why(why), "after %s it said nothing: %s", fault, why);
 		expect_arrivals(3, fault);
 		if (!access(PINS_OLD, F_OK))
 			verb(1, "unload", NULL);
@@ -552,7 +551,6 @@ static void take_over(const char *build, bool kill)
 	const char *fault;
 
 	other = build;
-	killed = kill;
 	begin();
 	unload();
 	start_other();
