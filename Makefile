@@ -1,29 +1,54 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-#   make          build build/irqgate
-#   make module   build hook/irqgate_hook.ko (needs kernel headers)
-#   make demo     install what is missing, build, show it working in a VM
-#   make test     install what is missing, build, run all tests
-#   make budget   keep what the verifier said in the last test-vm
-#   make analyze  analyzers, sanitizers, valgrind; make test runs them, too
-#   make model    the formal model in larger sizes than make test
-#   make fuzz     fuzz until something is found or ^C
-#   make docs-paths  write into docs/paths.md what the last test-vm found
-#   make test-unit | test-package | test-vm [KERNEL=6.1|6.12|7.x] [TEST=pattern]
-#   make install  below $(DESTDIR), with PREFIX (/usr/local) and SYSCONFDIR (/etc)
-#   make deb      build/irqgate_VERSION_ARCH.deb
-#   make bench    measure what it costs, into docs/performance.md; bench-short: regressions only
-#   make s390x    build build/s390x/irqgate, with the tests, on any machine
-#   make test-s390x  install what is missing, build, test it on s390x kernels [TEST=pattern]
-#   make churn    10,000 rounds of VM, VFIO bindings and irqfds [KERNEL=...]
-#   make faults   every system call fails once, at every place [KERNEL=...]
-#   make property random steps against a model, OPS=100000 from SEED on [KERNEL=...]
-#   make soak     VMs, bindings and policies come and go for MINUTES=30 [KERNEL=...]
-#   make inline-long  300 rounds of the module under 100,000 interrupts, and 1,000,000
-#                 under its gate, none lost [KERNEL=...]
-#   make debug-kernel  build a 6.12 with lockdep and KASAN, once; it takes long
-#   make test-debug  the gates' tests on it, and what it says [TEST=pattern]
-#   make stream   1,000,000 interrupts under reloads, none lost [KERNEL=...]
+# 'make help' prints the lines that begin with "#   make". Each target is one line.
+#
+# Build and install:
+#   make                build build/irqgate and build/libvirt-hook
+#   make module         build hook/irqgate_hook.ko, needs the headers of the kernel (KDIR)
+#   make s390x          build build/s390x/irqgate and its tests, on any machine
+#   make install        install below DESTDIR, with PREFIX (/usr/local) and SYSCONFDIR (/etc)
+#   make install-dkms   install the sources of the module for DKMS
+#   make deb            build the Debian packages, build/irqgate_VERSION_ARCH.deb
+#   make clean          remove build/
+#   make help           print this list
+#
+# Try and test; each installs the packages that are missing:
+#   make demo           boot a stock kernel in a VM and show irqgate there [DEMO_KERNEL=7.x]
+#   make test           build, then run the tests: 20 minutes on 2 CPUs [KERNEL=...] [TEST=...]
+#   make test-unit      run the tests of unit, command line and documents [TEST=...]
+#   make test-vm        run the tests in VMs [KERNEL=6.1|6.12|7.x] [TEST=part of a name]
+#   make test-package   install the packages in a VM and hold an operator's session there
+#   make test-s390x     build, and test on emulated s390x kernels [TEST=...]
+#   make test-debug     run the gates' tests on a kernel with lockdep and KASAN [TEST=...]
+#   make test-long      run make test at length, all of it on each kernel; takes hours
+#   make analyze        run all analyzers, sanitizers and valgrind
+#   make model          check the formal model in larger sizes than make test
+#   make fuzz           fuzz until a fuzzer finds something, or ^C
+#   make property       compare random steps with a model [KERNEL=...] [OPS=100000] [SEED=...]
+#   make faults         let every system call fail once, at every place [KERNEL=...]
+#   make churn          run 10,000 rounds of VM, VFIO bindings and irqfds [KERNEL=...]
+#   make stream         send 1,000,000 interrupts during reloads, lose none [KERNEL=...]
+#   make soak           let VMs, bindings, policies come and go [MINUTES=30] [KERNEL=...]
+#   make inline-long    load and unload the module 300 times under interrupts [KERNEL=...]
+#   make guest-io       revoke and allow network and disk of a Linux guest [KERNEL=...]
+#   make bench          measure what irqgate costs, into docs/performance.md
+#   make bench-short    compare the instructions of single operations with those kept
+#
+# Keep what a change moved:
+#   make layout         keep the layout of the maps, after you raised IRQGATE_LAYOUT
+#   make budget         keep what the verifier said in the last test-vm
+#   make bench-keep     keep the instructions of the last bench or bench-short
+#   make docs-paths     write into docs/paths.md what the last test-vm found
+#
+# Parts of the above:
+#   make unit           build the unit tests
+#   make rig            build what the tests in VMs need
+#   make bench-progs    build what the benchmarks need
+#   make deps           install the packages that make test needs
+#   make debug-kernel   build the kernel of test-debug, once; takes long
+
+# What programs print and how they sort must not depend on who calls.
+export LC_ALL := C.UTF-8
 
 HOST_ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/s390x/s390/; s/aarch64/arm64/')
 ARCH ?= $(HOST_ARCH)
@@ -61,7 +86,7 @@ HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection \
 	$(if $(filter -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3) \
 	$(if $(filter x86,$(ARCH)),-fcf-protection=full) $(if $(filter arm64,$(ARCH)),-mbranch-protection=standard)
 HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
-CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -isystem $(OUT) -DIRQGATE_LAYOUT=$(LAYOUT)u
+CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -isystem $(OUT)
 LIBS := -lbpf -lelf -lz -ljson-c -lyaml -lsystemd -lcap-ng -lseccomp -lncursesw
 
 Q := $(if $(V),,@)
@@ -71,14 +96,12 @@ say = $(if $(V),,@printf '  %-8s%s\n' $(1) $(2))
 BPF_ONLY_s390 := bpf/firmware.bpf.c
 BPF_SRCS := $(filter-out $(if $(filter s390,$(ARCH)),,$(BPF_ONLY_s390)),$(wildcard bpf/*.bpf.c))
 BPF_OBJS := $(BPF_SRCS:bpf/%.bpf.c=$(OUT)/bpf/%.bpf.o)
-USER_OBJS := $(patsubst user/%.c,$(OUT)/user/%.o,$(wildcard user/*.c))
+USER_OBJS := $(patsubst %.c,$(OUT)/%.o,$(wildcard user/*/*.c))
+# All but the main function: what tests and benchmarks link.
+LIBIRQGATE := $(OUT)/libirqgate.a
 RIG_PROGS := $(addprefix $(OUT)/tests/,msi-vm selftest vmtest)
 UNIT_PROGS := $(patsubst tests/unit/%.c,$(OUT)/tests/unit/%,$(wildcard tests/unit/test_*.c))
-UNIT_OBJS := $(addprefix $(OUT)/user/,convert.o dot.o events.o firmware_compare.o handle.o names.o policy.o \
-	policy_write.o resolve.o rows.o diff.o cgroup.o util.o)
 HEADERS := $(wildcard include/irqgate/*.h)
-# What the maps look like: an irqgate of another number takes over member by member.
-LAYOUT := $(shell cat $(addprefix include/irqgate/,table.h binding.h event.h firmware.h) | cksum | cut -d' ' -f1)
 MULTIARCH ?= $(shell $(CC) -print-multiarch 2>/dev/null)
 # Of the BPF objects.
 BYTE_ORDER := $(if $(filter s390,$(ARCH)),eb,el)
@@ -89,7 +112,10 @@ BPF_CC = $(CLANG) -target bpf$(BYTE_ORDER) -mcpu=v3 -O2 -g -D__TARGET_ARCH_$(ARC
 
 all: $(OUT)/irqgate $(OUT)/libvirt-hook
 
-$(OUT)/bpf $(OUT)/user $(OUT)/tests $(OUT)/tests/unit $(OUT)/bench:
+help:
+	@sed -n 's/^#   \(make \)/\1/p' $(firstword $(MAKEFILE_LIST))
+
+$(OUT)/bpf $(OUT)/tests $(OUT)/tests/unit $(OUT)/bench:
 	@mkdir -p $@
 
 $(OUT)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) $(wildcard vmlinux/*.h) $(HEADERS) | $(OUT)/bpf
@@ -105,11 +131,19 @@ $(OUT)/irqgate.skel.h: $(OUT)/irqgate.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name irqgate_bpf > $@
 
-$(OUT)/user/%.o: user/%.c $(wildcard user/*.h) $(HEADERS) $(OUT)/irqgate.skel.h | $(OUT)/user
+$(OUT)/user/%.o: user/%.c
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(WARN) -c $< -o $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -MMD -MP $(CFLAGS) $(HARDEN) $(WARN) -c $< -o $@
 
-$(OUT)/irqgate: $(USER_OBJS)
+$(OUT)/user/loader/hooks.o $(OUT)/user/loader/hook_object.o: $(OUT)/irqgate.skel.h
+-include $(USER_OBJS:.o=.d)
+
+$(LIBIRQGATE): $(filter-out $(OUT)/user/cli/main.o,$(USER_OBJS))
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(OUT)/irqgate: $(OUT)/user/cli/main.o $(LIBIRQGATE)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) $^ $(LIBS) -o $@
 
@@ -136,16 +170,14 @@ $(OUT)/bench/%.skel.h: $(OUT)/bench/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
-# The loader without its main function; flood has user/daemon.c in itself.
-$(OUT)/bench/table $(OUT)/bench/flood: tests/bench/maps.c tests/bench/maps.h $(filter-out $(OUT)/user/main.o,$(USER_OBJS))
-$(OUT)/bench/adopt: $(filter-out $(OUT)/user/main.o,$(USER_OBJS))
-$(OUT)/bench/table $(OUT)/bench/adopt: $(OUT)/bench/%: tests/bench/%.c | $(OUT)/bench
+$(OUT)/bench/table $(OUT)/bench/flood: tests/bench/maps.c tests/bench/maps.h
+$(OUT)/bench/table $(OUT)/bench/adopt: $(OUT)/bench/%: tests/bench/%.c $(LIBIRQGATE) | $(OUT)/bench
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c %.o,$^) $(LIBS) -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) $(LIBIRQGATE) $(LIBS) -o $@
 
-$(OUT)/bench/flood: tests/bench/flood.c $(OUT)/bench/flood.skel.h | $(OUT)/bench
+$(OUT)/bench/flood: tests/bench/flood.c $(OUT)/bench/flood.skel.h $(LIBIRQGATE) | $(OUT)/bench
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) -I$(OUT)/bench $(CFLAGS) $(WARN) $(filter-out $(OUT)/user/daemon.o,$(filter %.c %.o,$^)) $(LIBS) -o $@
+	$(Q)$(CC) $(CPPFLAGS) -I$(OUT)/bench $(CFLAGS) $(WARN) $(filter %.c,$^) $(LIBIRQGATE) $(LIBS) -o $@
 
 $(OUT)/bench/%: tests/bench/%.c $(OUT)/bench/%.skel.h $(HEADERS)
 	$(call say,CC,$@)
@@ -159,15 +191,25 @@ $(OUT)/tests/vmtest: $(wildcard tests/vm/*.c tests/vm/*.h) tests/rig/rig.c tests
 	$(call say,CC,$@)
 	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) $(LDFLAGS) -ljson-c -luring -lbpf -o $@
 
-# Only what a test calls is linked: the rest may need what the test does not have.
-$(OUT)/tests/unit.a: $(UNIT_OBJS) | $(OUT)/tests
-	$(Q)rm -f $@
-	$(Q)$(AR) rcs $@ $^
-
-$(OUT)/tests/unit/%: tests/unit/%.c $(OUT)/tests/unit.a | $(OUT)/tests/unit
+# Only what a test calls is linked.
+$(OUT)/tests/unit/%: tests/unit/%.c $(LIBIRQGATE) | $(OUT)/tests/unit
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $^ $(LDFLAGS) -lyaml -ljson-c -lbpf -lelf -lz -lcmocka -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c %.a,$^) $(LDFLAGS) -lyaml -ljson-c -lbpf -lelf -lz -lcmocka -o $@
 
+# Every type of the headers, as BTF; test_layout compares it. No map has one of match.h.
+LAYOUT_HEADERS := $(filter-out %/match.h,$(HEADERS))
+$(OUT)/tests/layout.bpf.o: $(HEADERS) Makefile | $(OUT)/tests
+	$(call say,BPF,$@)
+	$(Q)(printf '#include "vmlinux.h"\n'; \
+		grep -lE '^(struct|enum) irqgate_[a-z_]* \{' $(LAYOUT_HEADERS) | sed 's|.*/\(.*\)|#include <irqgate/\1>|'; \
+		sed -nE 's/^((struct|enum) (irqgate_[a-z_]*)) \{$$/\1 a_\3;/p' $(LAYOUT_HEADERS)) | \
+		$(BPF_CC) -x c - -c -o $@
+
+$(OUT)/tests/unit/test_layout: $(OUT)/irqgate.bpf.o $(OUT)/tests/layout.bpf.o
+
+# Keep what the maps look like now. It refuses as long as IRQGATE_LAYOUT is the old number.
+layout: $(OUT)/tests/unit/test_layout
+	@IRQGATE_UNIT=tests/unit $< --keep
 
 # A driver in user space, for functions of s390.
 $(OUT)/tests/vfio: tests/s390x/vfio.c | $(OUT)/tests
@@ -175,10 +217,11 @@ $(OUT)/tests/vfio: tests/s390x/vfio.c | $(OUT)/tests
 	$(Q)$(CC) -D_GNU_SOURCE $(CFLAGS) $(WARN) $< $(LDFLAGS) -o $@
 
 # A process of its own: nothing of XML in the loader.
-$(OUT)/libvirt-hook: libvirt/hook.c $(OUT)/user/util.o user/util.h $(HEADERS)
+$(OUT)/libvirt-hook: $(wildcard libvirt/*.c) $(wildcard libvirt/*.h) $(LIBIRQGATE)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(shell pkg-config --cflags libxml-2.0) $(CFLAGS) $(HARDEN) $(WARN) \
-		$(filter %.c %.o,$^) $(HARDEN_LD) $(LDFLAGS) $(shell pkg-config --libs libxml-2.0) -ljson-c -o $@
+		$(filter %.c %.a,$^) $(HARDEN_LD) $(LDFLAGS) $(shell pkg-config --libs libxml-2.0) \
+		-ljson-c -lyaml -lsystemd -o $@
 
 # A kernel for a virtual machine.
 $(OUT)/tests/guest: tests/rig/guest.c | $(OUT)/tests
@@ -201,14 +244,24 @@ demo: deps
 	@$(MAKE) --no-print-directory all rig
 	@tests/vm/demo
 
-test: deps
-	@$(MAKE) --no-print-directory all unit rig bench-progs
-	@tests/run package unit cli docs dkms $(if $(TEST),,analyze model fuzz bench) vm
+# What both build: as many files at a time as there are CPUs.
+tested = $(MAKE) --no-print-directory -j$(shell nproc) all unit rig bench-progs
+parts = package unit cli docs dkms $(if $(TEST),,analyze model fuzz bench) vm
 
-# All tools; `make test` runs the same.
+test: deps
+	@$(tested)
+	@tests/run $(parts)
+
+test-long: deps
+	@$(tested)
+	@LONG=1 FAULT_SECONDS=120 MODEL_OPS=$(or $(OPS),20000) STREAM_INTERRUPTS=500000 RACE_ROUNDS=10000 \
+		HOOK_ROUNDS=100 CHURN_ROUNDS=1000 SOAK_SECONDS=300 LIMIT=14400 tests/run $(parts)
+	@tests/vm/guest-io
+
+# All tools.
 analyze: deps
 	@$(MAKE) --no-print-directory all unit
-	@tests/run analyze
+	@LONG=1 tests/run analyze
 
 model: deps
 	@tests/model/run -l
@@ -253,6 +306,8 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 INSTALL ?= install
+# Directories on the way, too, are for everybody.
+put = umask 022; $(INSTALL)
 
 substitute = sed 's|@sbindir@|$(SBINDIR)|; s|@sysconfdir@|$(SYSCONFDIR)|' $< > $@
 
@@ -264,19 +319,19 @@ $(OUT)/qemu: libvirt/qemu.in FORCE
 	$(Q)$(substitute)
 
 install: all $(OUT)/irqgate.service $(OUT)/qemu
-	$(INSTALL) -D -m 755 $(OUT)/irqgate $(DESTDIR)$(SBINDIR)/irqgate
-	$(INSTALL) -D -m 644 $(OUT)/irqgate.service $(DESTDIR)$(UNITDIR)/irqgate.service
-	$(INSTALL) -D -m 644 packaging/systemd/irqgate.tmpfiles $(DESTDIR)$(TMPFILESDIR)/irqgate.conf
-	$(INSTALL) -D -m 644 packaging/bash-completion $(DESTDIR)$(COMPLETIONDIR)/irqgate
-	$(INSTALL) -D -m 644 man/irqgate.8 $(DESTDIR)$(MANDIR)/man8/irqgate.8
-	$(INSTALL) -D -m 644 man/irqgate-policy.5 $(DESTDIR)$(MANDIR)/man5/irqgate-policy.5
-	$(INSTALL) -d -m 755 $(DESTDIR)$(SYSCONFDIR)/irqgate $(DESTDIR)$(DOCDIR)/examples
-	$(INSTALL) -m 644 README.md SECURITY.md docs/*.md docs/policy.schema.json $(DESTDIR)$(DOCDIR)
-	$(INSTALL) -m 644 packaging/policy.example.yaml $(DESTDIR)$(DOCDIR)/examples/policy.yaml
-	$(INSTALL) -m 644 packaging/kubernetes/irqgate.yaml $(DESTDIR)$(DOCDIR)/examples/kubernetes.yaml
-	$(INSTALL) -D -m 644 man/irqgate-libvirt-hook.8 $(DESTDIR)$(MANDIR)/man8/irqgate-libvirt-hook.8
-	$(INSTALL) -D -m 755 $(OUT)/libvirt-hook $(DESTDIR)$(SBINDIR)/irqgate-libvirt-hook
-	$(INSTALL) -D -m 755 $(OUT)/qemu $(DESTDIR)$(SYSCONFDIR)/libvirt/hooks/qemu.d/irqgate
+	$(put) -D -m 755 $(OUT)/irqgate "$(DESTDIR)$(SBINDIR)/irqgate"
+	$(put) -D -m 644 $(OUT)/irqgate.service "$(DESTDIR)$(UNITDIR)/irqgate.service"
+	$(put) -D -m 644 packaging/systemd/irqgate.tmpfiles "$(DESTDIR)$(TMPFILESDIR)/irqgate.conf"
+	$(put) -D -m 644 packaging/bash-completion "$(DESTDIR)$(COMPLETIONDIR)/irqgate"
+	$(put) -D -m 644 man/irqgate.8 "$(DESTDIR)$(MANDIR)/man8/irqgate.8"
+	$(put) -D -m 644 man/irqgate-policy.5 "$(DESTDIR)$(MANDIR)/man5/irqgate-policy.5"
+	$(put) -d -m 755 "$(DESTDIR)$(SYSCONFDIR)/irqgate" "$(DESTDIR)$(DOCDIR)/examples"
+	$(put) -m 644 README.md SECURITY.md docs/*.md docs/policy.schema.json "$(DESTDIR)$(DOCDIR)"
+	$(put) -m 644 packaging/policy.example.yaml "$(DESTDIR)$(DOCDIR)/examples/policy.yaml"
+	$(put) -m 644 packaging/kubernetes/irqgate.yaml "$(DESTDIR)$(DOCDIR)/examples/kubernetes.yaml"
+	$(put) -D -m 644 man/irqgate-libvirt-hook.8 "$(DESTDIR)$(MANDIR)/man8/irqgate-libvirt-hook.8"
+	$(put) -D -m 755 $(OUT)/libvirt-hook "$(DESTDIR)$(SBINDIR)/irqgate-libvirt-hook"
+	$(put) -D -m 755 $(OUT)/qemu "$(DESTDIR)$(SYSCONFDIR)/libvirt/hooks/qemu.d/irqgate"
 
 # Debian's way, in a copy: debhelper wants its directory at the top and leaves files.
 deb: deps
@@ -318,6 +373,11 @@ property: deps
 	@KERNEL='$(or $(KERNEL),6.12)' TEST=property.random MODEL_OPS=$(or $(OPS),100000) \
 		MODEL_SEED=$(or $(SEED),$(shell date +%s)) LIMIT=36000 tests/run vm
 
+# A Linux guest in a stock QEMU, whose network and disk are revoked and allowed.
+guest-io: deps
+	@$(MAKE) --no-print-directory all
+	@tests/vm/guest-io $(KERNEL)
+
 soak: deps
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL='$(or $(KERNEL),6.12)' TEST=soak.churn SOAK_SECONDS=$$(($(or $(MINUTES),30) * 60)) \
@@ -347,10 +407,10 @@ module:
 # Its sources for 'dkms add -m irqgate-hook -v VERSION'.
 DKMS_SRC = $(DESTDIR)/usr/src/irqgate-hook-$(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' packaging/dkms/dkms.conf)
 install-dkms:
-	install -d $(DKMS_SRC)/include/irqgate
-	install -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] $(DKMS_SRC)
-	install -m 644 include/irqgate/hook.h $(DKMS_SRC)/include/irqgate
+	$(put) -d -m 755 "$(DKMS_SRC)" "$(DKMS_SRC)/include/irqgate"
+	$(put) -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] "$(DKMS_SRC)"
+	$(put) -m 644 include/irqgate/hook.h "$(DKMS_SRC)/include/irqgate"
 
-.PHONY: FORCE analyze model fuzz budget bench bench-short bench-keep bench-progs debug-kernel test-debug inline-long module install-dkms all rig unit deps demo test test-unit test-vm test-package s390x test-s390x docs-paths churn stream faults property soak install deb clean
+.PHONY: FORCE help layout analyze model fuzz budget bench bench-short bench-keep bench-progs debug-kernel test-debug inline-long module install-dkms all rig unit deps demo test test-long test-unit test-vm test-package s390x test-s390x docs-paths churn stream faults property soak guest-io install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Finding what exists already: processes, VFIO devices, VMs and their bindings.
+ * Finds what exists already: processes, VFIO devices, VMs and their bindings.
  *
- * Runs when irqgate starts or a module appears, after the gates are attached,
- * and periodically. Also tells the loader which process holds which governed
- * file under which descriptor, which is what a quarantine needs.
+ * The loader runs this when it starts or a module appears, after the gates are attached, and
+ * periodically. The iterators also tell the loader which process holds which VFIO device or
+ * eventfd under which descriptor: a quarantine needs that.
  */
 #include "learn.bpf.h"
 
@@ -13,16 +13,15 @@
 struct walk {
 	struct vfio_pci_core_device *vdev;
 	struct irqgate_ident *owner;
-	struct list_head *head, *next;
 };
 
-/* Notes the nearest forebear that a pid row names. */
+/* Notes the nearest ancestor that a pid row names. */
 static __always_inline void note_forebear(struct irqgate_ident *id, struct task_struct *t)
 {
 	void *rows = table_map(&table_matches);
 	int i;
 
-	if (!rows || irqgate_match_root(rows, 0, id) || irqgate_match_root(rows, 1, id))
+	if (!rows || irqgate_match_process(rows, id->root, id->root_start))
 		return;
 	for (i = 0; i < MAX_FOREBEARS; i++) {
 		__u64 start;
@@ -33,8 +32,7 @@ static __always_inline void note_forebear(struct irqgate_ident *id, struct task_
 		if (tgid <= 1)
 			return;
 		start = BPF_CORE_READ(t, group_leader, start_boottime);
-		if (!irqgate_match_pid(rows, 0, tgid, start) &&
-		    !irqgate_match_pid(rows, 1, tgid, start))
+		if (!irqgate_match_process(rows, tgid, start))
 			continue;
 		id->root = tgid;
 		id->root_start = start;
@@ -43,8 +41,8 @@ static __always_inline void note_forebear(struct irqgate_ident *id, struct task_
 }
 
 /*
- * Give every process an identity; and, since the loader runs this after each
- * new table, its place in the tree of a process that a pid row names.
+ * Give every process an identity. The loader runs this after each new table, so also set the
+ * place of the process in the tree of a process that a pid row names.
  */
 SEC("iter/task")
 int adopt_tasks(struct bpf_iter__task *ctx)
@@ -79,20 +77,36 @@ static long judge_cb(struct bpf_map *map, const void *key, struct irqgate_bindin
 	return 0;
 }
 
+/* Do not try again to replay an interrupt that no process can get any more. */
+static __always_inline void forget_for_agent(void)
+{
+	struct irqgate_agent *agent = current_agent();
+	struct irqgate_irq_key key = {};
+	struct irqgate_binding *b;
+
+	if (!agent || agent->op != IRQGATE_AGENT_FORGET)
+		return;
+	key.irq = agent->irq;
+	b = bpf_map_lookup_elem(&bindings, &key);
+	if (b)
+		b->pending = 0;
+}
+
 /*
- * Bring the verdict of every binding up to date with the table, also of those no
- * interrupt flows through. The command runs it after it changed the table, and
- * acts on what it then finds in the map.
+ * Bring the verdict of every binding up to date with the table, also of bindings without
+ * interrupts. The command runs this after a change of the table, and acts on the verdicts that
+ * the map then has.
  */
 SEC("syscall")
 int judge_all(void *unused)
 {
+	forget_for_agent();
 	bpf_for_each_map_elem(&bindings, judge_cb, NULL, 0);
 	return 0;
 }
 
 #if defined(__TARGET_ARCH_s390)
-/* The same for one, where there are no callbacks: they take a JIT. */
+/* judge_all() for one binding. Callbacks need a JIT, which some kernels do not have. */
 SEC("syscall")
 int judge_one(struct irqgate_irq_key *which)
 {
@@ -129,12 +143,16 @@ static long sweep_irqfd(struct bpf_map *map, const struct irqgate_ptr_key *key,
 static long sweep_vm(struct bpf_map *map, const struct irqgate_ptr_key *key, struct irqgate_vm *vm,
 		     __u32 *adoption)
 {
+	struct irqgate_ptr_key gone = { .ptr = key->ptr };
+
 	if (vm->seen != *adoption)
-		bpf_map_delete_elem(&vms, key);
+		vm_forget(&gone);
 	return 0;
 }
 
-/* After a search: what it did not find ended while no hook was there to see it. */
+/*
+ * After a search, remove the objects that it did not find. They ended while no hook could see it.
+ */
 SEC("syscall")
 int adopt_sweep(void *unused)
 {
@@ -149,20 +167,30 @@ int adopt_sweep(void *unused)
 
 static __always_inline struct irqgate_ident *ident_of(struct task_struct *t)
 {
-	return bpf_task_storage_get(&idents, t, NULL, 0);
+	struct irqgate_ident *id = bpf_task_storage_get(&idents, t, NULL, 0);
+
+	if (id)
+		ident_start(id, t);
+	return id;
 }
 
-static __always_inline void tell(struct bpf_iter__task_file *ctx, struct task_struct *t, __u32 kind,
-				 __u64 handle, __u64 object)
+/*
+ * Report a VFIO device or, without a handle, an eventfd. A function of its own, because its stack
+ * is not needed while the vectors are looked at.
+ */
+static __noinline int tell(struct bpf_iter_meta *meta, struct task_struct *t, __s32 fd,
+			   __u64 handle, __u64 object)
 {
 	struct irqgate_file f = {};
 
-	f.kind = kind;
+	f.kind = handle ? IRQGATE_FILE_VFIO_DEVICE : IRQGATE_FILE_EVENTFD;
 	f.tgid = BPF_CORE_READ(t, tgid);
-	f.fd = ctx->fd;
+	f.tid = BPF_CORE_READ(t, pid);
+	f.fd = fd;
 	f.handle = handle;
 	f.object = object;
-	bpf_seq_write(ctx->meta->seq, &f, sizeof(f));
+	f.start = BPF_CORE_READ(t, group_leader, start_boottime);
+	return bpf_seq_write(meta->seq, &f, sizeof(f));
 }
 
 static long adopt_vector_cb(__u32 vector, struct walk *w)
@@ -175,7 +203,7 @@ static __always_inline void adopt_vectors(struct walk *w)
 {
 	sync_vector((__u64)w->vdev, IRQGATE_VECTOR_FUNCTION, w->owner, true);
 #if defined(__TARGET_ARCH_s390)
-	/* Not all its kernels have the JIT that callbacks take. */
+	/* Not all s390 kernels have the JIT that callbacks need. */
 	__u32 n = vfio_vectors(w->vdev), i;
 
 	for (i = 0; i < IRQGATE_MAX_VECTORS; i++) {
@@ -189,9 +217,9 @@ static __always_inline void adopt_vectors(struct walk *w)
 }
 
 /*
- * A directory of sysfs the loader opened, of a device that belongs to VFIO: its
- * bindings are found even if nobody holds the device under a descriptor, as in
- * flight in a socket or among the fixed files of an io_uring.
+ * A sysfs directory that the loader opened, of a device that belongs to VFIO. It leads to the
+ * device's bindings even if no process has a descriptor of the device, because that is in flight
+ * in a socket or a fixed file of an io_uring.
  */
 static __always_inline int adopt_directory(struct file *file)
 {
@@ -208,7 +236,7 @@ static __always_inline int adopt_directory(struct file *file)
 	return 0;
 }
 
-/* VFIO devices, and eventfds so that the loader can find a binding's original. */
+/* VFIO devices, and eventfds, among which the loader finds the original one of a binding. */
 SEC("iter/task_file")
 int adopt_vfio(struct bpf_iter__task_file *ctx)
 {
@@ -224,7 +252,7 @@ int adopt_vfio(struct bpf_iter__task_file *ctx)
 	    file_is(file, kernfs_dir_fops_addr))
 		return adopt_directory(file);
 	if (file_is(file, eventfd_fops_addr)) {
-		tell(ctx, t, IRQGATE_FILE_EVENTFD, 0, (__u64)BPF_CORE_READ(file, private_data));
+		tell(ctx->meta, t, ctx->fd, 0, (__u64)BPF_CORE_READ(file, private_data));
 		return 0;
 	}
 	if (!file_is(file, vfio_device_fops_addr))
@@ -235,18 +263,46 @@ int adopt_vfio(struct bpf_iter__task_file *ctx)
 		return 0;
 	w.vdev = (void *)core_container_of(dev, struct vfio_pci_core_device, vdev);
 	w.owner = ident_of(t);
-	tell(ctx, t, IRQGATE_FILE_VFIO_DEVICE, handle, (__u64)w.vdev);
+	tell(ctx->meta, t, ctx->fd, handle, (__u64)w.vdev);
 	adopt_vectors(&w);
 	return 0;
 }
 
-static long adopt_irqfd_cb(__u32 i, struct walk *w)
+/* Processes that have a VFIO device mapped: the mapping keeps it open without a descriptor. */
+SEC("iter/task_vma")
+int find_maps(struct bpf_iter__task_vma *ctx)
+{
+	struct vm_area_struct *vma = ctx->vma;
+	struct task_struct *t = ctx->task;
+	struct vfio_device *dev;
+	struct file *file;
+	__u64 handle;
+
+	if (!t || !vma)
+		return 0;
+	file = BPF_CORE_READ(vma, vm_file);
+	if (!file || !file_is(file, vfio_device_fops_addr))
+		return 0;
+	dev = vfio_file_device(file);
+	handle = device_handle(BPF_CORE_READ(dev, dev));
+	if (handle)
+		tell(ctx->meta, t, -1, handle,
+		     (__u64)core_container_of(dev, struct vfio_pci_core_device, vdev));
+	return 0;
+}
+
+/* A walk through a list of the kernel. */
+struct list_walk {
+	struct list_head *head, *next;
+};
+
+static long adopt_irqfd_cb(__u32 i, struct list_walk *w)
 {
 	struct list_head *entry = w->next;
 
 	if (!entry || entry == w->head)
 		return 1;
-	irqfd_learn(core_container_of(entry, struct kvm_kernel_irqfd, list), true);
+	irqfd_learned((__u64)core_container_of(entry, struct kvm_kernel_irqfd, list), true);
 	w->next = BPF_CORE_READ(entry, next);
 	return 0;
 }
@@ -261,13 +317,15 @@ int adopt_kvm(struct bpf_iter__task_file *ctx)
 	if (!t || !file || !file_is(file, kvm_vm_fops_addr))
 		return 0;
 	kvm = BPF_CORE_READ(file, private_data);
-	/* The creator's mm is the VM's; another holder of the file does not own it. */
+	/* The VM has its creator's mm. Another holder of the file does not own the VM. */
 	if (BPF_CORE_READ(kvm, mm) == BPF_CORE_READ(t, mm))
 		vm_learn(kvm, ident_of(t), true);
 	return 0;
 }
 
-/* Of a VM whose file no process has: who owns the mm it was made in. */
+/*
+ * For a VM whose file no process has: take its owner's identity from the mm in which it was made.
+ */
 static __always_inline bool mm_owner(struct kvm *kvm, struct irqgate_ident *id)
 {
 	struct mm_struct *mm = BPF_CORE_READ(kvm, mm);
@@ -282,7 +340,7 @@ static __always_inline bool mm_owner(struct kvm *kvm, struct irqgate_ident *id)
 	return true;
 }
 
-static long adopt_vm_cb(__u32 i, struct walk *w)
+static long adopt_vm_cb(__u32 i, struct list_walk *w)
 {
 	struct list_head *entry = w->next;
 	struct irqgate_ident id = {};
@@ -296,29 +354,36 @@ static long adopt_vm_cb(__u32 i, struct walk *w)
 	return 0;
 }
 
-static long adopt_irqfds_cb(struct bpf_map *map, const struct irqgate_ptr_key *key, void *vm,
-			    void *unused)
+static __noinline int adopt_list(struct list_head *head)
 {
-	struct kvm *kvm = (void *)key->ptr;
-	struct list_head *head = (void *)kvm + bpf_core_field_offset(struct kvm, irqfds.items);
-	struct walk w = { .head = head };
-
-	w.next = BPF_CORE_READ(head, next);
-	bpf_loop(IRQGATE_MAX_EVENTFDS, adopt_irqfd_cb, &w, 0);
-	return 0;
-}
-
-/* All VMs, by KVM's own list; those adopt_kvm found have their creator already. */
-SEC("syscall")
-int adopt_vms(void *unused)
-{
-	struct list_head *head = (void *)vm_list_addr;
-	struct walk w = { .head = head };
+	struct list_walk w = { .head = head };
 
 	if (!head)
 		return 0;
 	w.next = BPF_CORE_READ(head, next);
 	bpf_loop(IRQGATE_MAX_VMS, adopt_vm_cb, &w, 0);
+	return 0;
+}
+
+static long adopt_irqfds_cb(struct bpf_map *map, const struct irqgate_ptr_key *key, void *vm,
+			    void *unused)
+{
+	struct kvm *kvm = (void *)key->ptr;
+	struct list_head *head = (void *)kvm + bpf_core_field_offset(struct kvm, irqfds.items);
+	struct list_walk w = { .head = head };
+
+	/* Not by BPF_CORE_READ(), which takes stack: on 6.1 the calls below use all of it. */
+	bpf_core_read(&w.next, sizeof(w.next), &head->next);
+	bpf_loop(IRQGATE_MAX_EVENTFDS, adopt_irqfd_cb, &w, 0);
+	return 0;
+}
+
+/* All VMs, by KVM's own list. VMs that adopt_kvm found have their creator already. */
+SEC("syscall")
+int adopt_vms(void *unused)
+{
+	adopt_list((void *)vm_list_addr);
+	/* adopt_list() has returned, so its stack is free for the callbacks. */
 	bpf_for_each_map_elem(&vms, adopt_irqfds_cb, NULL, 0);
 	return 0;
 }

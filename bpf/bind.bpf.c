@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The bind gate: who may connect which vector to which VM.
+ * The bind gate: which process may connect which vector to which VM.
  *
- * The LSM hooks read the caller's arguments and are a first filter: the caller
- * can change its memory, or dup2 over a descriptor, after they looked. The
- * authority is what the kernel then holds: vector_signal and the irqfd hooks
- * (lifecycle.bpf.c) read that back and judge it again.
+ * The LSM hooks read the caller's arguments. They are only a first filter: after they looked, the
+ * caller can change its memory, or dup2 over a descriptor. The authority is the state that the
+ * kernel then holds: vector_signal and the irqfd hooks (lifecycle.bpf.c) read it back and judge
+ * again.
  */
 #include "gate.bpf.h"
 #include "hook.bpf.h"
@@ -13,7 +13,7 @@
 
 #include <linux/vfio.h>
 
-/* From the uapi's linux/vhost.h, which includes what a BPF program cannot. */
+/* From the uapi's linux/vhost.h, which a BPF program cannot include because of what it includes. */
 struct vhost_vring_file {
 	__u32 index;
 	__s32 fd;
@@ -27,13 +27,15 @@ struct vhost_vring_file {
 /* A VFIO_DEVICE_SET_IRQS call, for the steps below. */
 struct request {
 	__u64 handle;
-	__u64 args; /* user address of the descriptors, 0: none are given */
+	__u64 args; /* user address of the descriptors, 0: none given */
 	__u32 start;
 	__u32 index;
 	__u32 gd;
-	__u32 level; /* injection when the call itself raises the interrupt */
+	__u32 level; /* LEVEL_INJECTION if the call itself raises the interrupt */
 	__s32 error;
-	__u32 vectors; /* the index has; what is beyond VFIO refuses */
+	__u32 vectors; /* number that the index has; VFIO refuses higher ones */
+	__u32 unbound; /* vectors without a binding so far */
+	__u32 pad;
 };
 
 /* A KVM_IRQFD call. */
@@ -41,7 +43,9 @@ struct listener {
 	__u64 eventfd;
 	__u64 vm;
 	__u32 gd;
+	__u32 gsi; /* as in struct irqgate_event */
 	__s32 error;
+	__u32 pad;
 };
 
 static __always_inline bool index_is_msi(__u32 index)
@@ -49,11 +53,60 @@ static __always_inline bool index_is_msi(__u32 index)
 	return index == VFIO_PCI_MSI_IRQ_INDEX || index == VFIO_PCI_MSIX_IRQ_INDEX;
 }
 
-/* One vector of VFIO_DEVICE_SET_IRQS. */
-static __noinline int gate_vector(struct request *rq, __u32 i)
+/* Is there room for the rows of a vector and its eventfd? */
+static __always_inline int gate_tracked(struct request *rq, struct attempt *a)
 {
+	struct irqgate_vector_key key = {};
+
+	if (!rq || !a)
+		return 0;
+	key.handle = a->handle;
+	key.vector = a->vector;
+	if (!bpf_map_lookup_elem(&bound, &key)) {
+		rq->unbound++;
+		if (gate_room(a, IRQGATE_ROOM_BINDINGS, rq->unbound))
+			return -EACCES;
+	}
+	return gate_charge(a);
+}
+
+/* The eventfd to which the owner connected a vector, 0: none. */
+static __always_inline __u64 vector_home(__u64 handle, __u32 vector)
+{
+	struct irqgate_vector_key key = { .handle = handle, .vector = vector };
+	struct irqgate_irq_key *irq = bpf_map_lookup_elem(&bound, &key);
+	struct irqgate_binding *b = irq ? bpf_map_lookup_elem(&bindings, irq) : NULL;
+
+	return b ? binding_home(b) : 0;
+}
+
+/*
+ * May the current process connect a vector to the eventfd of an attempt, and so to the VMs that
+ * listen to it, or raise the vector there?
+ */
+SHARED __u64 decide_attempt(struct attempt *a)
+{
+	struct irqgate_ident *id = ident_current();
 	struct listening who = {};
-	union decision worst, r = {};
+	union decision r, seen;
+
+	if (!a)
+		return 0;
+	who.raises = a->injects;
+	r.raw = decide_vector(a->handle, a->vector, a->gd);
+	seen.raw = decide_listeners(a->handle, a->vector,
+				    a->injects ? vector_home(a->handle, a->vector) : a->eventfd, id,
+				    &who);
+	if (seen.d.verdict <= r.d.verdict)
+		return r.raw;
+	a->vm = who.vm;
+	a->gd = who.gd;
+	return seen.raw;
+}
+
+/* One vector of VFIO_DEVICE_SET_IRQS. */
+static __always_inline int gate_vector(struct request *rq, __u32 i)
+{
 	struct attempt a = {};
 	__s32 fd;
 
@@ -69,56 +122,12 @@ static __noinline int gate_vector(struct request *rq, __u32 i)
 		if (bpf_copy_from_user(&fd, sizeof(fd), (void *)(rq->args + i * sizeof(fd))))
 			return -EFAULT;
 		if (fd < 0)
-			return 0; /* unbinds */
+			return 0; /* a negative fd unbinds */
 		a.eventfd = (__u64)fd_eventfd(fd);
-		r.raw = decide_listeners(a.handle, a.vector, a.eventfd, &who);
 	}
-	worst.raw = decide_vector(a.handle, a.vector, a.gd);
-	if (r.d.verdict > worst.d.verdict) {
-		worst = r;
-		if (who.vm) {
-			a.vm = who.vm;
-			a.gd = who.gd;
-		}
-	}
-	if (gate(&a, worst.raw))
+	if (gate(&a, decide_attempt(&a)))
 		return -EACCES;
-	note_charge(a.eventfd);
-	return 0;
-}
-
-/* A call that itself raises a vector: may this process, of VMs that are strict? */
-static __noinline int gate_raise(struct request *rq, __u32 i)
-{
-	struct irqgate_vector_key key = {};
-	struct irqgate_irq_key *irq;
-	struct irqgate_binding *b;
-	struct irqgate_eventfd *e;
-	struct attempt a = {};
-	union decision r;
-	__u32 k;
-
-	if (!rq)
-		return 0;
-	key.handle = a.handle = rq->handle;
-	key.vector = a.vector = index_is_msi(rq->index) ? rq->start + i : IRQGATE_VECTOR_FUNCTION;
-	irq = bpf_map_lookup_elem(&bound, &key);
-	b = irq ? bpf_map_lookup_elem(&bindings, irq) : NULL;
-	e = b ? eventfd_entry(binding_home(b)) : NULL;
-	if (!e)
-		return 0;
-	a.gd = rq->gd;
-	a.level = IRQGATE_LEVEL_INJECTION;
-	a.injects = 1;
-	for (k = 0; k < IRQGATE_EVENTFD_VMS; k++) {
-		a.vm = e->vm[k];
-		if (!a.vm)
-			continue;
-		r.raw = decide_signal(ident_current(), a.vm);
-		if (r.d.reason == IRQGATE_REASON_STRICT)
-			return gate(&a, r.raw);
-	}
-	return 0;
+	return rq->args ? gate_tracked(rq, &a) : 0;
 }
 
 static long gate_vector_cb(__u32 i, struct request *rq)
@@ -128,15 +137,13 @@ static long gate_vector_cb(__u32 i, struct request *rq)
 	if (rq->start + i >= rq->vectors)
 		return 1;
 	error = gate_vector(rq, i);
-	if (!error && rq->level == IRQGATE_LEVEL_INJECTION)
-		error = gate_raise(rq, i);
-	/* All vectors are looked at, so that each refused one is counted. */
+	/* Look at all vectors, so that each refused one is counted. */
 	if (error)
 		rq->error = error;
 	return 0;
 }
 
-/* Something of the function itself, not of a vector. */
+/* An attempt on the function itself, not on a vector. */
 static __always_inline int gate_function(__u64 handle, __u8 level)
 {
 	struct attempt a = {};
@@ -153,25 +160,29 @@ static __always_inline __u64 vfio_file_handle(struct file *file)
 	return device_handle(BPF_CORE_READ(vfio_file_device(file), dev));
 }
 
-/* The only feature that binds an eventfd: a wake-up notification. */
+/* The only feature that binds an eventfd: notification of a wake-up. */
+static __always_inline bool binds_wakeup(__u32 flags)
+{
+	return flags & VFIO_DEVICE_FEATURE_SET &&
+	       (flags & VFIO_DEVICE_FEATURE_MASK) == VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP;
+}
+
 static __noinline int gate_feature(struct file *file, unsigned long arg)
 {
 	struct vfio_device_feature f;
 	__u64 handle = vfio_file_handle(file);
 
-	if (!handle)
-		return 0;
 	if (bpf_copy_from_user(&f, sizeof(f), (void *)arg))
 		return -EFAULT;
-	if (!(f.flags & VFIO_DEVICE_FEATURE_SET) ||
-	    (f.flags & VFIO_DEVICE_FEATURE_MASK) != VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP)
+	if (!binds_wakeup(f.flags))
 		return 0;
 	return gate_function(handle, IRQGATE_LEVEL_BIND);
 }
 
 /*
- * What a VFIO_DEVICE_SET_IRQS asks for; by itself, for its stack is not needed when the
- * vectors are looked at. Return: number of vectors to look at, or -EFAULT.
+ * Read the request of VFIO_DEVICE_SET_IRQS. A function of its own, because its stack is not
+ * needed while the vectors are looked at.
+ * Return: number of vectors to look at, or -EFAULT
  */
 static __noinline int vfio_request(struct file *file, unsigned long arg, struct request *rq)
 {
@@ -182,10 +193,8 @@ static __noinline int vfio_request(struct file *file, unsigned long arg, struct 
 	if (!rq)
 		return 0;
 	rq->handle = vfio_file_handle(file);
-	if (!rq->handle)
-		return 0; /* not PCI */
 	if (bpf_copy_from_user(&set, sizeof(set), (void *)arg))
-		return -EFAULT; /* so would VFIO, unless the caller is playing with its memory */
+		return -EFAULT; /* VFIO fails, too, unless the caller plays with its memory */
 	data = set.flags & VFIO_IRQ_SET_DATA_TYPE_MASK;
 	rq->level = IRQGATE_LEVEL_BIND;
 	if (data == VFIO_IRQ_SET_DATA_EVENTFD)
@@ -193,10 +202,19 @@ static __noinline int vfio_request(struct file *file, unsigned long arg, struct 
 	else if (set.flags & VFIO_IRQ_SET_ACTION_TRIGGER)
 		rq->level = IRQGATE_LEVEL_INJECTION;
 	else
-		return 0; /* masks or unmasks */
+		return 0; /* only masks or unmasks */
+	rq->gd = gd_current();
+	if (!rq->handle) {
+		/*
+		 * No PCI function: no row can name it, so the default for unlisted devices
+		 * decides.
+		 */
+		rq->index = VFIO_PCI_REQ_IRQ_INDEX;
+		rq->vectors = IRQGATE_MAX_VECTORS;
+		return set.count > IRQGATE_MAX_VECTORS ? IRQGATE_MAX_VECTORS : set.count;
+	}
 	rq->start = set.start;
 	rq->index = set.index;
-	rq->gd = gd_current();
 	vdev = core_container_of(vfio_file_device(file), struct vfio_pci_core_device, vdev);
 	rq->vectors = vfio_index_vectors((void *)vdev, set.index);
 	return set.count > IRQGATE_MAX_VECTORS ? IRQGATE_MAX_VECTORS : set.count;
@@ -220,9 +238,8 @@ static __noinline int gate_vfio_ioctl(struct file *file, unsigned int cmd, unsig
 }
 
 /*
- * 32-bit callers reach their ioctls through a hook that cannot sleep, hence
- * cannot read the arguments: the commands that bind are refused there. VFIO and
- * KVM have no 32-bit user of note.
+ * 32-bit callers reach ioctls through a hook that cannot sleep, so it cannot read the arguments.
+ * It refuses the commands that bind. VFIO and KVM have no 32-bit user of note.
  */
 static __always_inline int gate_compat(__u64 handle)
 {
@@ -250,14 +267,16 @@ int BPF_PROG(gate_vfio_compat, struct file *file, unsigned int cmd, unsigned lon
 	return gate_compat(vfio_file_handle(file));
 }
 
-/* A source that signals this eventfd is about to reach the VM. */
+/* Judge one source of an eventfd to which a VM is about to listen. */
 static long gate_listener_cb(__u32 i, struct listener *l)
 {
 	struct irqgate_eventfd *e = eventfd_entry(l->eventfd);
 	struct eventfd_ctx *ctx = (void *)l->eventfd;
 	struct irqgate_irq_key ikey;
 	struct irqgate_binding *b;
+	struct listening who = {};
 	struct attempt a = {};
+	union decision r;
 	int error;
 
 	if (!e || i >= IRQGATE_EVENTFD_SOURCES)
@@ -270,21 +289,26 @@ static long gate_listener_cb(__u32 i, struct listener *l)
 	a.vector = b->vector;
 	a.eventfd = l->eventfd;
 	a.vm = l->vm;
-	a.gd = l->gd;
+	a.gsi = l->gsi;
 	a.level = IRQGATE_LEVEL_BIND;
-	/* What it holds already is injected at once: nothing can swallow that. */
-	a.swallowed = !BPF_CORE_READ(ctx, count);
-	error = gate(&a, decide_vector(b->handle, b->vector, l->gd));
+	/*
+	 * KVM injects a pending count at once, so nothing can swallow it. And if a process of
+	 * another context wants to listen, the gate refuses that process; it does not quarantine
+	 * the vector.
+	 */
+	a.swallowed = !BPF_CORE_READ(ctx, count) && l->gd == ident_gd(&b->binder);
+	who.alone = !ident_known(&b->binder);
+	r.raw = decide_delivery(b->handle, b->vector, l->vm, &b->binder, &who, &a.gd);
+	error = gate(&a, r.raw);
 	if (error)
 		l->error = error;
 	return 0;
 }
 
 /*
- * What may come through an eventfd without a device: an interrupt KVM injects the
- * moment it is bound, if it has a count already, and the signals of whoever made
- * the kernel hold it. One that carries device vectors may have its count from them,
- * and those are judged.
+ * Judge what comes through an eventfd without a device: the interrupt that KVM injects at once if
+ * there is a pending count, and the signals of the process that made the kernel hold the eventfd.
+ * If the eventfd carries device vectors, the count may be theirs, and they are judged.
  */
 SHARED int gate_signalled(struct listener *l)
 {
@@ -314,6 +338,7 @@ SHARED int gate_signalled(struct listener *l)
 	}
 	a.eventfd = l->eventfd;
 	a.vm = l->vm;
+	a.gsi = l->gsi;
 	a.level = IRQGATE_LEVEL_BIND;
 	a.vector = IRQGATE_VECTOR_FUNCTION;
 	if (former) {
@@ -330,7 +355,10 @@ SHARED int gate_signalled(struct listener *l)
 		return error;
 	if (signaller)
 		error = gate(&a, decide_signal(NULL, l->vm));
-	/* Whoever it was, the VMM raises it now: a strict context's must not. */
+	/*
+	 * The writer is unknown, but the VMM raises the interrupt now: a strict context's VMM
+	 * must not.
+	 */
 	r.raw = decide_signal(ident_current(), l->vm);
 	if (!error && r.d.reason == IRQGATE_REASON_STRICT)
 		error = gate(&a, r.raw);
@@ -338,22 +366,24 @@ SHARED int gate_signalled(struct listener *l)
 }
 
 /*
- * Something in the kernel will signal this eventfd and no hook can stop it then:
- * who hands it over must be one who may signal it. From now on it is known, and
- * eventfd_taken records who, but for the VMM that listens.
+ * Something in the kernel will signal this eventfd, and no hook can stop it then. So the process
+ * that hands the eventfd over must be allowed to signal it. From now on the eventfd has an entry,
+ * and eventfd_taken records the process, unless it is the VMM that listens.
  */
 SHARED int gate_signaller(__s32 fd)
 {
-	__u64 efd = (__u64)fd_eventfd(fd);
+	struct attempt a = {};
 	int error;
 
-	if (!efd)
+	a.eventfd = (__u64)fd_eventfd(fd);
+	a.vector = IRQGATE_VECTOR_FUNCTION;
+	a.level = IRQGATE_LEVEL_BIND;
+	if (!a.eventfd)
 		return 0;
-	error = gate_eventfd(efd, IRQGATE_LEVEL_BIND, false);
-	if (error)
-		return error;
-	note_charge(efd);
-	return note_handed(efd);
+	error = gate_eventfd(&a);
+	if (!error)
+		error = gate_charge(&a);
+	return error ? error : note_handed(a.eventfd);
 }
 
 /* Commands by which KVM comes to hold an eventfd. */
@@ -368,7 +398,7 @@ static __always_inline int gate_hypercall(unsigned int cmd, unsigned long arg)
 {
 	struct kvm_hyperv_eventfd hv;
 	struct {
-		__u32 port; /* 0: it is delivered to the eventfd */
+		__u32 port; /* 0: delivered to the eventfd */
 		__s32 fd;
 	} xen; /* the end of struct kvm_xen_hvm_attr for KVM_XEN_ATTR_TYPE_EVTCHN */
 	__u16 type;
@@ -388,12 +418,34 @@ static __always_inline int gate_hypercall(unsigned int cmd, unsigned long arg)
 	return xen.port ? 0 : refusal(gate_signaller(xen.fd));
 }
 
+/* May a VM listen beside other VMs, and is there room for the rows? */
+static __noinline int gate_listens(struct listener *l)
+{
+	struct attempt a = {};
+	int error;
+
+	if (!l)
+		return 0;
+	a.eventfd = l->eventfd;
+	a.vm = l->vm;
+	a.gd = l->gd;
+	a.gsi = l->gsi;
+	a.vector = IRQGATE_VECTOR_FUNCTION;
+	a.level = IRQGATE_LEVEL_BIND;
+	error = gate(&a, decide_newcomer(l->eventfd, l->vm));
+	if (error)
+		return error;
+	/* The VM's account is charged, even if the process has another one by now. */
+	error = gate_room_of(&a, vm_account(l->vm), IRQGATE_ROOM_IRQFDS, 1);
+	return error ? error : gate_charge(&a);
+}
+
 static __noinline int gate_kvm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct {
 		__s32 fd;
 		__u32 flags;
-	} io; /* of struct kvm_ioeventfd, whole it would be too much stack */
+	} io; /* part of struct kvm_ioeventfd; all of it takes too much stack */
 	struct listener l = {};
 	struct kvm_irqfd irqfd;
 	int error;
@@ -404,7 +456,7 @@ static __noinline int gate_kvm_ioctl(struct file *file, unsigned int cmd, unsign
 	if (cmd == KVM_HYPERV_EVENTFD || cmd == KVM_XEN_HVM_SET_ATTR)
 		return gate_hypercall(cmd, arg);
 	if (cmd == KVM_IOEVENTFD) {
-		/* A guest's write will signal it: that may be another VM's eventfd. */
+		/* The guest's write will signal the eventfd, which may be another VM's. */
 		if (bpf_copy_from_user(&io, sizeof(io),
 				       (void *)arg + offsetof(struct kvm_ioeventfd, fd)))
 			return -EFAULT;
@@ -416,13 +468,14 @@ static __noinline int gate_kvm_ioctl(struct file *file, unsigned int cmd, unsign
 		return -EFAULT;
 	if (irqfd.flags & KVM_IRQFD_FLAG_DEASSIGN)
 		return 0;
-	/* The guest's end of interrupt will signal it. */
+	/* The guest's end of interrupt will signal the resamplefd. */
 	if (irqfd.flags & KVM_IRQFD_FLAG_RESAMPLE) {
 		error = gate_signaller(irqfd.resamplefd);
 		if (error)
 			return refusal(error);
 	}
 	l.eventfd = (__u64)fd_eventfd(irqfd.fd);
+	l.gsi = irqfd.gsi + 1;
 	vm_ensure(l.vm);
 	l.gd = vm_gd(l.vm);
 	if (!l.eventfd)
@@ -431,7 +484,19 @@ static __noinline int gate_kvm_ioctl(struct file *file, unsigned int cmd, unsign
 	if (error)
 		return refusal(error);
 	bpf_loop(IRQGATE_EVENTFD_SOURCES, gate_listener_cb, &l, 0);
-	return refusal(l.error);
+	return refusal(l.error ? l.error : gate_listens(&l));
+}
+
+/* KVM_CREATE_VM: is there room for one more VM? */
+static __noinline int gate_new_vm(struct file *file)
+{
+	struct attempt a = {};
+
+	if (!file_is(file, kvm_dev_fops_addr))
+		return 0;
+	a.vector = IRQGATE_VECTOR_FUNCTION;
+	a.level = IRQGATE_LEVEL_BIND;
+	return refusal(gate_room(&a, IRQGATE_ROOM_VMS, 1));
 }
 
 SEC("lsm/file_ioctl_compat")
@@ -442,36 +507,151 @@ int BPF_PROG(gate_kvm_compat, struct file *file, unsigned int cmd, unsigned long
 	return file_is(file, kvm_vm_fops_addr) ? gate_compat(0) : 0;
 }
 
+/* Commands by which vhost comes to hold an eventfd. */
+static __always_inline bool vhost_binds(unsigned int cmd)
+{
+	return cmd == VHOST_SET_VRING_CALL || cmd == VHOST_SET_VRING_ERR ||
+	       cmd == VHOST_SET_LOG_FD || cmd == VHOST_VDPA_SET_CONFIG_CALL;
+}
+
 /*
- * vhost signals these from a kernel thread, where no hook can stop it: whoever
- * hands it an eventfd answers for it. The command alone decides, since vhost has
- * a file type for each kind of device.
+ * vhost signals these eventfds from a kernel thread, where no hook can stop it, so the signals
+ * are attributed to the process that hands vhost the eventfd. On another file the command has no
+ * meaning: the gate then reads and remembers nothing.
  */
-static __noinline int gate_vhost_ioctl(unsigned int cmd, unsigned long arg)
+static __noinline int gate_vhost_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct vhost_vring_file vring = {};
 
+	if (!vhost_binds(cmd) || !file_is_vhost(file))
+		return 0;
 	switch (cmd) {
 	case VHOST_SET_VRING_CALL:
 	case VHOST_SET_VRING_ERR:
 		if (bpf_copy_from_user(&vring, sizeof(vring), (void *)arg))
 			return -EFAULT;
 		break;
-	case VHOST_SET_LOG_FD:
-	case VHOST_VDPA_SET_CONFIG_CALL:
+	default:
 		if (bpf_copy_from_user(&vring.fd, sizeof(vring.fd), (void *)arg))
 			return -EFAULT;
-		break;
-	default:
-		return 0;
 	}
 	return refusal(gate_signaller(vring.fd));
 }
 
 /*
- * One program for all commands, since it is the entering of a program that costs: on
- * every ioctl of the system. It leaves at the first comparison for those of other types.
- * Loaded anew when a module appears, for it knows the types of those that are there.
+ * Code that the loader could not hook (state.unhooked): its types and addresses may be unknown,
+ * and no hook would see what it binds, so it may bind nothing new. The gate recognizes its files
+ * by the driver's module or, if the driver is built in, only by the number of the command.
+ */
+static __always_inline bool may_be_of(struct file *file, union module_name prefix,
+				      union module_name mask)
+{
+	struct module *mod = BPF_CORE_READ(file, f_op, owner);
+	union module_name name = {};
+
+	if (!mod)
+		return true;
+	bpf_core_read_str(name.text, sizeof(name.text), &mod->name);
+	return (name.word[0] & mask.word[0]) == prefix.word[0];
+}
+
+#define MAY_BE_OF(file, prefix, mask)                                                              \
+	may_be_of(file, (union module_name){ .text = prefix }, (union module_name){ .text = mask })
+
+static __always_inline __u32 unhooked(void)
+{
+	struct irqgate_state *st = the_state();
+
+	return st ? st->unhooked : 0;
+}
+
+/* Does the command bind? Nearly all commands of a VMM do not. */
+static __always_inline bool is_bind(unsigned int cmd)
+{
+	return cmd == VFIO_DEVICE_SET_IRQS || cmd == VFIO_DEVICE_FEATURE || kvm_binds(cmd) ||
+	       vhost_binds(cmd);
+}
+
+static __always_inline bool is_unhooked(struct file *file, unsigned int cmd)
+{
+	if (cmd == VFIO_DEVICE_SET_IRQS || cmd == VFIO_DEVICE_FEATURE)
+		return unhooked() & (IRQGATE_MODULE_KERNEL | IRQGATE_MODULE_VFIO) &&
+		       MAY_BE_OF(file, "vfio", "\xff\xff\xff\xff");
+	if (kvm_binds(cmd))
+		return unhooked() & (IRQGATE_MODULE_KERNEL | IRQGATE_MODULE_KVM) &&
+		       MAY_BE_OF(file, "kvm", "\xff\xff\xff");
+	return is_bind(cmd) && unhooked() & IRQGATE_MODULE_KERNEL &&
+	       MAY_BE_OF(file, "vhost", "\xff\xff\xff\xff\xff");
+}
+
+/* A number among the arguments, or @otherwise if it cannot be read. */
+static __always_inline __u32 argument(unsigned long arg, __u32 offset, __u32 otherwise)
+{
+	__u32 v;
+
+	return bpf_copy_from_user(&v, sizeof(v), (void *)arg + offset) ? otherwise : v;
+}
+
+/* Does the command bind or raise? It may also mask, unbind or only ask. */
+static __always_inline bool adds(unsigned int cmd, unsigned long arg)
+{
+	__u32 v;
+
+	switch (cmd) {
+	case VFIO_DEVICE_SET_IRQS:
+		v = argument(arg, offsetof(struct vfio_irq_set, flags), ~0u);
+		return v & VFIO_IRQ_SET_ACTION_TRIGGER &&
+		       argument(arg, offsetof(struct vfio_irq_set, count), 1);
+	case VFIO_DEVICE_FEATURE:
+		return binds_wakeup(argument(arg, offsetof(struct vfio_device_feature, flags),
+					     VFIO_DEVICE_FEATURE_SET |
+						     VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP));
+	case KVM_IRQFD:
+		v = argument(arg, offsetof(struct kvm_irqfd, flags), 0);
+		return !(v & KVM_IRQFD_FLAG_DEASSIGN);
+	case KVM_IOEVENTFD:
+		v = argument(arg, offsetof(struct kvm_ioeventfd, flags), 0);
+		return !(v & KVM_IOEVENTFD_FLAG_DEASSIGN);
+	case KVM_HYPERV_EVENTFD:
+		v = argument(arg, offsetof(struct kvm_hyperv_eventfd, flags), 0);
+		return !(v & KVM_HYPERV_EVENTFD_DEASSIGN);
+	}
+	return true;
+}
+
+SHARED int refuse_unhooked(void)
+{
+	struct irqgate_state *st = the_state();
+	struct attempt a = {};
+	union decision r = {};
+
+	if (!st || current_is_agent())
+		return 0;
+	a.vector = IRQGATE_VECTOR_FUNCTION;
+	a.gd = gd_current();
+	a.level = IRQGATE_LEVEL_BIND;
+	r.d = irqgate_act(slot_defaults(st, st->generation), IRQGATE_ACTION_DENY,
+			  IRQGATE_REASON_UNHOOKED, IRQGATE_GD_NONE);
+	return gate(&a, r.raw);
+}
+
+static __noinline int gate_unhooked(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return is_unhooked(file, cmd) && adds(cmd, arg) ? refusal(refuse_unhooked()) : 0;
+}
+
+/* The arguments of a 32-bit process cannot be read. */
+SEC("lsm/file_ioctl_compat")
+int BPF_PROG(gate_unhooked_compat, struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return is_unhooked(file, cmd) ? refusal(refuse_unhooked()) : 0;
+}
+
+/*
+ * One program for all commands, because every ioctl of the system pays for the entry of each
+ * program. For commands of other types it returns at the first comparison. The loader loads it
+ * again when a module appears, because a program knows only the types of the modules that were
+ * loaded before.
  */
 SEC("lsm.s/file_ioctl")
 int BPF_PROG(gate_ioctl, struct file *file, unsigned int cmd, unsigned long arg)
@@ -483,59 +663,134 @@ int BPF_PROG(gate_ioctl, struct file *file, unsigned int cmd, unsigned long arg)
 		error = gate_vfio_ioctl(file, cmd, arg);
 		break;
 	case KVMIO:
-		error = gate_kvm_ioctl(file, cmd, arg);
+		error = cmd == KVM_CREATE_VM ? gate_new_vm(file) : gate_kvm_ioctl(file, cmd, arg);
 		if (!error)
-			error = gate_own_injection(file, cmd, arg);
+			error = gate_own_injection(file, cmd);
 		break;
 	case VHOST_VIRTIO:
-		error = gate_vhost_ioctl(cmd, arg);
+		error = gate_vhost_ioctl(file, cmd, arg);
 		break;
+	default:
+		return 0;
 	}
-	return refusal(error);
+	if (error)
+		return refusal(error);
+	return is_bind(cmd) ? gate_unhooked(file, cmd, arg) : 0;
 }
 
 SEC("lsm/file_ioctl_compat")
 int BPF_PROG(gate_vhost_compat, struct file *file, unsigned int cmd, unsigned long arg)
 {
-	switch (cmd) {
-	case VHOST_SET_VRING_CALL:
-	case VHOST_SET_VRING_ERR:
-	case VHOST_SET_LOG_FD:
-	case VHOST_VDPA_SET_CONFIG_CALL:
-		return gate_compat(0);
-	}
-	return 0;
+	return vhost_binds(cmd) && file_is_vhost(file) ? gate_compat(0) : 0;
 }
 
 /*
- * The possession gate: a descriptor arrives by SCM_RIGHTS, pidfd_getfd or
- * io_uring. Who may not signal a protected eventfd, or bind a device, may not
- * come to hold it either: kernel-side signallers ask nobody later.
+ * The possession gate: a descriptor arrives by SCM_RIGHTS, pidfd_getfd or io_uring. A process
+ * that may not signal a protected eventfd, or bind a device, may not come to hold it either,
+ * because no gate can stop a signal from inside the kernel later.
  */
 SEC("lsm/file_receive")
 int BPF_PROG(gate_file_receive, struct file *file)
 {
-	if ((__u64)file->f_op != eventfd_fops_addr || current_is_agent())
+	struct irqgate_agent *agent;
+	struct attempt a = {};
+
+	if ((__u64)file->f_op != eventfd_fops_addr)
 		return 0;
-	return refusal(gate_eventfd((__u64)BPF_CORE_READ(file, private_data),
-				    IRQGATE_LEVEL_POSSESSION, false));
+	a.eventfd = (__u64)BPF_CORE_READ(file, private_data);
+	agent = current_agent();
+	if (agent)
+		return agent->eventfd == a.eventfd ? 0 : -EACCES;
+	a.level = IRQGATE_LEVEL_POSSESSION;
+	return refusal(gate_eventfd(&a));
+}
+
+/*
+ * An agent copies a file by its number in another process, which may have given the number to
+ * another file meanwhile: a file on which its owner lets every call hang, or another device. The
+ * agent gets the file that it wants, and no other of whatever type.
+ */
+static __always_inline bool agent_wants(struct irqgate_agent *agent, struct file *file)
+{
+	if (file_is(file, eventfd_fops_addr))
+		return true; /* gate_file_receive decides */
+	return file_is(file, vfio_device_fops_addr) &&
+	       agent->device ==
+		       core_container_of(vfio_file_device(file), struct vfio_pci_core_device, vdev);
 }
 
 SEC("lsm/file_receive")
 int BPF_PROG(gate_vfio_receive, struct file *file)
 {
-	__u64 handle;
+	struct irqgate_agent *agent = current_agent();
+	struct irqgate_device_key key = {};
 
-	if (!file_is(file, vfio_device_fops_addr) || current_is_agent())
+	if (agent)
+		return agent_wants(agent, file) ? 0 : -EACCES;
+	if (!file_is(file, vfio_device_fops_addr))
 		return 0;
-	handle = vfio_file_handle(file);
-	return handle ? gate_function(handle, IRQGATE_LEVEL_POSSESSION) : 0;
+	key.handle = vfio_file_handle(file);
+	if (gate_function(key.handle, IRQGATE_LEVEL_POSSESSION))
+		return -EACCES;
+	/*
+	 * With the descriptor a process could make the device bus master again, but irqgate can
+	 * also quarantine its vectors.
+	 */
+	if (key.handle && bpf_map_lookup_elem(&isolated, &key) && loader_alive()) {
+		hold_current();
+		ask_loader(key.handle, IRQGATE_VECTOR_FUNCTION);
+	}
+	return 0;
+}
+
+#define PTRACE_MODE_ATTACH 0x02
+#define CAP_SYS_PTRACE 19
+
+/* May the process trace every process? Root of the initial user namespace is trusted. */
+static __always_inline bool traces_all(void)
+{
+	const struct cred *cred = BPF_CORE_READ(bpf_get_current_task_btf(), cred);
+	__u32 caps = 0;
+
+	bpf_core_read(&caps, sizeof(caps), &cred->cap_effective);
+	return caps & 1U << CAP_SYS_PTRACE && !BPF_CORE_READ(cred, user_ns, level);
 }
 
 /*
- * vfio_msi_set_vector_signal(vdev, vector, fd, msix), 6.1 to 7.3: every change of
- * an MSI vector passes here, the tearing down included, with igate held. Whether
- * it failed does not matter: what is connected now is read.
+ * A process that traces another one, writes its memory or takes its descriptors acts as that one.
+ */
+SEC("lsm/ptrace_access_check")
+int BPF_PROG(gate_trace, struct task_struct *child, unsigned int mode)
+{
+	struct irqgate_state *st = the_state();
+	struct irqgate_ident *id;
+	struct attempt a = {};
+	union decision r = {};
+
+	if (!st || !(mode & PTRACE_MODE_ATTACH) || traces_all())
+		return 0;
+	id = bpf_task_storage_get(&idents, child, NULL, 0);
+	if (id)
+		ident_start(id, child); /* complete the identity of a new child */
+	/*
+	 * A thread whose identity found no memory has that of its process, which has that of its
+	 * parent.
+	 */
+	id = id ?: bpf_task_storage_get(&idents, child->group_leader, NULL, 0) ?:
+	     bpf_task_storage_get(&idents, child->real_parent, NULL, 0);
+	a.vector = IRQGATE_VECTOR_FUNCTION;
+	a.gd = gd_current();
+	a.level = IRQGATE_LEVEL_POSSESSION;
+	if (!id)
+		return refusal(gate_full(&a));
+	r.d = irqgate_decide_trace(slot_defaults(st, st->generation), ident_gd(id), a.gd);
+	return refusal(gate(&a, r.raw));
+}
+
+/*
+ * vfio_msi_set_vector_signal(vdev, vector, fd, msix), 6.1 to 7.3: every change of an MSI vector
+ * passes here with igate held, also the teardown. Its result does not matter, because the hook
+ * reads what is connected now.
  */
 static __always_inline int do_vector_signal(__u64 vdev, __u64 vector)
 {
@@ -562,9 +817,9 @@ int BPF_KPROBE(vector_signal_enter_kp, __u64 vdev, __u64 vector)
 HOOK_EXIT_KPROBE(vector_signal)
 
 /*
- * vfio_pci_set_irqs_ioctl(vdev, flags, index, start, count, data): what VFIO does in
- * the end, by its own copy of the arguments. For INTx, which has no step of its own,
- * it is what vector_signal is for MSI; closing the device passes here as well.
+ * vfio_pci_set_irqs_ioctl(vdev, flags, index, start, count, data): what VFIO does in the end, by
+ * its own copy of the arguments. INTx has no step of its own, so for INTx this hook does what
+ * vector_signal does for MSI. The close of a device passes here, too.
  */
 struct done {
 	__u64 vdev;
@@ -585,7 +840,8 @@ static long raised_cb(__u32 i, struct done *d)
 	a.handle = pci_handle(BPF_CORE_READ(vdev, pdev));
 	a.vector = index_is_msi(d->index) ? d->start + i : IRQGATE_VECTOR_FUNCTION;
 	a.gd = gd_current();
-	r.raw = decide_vector(a.handle, a.vector, a.gd);
+	a.injects = 1;
+	r.raw = decide_attempt(&a);
 	if (r.d.verdict != IRQGATE_VERDICT_DENY && r.d.verdict != IRQGATE_VERDICT_DROP)
 		return 0;
 	c = vector_stats(a.handle, a.vector);
@@ -600,14 +856,14 @@ static long raised_cb(__u32 i, struct done *d)
 }
 
 /*
- * Where the kernel preempts a program, it skips the same one for every other task on that
- * CPU meanwhile: vector_signal may not have seen a change. This program did.
+ * Does VFIO's connection of a vector differ from its binding? The stack of this function is free
+ * again when it returns.
  */
-static long skipped_cb(__u32 i, struct done *d)
+SHARED int vector_differs(__u64 device, __u32 vector)
 {
-	struct vfio_pci_core_device *vdev = (void *)d->vdev;
-	struct irqgate_vector_key key = { .vector = d->start + i };
-	struct vfio_pci_irq_ctx *vctx = vfio_connected(vdev, key.vector);
+	struct vfio_pci_core_device *vdev = (void *)device;
+	struct irqgate_vector_key key = { .vector = vector };
+	struct vfio_pci_irq_ctx *vctx = vfio_connected(vdev, vector);
 	__u64 trigger = vctx ? (__u64)BPF_CORE_READ(vctx, trigger) : 0;
 	struct irqgate_binding *b = NULL;
 	struct irqgate_irq_key *irq;
@@ -616,23 +872,53 @@ static long skipped_cb(__u32 i, struct done *d)
 	irq = bpf_map_lookup_elem(&bound, &key);
 	if (irq)
 		b = bpf_map_lookup_elem(&bindings, irq);
-	if (trigger ? !b || b->trigger != trigger || irq->irq != BPF_CORE_READ(vctx, producer.irq)
-		    : irq != NULL)
-		sync_vector(d->vdev, key.vector, ident_current(), false);
+	return trigger ? !b || b->trigger != trigger ||
+				 irq->irq != BPF_CORE_READ(vctx, producer.irq)
+		       : irq != NULL;
+}
+
+/*
+ * While a program is preempted, the kernel skips it for every other task on that CPU. So
+ * vector_signal may have missed a change that this program sees.
+ */
+static long skipped_cb(__u32 i, struct done *d)
+{
+	if (vector_differs(d->vdev, d->start + i))
+		sync_vector(d->vdev, d->start + i, ident_current(), false);
+	return 0;
+}
+
+/* An agent that unmasks the line gives back a swallowed INTx: the device still asserts the line. */
+static __noinline int intx_unmasked(void)
+{
+	struct irqgate_agent *agent = current_agent();
+	struct irqgate_irq_key key = {};
+	struct irqgate_binding *b;
+
+	if (!agent)
+		return 0;
+	key.irq = agent->irq;
+	b = bpf_map_lookup_elem(&bindings, &key);
+	if (b)
+		b->pending = 0;
 	return 0;
 }
 
 /*
- * Vectors the call itself raised, which the gate would have refused: it was shown
- * other arguments. They have arrived.
+ * Sync the bindings after VFIO_DEVICE_SET_IRQS. Also count vectors that the call itself raised
+ * and that the gate would have refused: the caller had shown the gate other arguments. Those
+ * interrupts have arrived.
  */
 static __always_inline int do_irqs_set(struct done *d, int error)
 {
-	if (d->index == VFIO_PCI_INTX_IRQ_INDEX)
+	if (d->index == VFIO_PCI_INTX_IRQ_INDEX) {
 		sync_vector(d->vdev, IRQGATE_VECTOR_FUNCTION, ident_current(), false);
-	else if (index_is_msi(d->index) && d->flags & VFIO_IRQ_SET_ACTION_TRIGGER)
+		if (!error && d->flags & VFIO_IRQ_SET_ACTION_UNMASK)
+			intx_unmasked();
+	} else if (index_is_msi(d->index) && d->flags & VFIO_IRQ_SET_ACTION_TRIGGER) {
 		bpf_loop(d->count ?: vfio_index_vectors((void *)d->vdev, d->index), skipped_cb, d,
 			 0);
+	}
 	if (!error && (d->flags & VFIO_IRQ_SET_ACTION_TRIGGER) &&
 	    (d->flags & (VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_DATA_BOOL)) && d->count)
 		bpf_loop(d->count, raised_cb, d, 0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * s390: the table of interrupts that firmware has, followed by what the kernel tells it.
- * Only observes; what of it is in order user/firmware.c says. Built for s390 only.
+ * s390: firmware's interrupt table, by what the kernel tells firmware. This only observes;
+ * user/s390/firmware.c compares it with the policy's table. Built for s390 only.
  */
 #include "gate.bpf.h"
 #include "hook.bpf.h"
@@ -11,7 +11,7 @@
 HASH(firmware, struct irqgate_fid_key, struct irqgate_firmware, IRQGATE_MAX_FUNCTIONS);
 HASH(handles, struct irqgate_fh_key, __u32, 8 * IRQGATE_MAX_FUNCTIONS);
 
-/* The function that has a handle now; 0: none has. */
+/* The function that has a handle now, 0: none. */
 SHARED __u64 zpci_of_handle(__u32 fh)
 {
 	struct list_head *head = (void *)zpci_list_addr, *entry;
@@ -33,7 +33,7 @@ SHARED __u64 zpci_of_handle(__u32 fh)
 	return 0;
 }
 
-/* As pci_handle() of the function: there is one bus, 0, in each domain. */
+/* The same as pci_handle() of the function, because each domain has only one bus, 0. */
 static __always_inline __u64 zpci_pci_handle(struct zpci_dev *zdev)
 {
 	return irqgate_handle_pci(BPF_CORE_READ(zdev, zbus, domain_nr), 0,
@@ -71,7 +71,7 @@ static __always_inline void tell_firmware(struct irqgate_firmware *fw, __u8 reas
 	bpf_ringbuf_submit(ev, 0);
 }
 
-/* What of an entry is the function's own, and may have changed without a call. */
+/* Update the members that describe the function itself, which may have changed without a call. */
 static __always_inline void firmware_identify(struct irqgate_firmware *fw, struct zpci_dev *zdev)
 {
 	struct irqgate_fh_key key = { .fh = BPF_CORE_READ(zdev, fh) };
@@ -87,7 +87,10 @@ static __always_inline void firmware_identify(struct irqgate_firmware *fw, struc
 		tell_firmware(fw, IRQGATE_REASON_FW_HANDLE, counted(&fw->handles, 1));
 }
 
-/* The functions with a handle firmware takes no more are found by one it took. */
+/*
+ * The entry of the function with a handle. A handle that firmware no longer takes is looked up
+ * among those that it took.
+ */
 static __always_inline struct irqgate_firmware *firmware_of_handle(__u32 fh)
 {
 	struct zpci_dev *zdev = (void *)zpci_of_handle(fh);
@@ -106,9 +109,9 @@ static __always_inline struct irqgate_firmware *firmware_of_handle(__u32 fh)
 }
 
 /*
- * zpci_mod_fc(req, fib, status) returned a condition code. The host's own registrations
- * and those KVM makes for a guest pass here. It may sleep, but its caller waits, so its
- * block is still there.
+ * zpci_mod_fc(req, fib, status) returned a condition code. The host's own registrations pass
+ * here, and those that KVM makes for a guest. The function may sleep, but its caller waits, so
+ * the caller's block still exists.
  */
 static __always_inline int do_firmware_told(__u64 req, __u64 fib, __u64 status_addr, __u8 cc)
 {
@@ -183,8 +186,8 @@ static __always_inline __u64 absolute(__u64 address)
 }
 
 /*
- * A registration made before irqgate: zpci_set_airq and zpci_set_directed_irq made its
- * block of these. The ISC is the one Linux uses for PCI (PCI_ISC).
+ * A registration that is older than irqgate. zpci_set_airq and zpci_set_directed_irq made its
+ * block of these members. The ISC is the one that Linux uses for PCI (PCI_ISC).
  */
 static __always_inline void firmware_found(struct irqgate_firmware *fw, struct zpci_dev *zdev)
 {
@@ -204,7 +207,7 @@ static __always_inline void firmware_found(struct irqgate_firmware *fw, struct z
 		fw->fib.aisb = absolute((__u64)BPF_CORE_READ(sbv, vector)) + aisb / 64 * 8;
 		fw->fib.aisbo = aisb & 63;
 	} else if (directed && n && first != ~0u) {
-		/* They stay when it ends: user/firmware.c looks for that. */
+		/* These stay when the registration ends; user/s390/firmware.c checks for that. */
 		fw->fib.format = IRQGATE_AIRQ_DIRECTED;
 		fw->fib.noi = n;
 		fw->fib.dibvo = first;
@@ -226,13 +229,13 @@ SHARED int firmware_learn(__u64 address)
 		return 0;
 	firmware_identify(fw, zdev);
 	fw->seen = st->walks;
-	/* What was seen is better than what can be concluded. */
+	/* An observed call is better than a conclusion from the kernel's structures. */
 	if (fw->state == IRQGATE_FIRMWARE_NONE || fw->state == IRQGATE_FIRMWARE_GONE)
 		firmware_found(fw, zdev);
 	return 0;
 }
 
-/* All functions, by the kernel's list of them. Bounded, for callbacks take a JIT. */
+/* All functions, by the kernel's list. A bounded loop, because callbacks need a JIT. */
 static __always_inline int each_function(int (*visit)(__u64 zdev))
 {
 	struct list_head *head = (void *)zpci_list_addr, *entry;
@@ -258,7 +261,7 @@ int firmware_walk(void *unused)
 }
 
 /*
- * KVM's part: whom a function was given to, and where its interrupts are forwarded to
+ * KVM's part: the VM to which a function was given, and where its interrupts are forwarded
  * (kvm_s390_pci_aif_enable). The types are those of the module.
  */
 SHARED int firmware_own(__u64 address)
@@ -292,7 +295,7 @@ int firmware_owners(void *unused)
 	return each_function(firmware_own);
 }
 
-/* The vectors a VMM has firmware forward to its VM. */
+/* The vectors that a VMM asks firmware to forward to its VM. */
 struct forwarding {
 	__u64 handle;
 	__u64 vm;
@@ -317,9 +320,9 @@ static long gate_forwarded_cb(__u32 vector, struct forwarding *f)
 }
 
 /*
- * KVM_S390_ZPCI_OP: forwarding is all or nothing, and no hook sees an interrupt that
- * firmware forwards: a drop is a deny. What KVM then registers is compared by the loader,
- * whatever was shown here.
+ * KVM_S390_ZPCI_OP: firmware forwards all vectors or none, and no hook sees an interrupt that it
+ * forwards, so a drop is a deny. The caller may change the arguments after this hook; the loader
+ * compares what KVM then registers.
  */
 SEC("lsm.s/file_ioctl")
 int BPF_PROG(gate_zpci_op, struct file *file, unsigned int cmd, unsigned long arg)
@@ -351,9 +354,9 @@ int BPF_PROG(gate_zpci_op, struct file *file, unsigned int cmd, unsigned long ar
 }
 
 /*
- * Firmware alerts the host of interrupts it could not forward; KVM looks at every summary
- * bit (aen_process_gait) and, where the entry counts nobody, drops it without a trace
- * (aen_host_forward). Here is the trace.
+ * Firmware alerts the host of interrupts that it could not forward. KVM looks at every summary
+ * bit (aen_process_gait). If the entry's count is 0, KVM drops the interrupt without a trace
+ * (aen_host_forward), so this hook counts and reports it.
  */
 SHARED int forward_alerted(__u32 word)
 {

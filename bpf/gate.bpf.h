@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Acting on a decision in a gate: count it, report it, refuse or let go on. All
+ * Acts on a decision in a gate: counts it, reports it, and refuses the call or lets it go on. All
  * LSM hooks end here; none has rules of its own.
  */
 #ifndef IRQGATE_GATE_BPF_H
@@ -11,17 +11,18 @@
 #define EACCES 13
 #define EFAULT 14
 
-/* What was attempted, with whom it concerns. */
+/* An attempt, and the objects it concerns. */
 struct attempt {
-	__u64 handle; /* 0: none, a VM's eventfd without a device */
+	__u64 handle; /* 0: none, only a VM's eventfd */
 	__u64 eventfd;
 	__u64 vm;
 	__u32 vector;
-	__u32 gd; /* who attempted */
+	__u32 gd; /* context that attempts */
+	__u32 gsi; /* as in struct irqgate_event */
 	__u8 level; /* enum irqgate_level: which gate this is */
-	__u8 injects; /* 1: would have raised an interrupt */
-	__u8 swallowed; /* 1: a drop need not refuse the bind, quarantine follows */
-	__u8 pad[5];
+	__u8 injects; /* 1: it raises an interrupt */
+	__u8 swallowed; /* 1: a drop lets the bind pass, because a quarantine follows */
+	__u8 pad;
 };
 
 static __always_inline void report_attempt(struct attempt *a, union decision r, __u8 level,
@@ -36,6 +37,7 @@ static __always_inline void report_attempt(struct attempt *a, union decision r, 
 	ev->vector = a->vector;
 	ev->eventfd = a->eventfd;
 	ev->vm = a->vm;
+	ev->gsi = a->gsi;
 	ev->verdict = r.d.verdict;
 	ev->reason = r.d.reason;
 	ev->level = level;
@@ -46,11 +48,12 @@ static __always_inline void report_attempt(struct attempt *a, union decision r, 
 }
 
 /*
- * What a gate does about a decision: 0 lets the call go on, -EACCES refuses it.
+ * gate - act on a decision
  *
- * A drop lets MSI and INTx be bound, since the inline gate drops what they send, or
- * the loader points them at a sink right after that. Nothing else can be
- * swallowed, so there a drop is a deny.
+ * Under drop, MSI and INTx may be bound, because the inline gate drops their interrupts, or the
+ * loader points them at a sink right after the bind. Nothing else can be swallowed, so for
+ * everything else a drop is a deny.
+ * Return: 0 lets the call go on, -EACCES refuses it.
  */
 SHARED int gate(struct attempt *a, __u64 raw)
 {
@@ -64,13 +67,15 @@ SHARED int gate(struct attempt *a, __u64 raw)
 		if (a->level == IRQGATE_LEVEL_BIND && a->swallowed) {
 			if (inline_alone())
 				return 0;
-			/* Already here: the kernel can skip the hook that sees the bind. */
-			if (loader_alive()) {
-				hold_current();
-				ask_loader(a->handle, a->vector);
-				return 0;
-			}
+			/* Hold it here already: the kernel can skip the hook that sees the bind. */
 			r.d.reason = IRQGATE_REASON_NO_LOADER;
+			if (loader_alive()) {
+				if (hold_current()) {
+					ask_loader(a->handle, a->vector);
+					return 0;
+				}
+				r.d.reason = IRQGATE_REASON_FULL;
+			}
 		}
 		r.d.verdict = IRQGATE_VERDICT_DENY;
 	}
@@ -89,7 +94,39 @@ SHARED int gate(struct attempt *a, __u64 raw)
 	return -EACCES;
 }
 
-/* Since 6.12 the verifier wants to see that an LSM program returns an errno. */
+/*
+ * irqgate cannot keep track of the object of an attempt.
+ * Return: 0 if the policy lets it pass (on_full), else -EACCES.
+ */
+static __always_inline int gate_full(struct attempt *a)
+{
+	struct irqgate_state *st = the_state();
+	union decision r = {};
+
+	if (!a || !st)
+		return 0;
+	r.d = irqgate_full(slot_defaults(st, st->generation));
+	return gate(a, r.raw);
+}
+
+/*
+ * Call gate_full() if the account has no room for @more rows, or if objects may exist that
+ * irqgate does not know (untold()).
+ */
+SHARED int gate_room_of(struct attempt *a, __u32 account, __u32 room, __u32 more)
+{
+	if (!untold() && has_room(account, room, more))
+		return 0;
+	return gate_full(a);
+}
+
+/* gate_room_of() for the account of the current process. */
+static __always_inline int gate_room(struct attempt *a, __u32 room, __u32 more)
+{
+	return gate_room_of(a, account_of(ident_current()), room, more);
+}
+
+/* Since 6.12 the verifier must see that an LSM program returns an errno. */
 static __always_inline int refusal(int error)
 {
 	if (error == -EFAULT)
@@ -103,9 +140,9 @@ static __always_inline __u32 gd_current(void)
 }
 
 /*
- * Has this process connected a device to the eventfd? For that it was judged. Of
- * nobody known, NULL, it is assumed, where there is a device at all: VFIO signals it
- * for whoever asks, who was gated.
+ * Has the process connected a device to the eventfd? It was judged for that. With @id NULL
+ * (process unknown) any connected vector counts: VFIO signals the eventfd for the caller of an
+ * ioctl, and the gate judged that caller.
  */
 SHARED int binds_to(struct irqgate_ident *id, struct irqgate_eventfd *e)
 {
@@ -123,14 +160,40 @@ SHARED int binds_to(struct irqgate_ident *id, struct irqgate_eventfd *e)
 }
 
 /*
- * May a process signal an eventfd that carries interrupts, or read it? It must be
- * the context of every device vector bound to it, and for every VM that listens
- * its VMM or a source the policy names. What it may not is written to @a.
- * @id: NULL: somebody unknown, of whom only VMs are to be protected
+ * The process to which the kernel's signals on an eventfd are attributed, NULL: unknown. If
+ * something in the kernel held the eventfd before irqgate watched it (.early), the signaller may
+ * be another process than those that handed the eventfd over since.
+ */
+static __always_inline struct irqgate_ident *signaller_of(struct irqgate_eventfd *e)
+{
+	return e->signaller.tgid && !e->early ? &e->signaller : NULL;
+}
+
+/* Is the process the VMM of a VM that listens to the eventfd? */
+static __always_inline bool listens_to(struct irqgate_ident *id, struct irqgate_eventfd *e)
+{
+	__u32 i;
+
+	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
+		struct irqgate_ptr_key key = { .ptr = e->vm[i] };
+		struct irqgate_vm *vm = key.ptr ? bpf_map_lookup_elem(&vms, &key) : NULL;
+
+		if (vm && same_process(id, &vm->creator))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * May a process signal an eventfd that carries interrupts, or read it? Its context must be that
+ * of every device vector bound to the eventfd. To every VM that listens it must be the VMM, or a
+ * source that the policy names. @a gets the object of the worst violation.
+ * @id: NULL: the process is unknown, and only the VMs are protected
  */
 SHARED __u64 judge_signaller(__u64 efd, struct irqgate_ident *id, struct attempt *a)
 {
 	struct irqgate_eventfd *e = eventfd_entry(efd);
+	struct irqgate_state *st = the_state();
 	union decision worst = {}, r;
 	__u32 i;
 
@@ -143,7 +206,7 @@ SHARED __u64 judge_signaller(__u64 efd, struct irqgate_ident *id, struct attempt
 		struct irqgate_binding *b;
 
 		b = key.irq ? bpf_map_lookup_elem(&bindings, &key) : NULL;
-		/* Whoever bound it was judged for that, and its context with it. */
+		/* The binder and its context were judged when it bound the vector. */
 		if (!b || same_process(id, &b->binder) ||
 		    (a->gd != IRQGATE_GD_NONE && a->gd == ident_gd(&b->binder)))
 			continue;
@@ -163,27 +226,20 @@ SHARED __u64 judge_signaller(__u64 efd, struct irqgate_ident *id, struct attempt
 			a->vm = e->vm[i];
 		}
 	}
+	/* The other users of the eventfd are unknown, so only its known users may use it. */
+	if (e->untracked && st && !binds_to(id, e) && !listens_to(id, e)) {
+		r.d = irqgate_act(slot_defaults(st, st->generation), IRQGATE_ACTION_DENY,
+				  IRQGATE_REASON_SHARED, IRQGATE_GD_NONE);
+		if (r.d.verdict > worst.d.verdict)
+			worst = r;
+	}
 	return worst.raw;
 }
 
-/* Is the process the VMM of a VM that listens? */
-static __always_inline bool listens_to(struct irqgate_ident *id, struct irqgate_eventfd *e)
-{
-	__u32 i;
-
-	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
-		struct irqgate_ptr_key key = { .ptr = e->vm[i] };
-		struct irqgate_vm *vm = key.ptr ? bpf_map_lookup_elem(&vms, &key) : NULL;
-
-		if (vm && same_process(id, &vm->creator))
-			return true;
-	}
-	return false;
-}
-
 /*
- * Record who signals an eventfd from now on. One who may not is not forgotten for one
- * who may. The VMM that listens is none: it takes a reference to stop listening.
+ * Record the process that signals an eventfd from now on. Never replace an unauthorized signaller
+ * with an authorized one. Do not record the VMM that listens, because it takes a reference also
+ * in order to stop listening.
  */
 SHARED int note_signaller(__u64 efd, struct irqgate_ident *id)
 {
@@ -197,7 +253,7 @@ SHARED int note_signaller(__u64 efd, struct irqgate_ident *id)
 		r.raw = judge_signaller(efd, &e->signaller, &a);
 		if (r.d.verdict > IRQGATE_VERDICT_ALLOW)
 			return 0;
-		/* Who may is not known until a VM listens: two are kept. */
+		/* Which of them is authorized is unknown until a VM listens, so keep two. */
 		if (!e->former.tgid || same_process(id, &e->former))
 			e->former = e->signaller;
 		else
@@ -208,25 +264,24 @@ SHARED int note_signaller(__u64 efd, struct irqgate_ident *id)
 }
 
 /*
- * The current process touches an eventfd: writes or reads it, receives it, or
- * hands it to something that will signal it.
- * @level: the gate that asks
- * @injects: it writes
+ * The current process receives the eventfd of an attempt, or hands it to something that will
+ * signal it.
  */
-SHARED int gate_eventfd(__u64 efd, __u8 level, bool injects)
+SHARED int gate_eventfd(struct attempt *a)
 {
-	struct attempt a = {};
+	struct irqgate_ident *id = ident_current();
 
-	if (!eventfd_entry(efd))
+	if (!a || !eventfd_entry(a->eventfd))
 		return 0;
-	a.level = level;
-	a.injects = injects;
-	return gate(&a, judge_signaller(efd, ident_current(), &a));
+	/* The process is unknown, because there was no memory for its identity. */
+	if (!id)
+		return gate_full(a);
+	return gate(a, judge_signaller(a->eventfd, id, a));
 }
 
 /*
- * The current process hands an eventfd to something that signals: also the VMM that
- * listens does, for vhost raises its interrupts, unless somebody is known to signal it.
+ * The current process hands an eventfd to something that will signal it. If no signaller is
+ * known, record the process, even the VMM that listens, because vhost raises interrupts for it.
  */
 SHARED int note_handed(__u64 efd)
 {
@@ -239,17 +294,30 @@ SHARED int note_handed(__u64 efd)
 }
 
 /*
- * An eventfd is about to be one that carries interrupts: from here on every writer is
- * judged. What it holds already is of somebody unknown, until it is read.
+ * The eventfd of an attempt is about to carry interrupts. From here on every writer is judged. An
+ * earlier writer is unknown, so its count is marked (.charged) until a process reads it.
+ * Return: 0, or -EACCES if there is no room for the eventfd and the policy refuses that.
  */
-SHARED int note_charge(__u64 efd)
+SHARED int gate_charge(struct attempt *a)
 {
 	struct irqgate_eventfd *e;
+	struct eventfd_ctx *ctx;
+	int error;
 
-	if (!efd || eventfd_entry(efd))
+	if (!a || !a->eventfd || eventfd_entry(a->eventfd))
 		return 0;
-	e = eventfd_learn(efd);
-	if (e && BPF_CORE_READ((struct eventfd_ctx *)efd, count))
+	error = gate_room(a, IRQGATE_ROOM_EVENTFDS, 1);
+	if (error)
+		return error;
+	e = eventfd_learn(a->eventfd, account_of(ident_current()), REFERENCES_FREE);
+	if (!e)
+		return gate_full(a);
+	/*
+	 * A statement of its own: in the next line, CO-RE would look up a->eventfd in the
+	 * kernel's types.
+	 */
+	ctx = (void *)a->eventfd;
+	if (BPF_CORE_READ(ctx, count))
 		e->charged = 1;
 	return 0;
 }

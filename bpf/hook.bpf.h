@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Observing hooks in two variants with one body. The trampoline variant
- * (fentry, fexit) is cheaper; the kprobe variant takes its place where a kernel
- * has no trampolines or attaches them without effect (user/hooks.c tells how
- * that is found out). Bodies read kernel memory with BPF_CORE_READ only, so that
- * both verify.
+ * Observing hooks in two variants with one body. The trampoline variant (fentry, fexit) is
+ * cheaper. The kprobe variant replaces it where a kernel has no trampolines or attaches them
+ * without effect; user/loader/hooks.c finds that out. Bodies read kernel memory only with
+ * BPF_CORE_READ, so that both variants verify.
  */
 #ifndef IRQGATE_HOOK_BPF_H
 #define IRQGATE_HOOK_BPF_H
@@ -12,8 +11,8 @@
 #include "maps.bpf.h"
 
 /*
- * A pointer argument as a number: a shared function takes no kernel pointers, and
- * the verifier lets no arithmetic pass below their start.
+ * A pointer argument as a number: a shared function takes no kernel pointers, and the verifier
+ * refuses arithmetic that goes below the start of one.
  */
 static __always_inline __u64 as_number(const void *ptr)
 {
@@ -47,40 +46,40 @@ static __always_inline __u64 as_number(const void *ptr)
 	}                                                                                          \
 	static __always_inline int do_##name(t1 a1, t2 a2)
 
-#define HOOK4(name, function, t1, a1, t2, a2, t3, a3, t4, a4)                                      \
-	static __always_inline int do_##name(t1 a1, t2 a2, t3 a3, t4 a4);                          \
-	SEC("fentry/" function) int BPF_PROG(name, t1 a1, t2 a2, t3 a3, t4 a4)                     \
-	{                                                                                          \
-		return do_##name(a1, a2, a3, a4);                                                  \
-	}                                                                                          \
-	SEC("kprobe.multi") int BPF_KPROBE(name##_kp, t1 a1, t2 a2, t3 a3, t4 a4)                  \
-	{                                                                                          \
-		return do_##name(a1, a2, a3, a4);                                                  \
-	}                                                                                          \
-	static __always_inline int do_##name(t1 a1, t2 a2, t3 a3, t4 a4)
-
 /*
- * A function's return, with up to three of its arguments. A kprobe at the return
- * does not see them: the entry puts them aside, by task. A task is in one such
- * function at a time.
+ * The arguments of a function, up to three, for the hook at its return. A kretprobe does not see
+ * them, so the probe at the entry saves them by task. A task is in one such function at a time.
  */
 struct irqgate_call {
 	__u64 a, b, c;
+	__u64 entered;
 };
 
+/* Task storage: other tasks cannot fill it, and it ends with the task. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
-	__type(key, __u64);
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
 	__type(value, struct irqgate_call);
 } calls SEC(".maps") __weak;
 
+static __always_inline struct irqgate_call *current_call(__u64 flags)
+{
+	return bpf_task_storage_get(&calls, bpf_get_current_task_btf(), NULL, flags);
+}
+
 static __always_inline int call_enter3(__u64 a, __u64 b, __u64 c)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-	struct irqgate_call call = { a, b, c };
+	struct irqgate_call *call = current_call(BPF_LOCAL_STORAGE_GET_F_CREATE);
 
-	bpf_map_update_elem(&calls, &id, &call, BPF_ANY);
+	if (!call) {
+		overflowed();
+		return 0;
+	}
+	call->a = a;
+	call->b = b;
+	call->c = c;
+	call->entered = 1;
 	return 0;
 }
 
@@ -91,13 +90,12 @@ static __always_inline int call_enter(__u64 a, __u64 b)
 
 static __always_inline bool call_exit(struct irqgate_call *call)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-	struct irqgate_call *c = bpf_map_lookup_elem(&calls, &id);
+	struct irqgate_call *c = current_call(0);
 
-	if (!c)
+	if (!c || !c->entered)
 		return false;
 	*call = *c;
-	bpf_map_delete_elem(&calls, &id);
+	c->entered = 0;
 	return true;
 }
 

@@ -2,9 +2,9 @@
 /*
  * Injection time: every interrupt of a binding is judged and counted here.
  *
- * In the steady state an authorized MSI costs one hash look-up: vfio_msihandler
- * finds its binding by irq and the verdict cached in it; the hooks further down
- * the same call chain recognize the eventfd by comparison.
+ * In the steady state an authorized MSI costs one hash look-up: vfio_msihandler finds its binding
+ * by irq, with the cached verdict. The hooks further down the same call chain recognize the
+ * eventfd by comparison.
  */
 #include "gate.bpf.h"
 #include "hook.bpf.h"
@@ -14,7 +14,7 @@
 #define MAY_READ 4
 #define EFD_SEMAPHORE 1
 
-/* What is not known to pass: judge it, or keep it for the binding that is being made. */
+/* Not in the fast path: judge the MSI, or count it for the binding that is being made. */
 static __always_inline void judge_msi(__u32 irq, __u64 trigger)
 {
 	struct irqgate_irq_key key = { .irq = irq };
@@ -26,7 +26,7 @@ static __always_inline void judge_msi(__u32 irq, __u64 trigger)
 		let_pass(b, trigger);
 		return;
 	}
-	/* Between request_irq and the hook that learns what was requested. */
+	/* Between request_irq and the hook that learns the binding. */
 	pending = bpf_map_lookup_elem(&early, &irq);
 	if (pending) {
 		__sync_fetch_and_add(pending, 1);
@@ -39,8 +39,8 @@ static __always_inline void judge_msi(__u32 irq, __u64 trigger)
 }
 
 /*
- * Did the inline gate, which runs before, judge and count it? Without one that is left
- * over from a gate these hooks had yielded to.
+ * Did the inline gate, which runs before, judge and count it? Ignore a stale mark: a gate to
+ * which these hooks had yielded may have left one when it was detached.
  */
 static __always_inline bool gate_counted(struct irqgate_cpu *cpu, __u64 efd)
 {
@@ -66,14 +66,14 @@ HOOK2(vfio_msi, "vfio_msihandler", int, irq, __u64, trigger)
 }
 
 /*
- * A kernel-side signal. That of an MSI was judged above; another one runs under
- * whatever task happens to be current. Who made the kernel hold the eventfd answers
- * for it; where nobody is known to have, the signaller is an unlisted source.
- * Unless the inline gate stopped it, it cannot be stopped here: it is a leak.
+ * A signal from inside the kernel. vfio_msi already judged that of an MSI. Any other signal runs
+ * under whatever task is current, so it is attributed to the process that made the kernel hold
+ * the eventfd. If no process is known, the signaller is an unlisted source. Unless the inline
+ * gate stopped the signal, it cannot be stopped here: it is a leak.
  */
 HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 {
-	struct irqgate_ident *signaller = NULL;
+	struct irqgate_ident *signaller;
 	struct irqgate_cpu *cpu = this_cpu();
 	struct irqgate_state *st;
 	struct irqgate_binding *b;
@@ -96,19 +96,18 @@ HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
 		msi_seen(b);
 		return 0;
 	}
-	if (e->signaller.tgid)
-		signaller = &e->signaller;
+	signaller = signaller_of(e);
 	if (binds_to(signaller, e))
-		return 0; /* VFIO_DEVICE_SET_IRQS without eventfds, which was gated */
+		return 0; /* VFIO_DEVICE_SET_IRQS without eventfds: the gate judged it */
 	r.raw = judge_signaller(as_number((void *)efd), signaller, &a);
 	if (r.d.verdict > IRQGATE_VERDICT_ALLOW)
-		account_signal(&a, r, e->signaller.tgid, false);
+		account_signal(&a, r, signaller ? signaller->tgid : 0, false);
 	return 0;
 }
 
 /*
- * The kernel takes a reference in order to signal: for VFIO, vhost, AIO, io_uring, a
- * guest's I/O, resampling and every other driver.
+ * The kernel takes a reference in order to signal: for VFIO, vhost, AIO, io_uring, a guest's I/O,
+ * resampling and every other driver.
  */
 static __always_inline int do_eventfd_taken(__u64 efd)
 {
@@ -130,9 +129,9 @@ int BPF_KRETPROBE(eventfd_taken_kp, __u64 efd)
 }
 
 /*
- * Interrupts of host drivers. The descriptor names device and MSI index; the
- * loader, which can insert into the map safely, makes the entry on the first one
- * and the early counter carries those until then.
+ * Interrupts of host drivers. The descriptor names the device and the MSI index. The loader,
+ * which can safely insert into the map, makes the entry when the first interrupt arrives; until
+ * then the array `early` counts the interrupts.
  */
 #if defined(__TARGET_ARCH_s390)
 #define MSI_HANDLED "handle_percpu_irq" /* the flow handler of zPCI, floating or directed */
@@ -169,7 +168,7 @@ static __always_inline int do_host_irq(struct handled *h)
 	if (passes(h->irq, msi))
 		return 0;
 	b = bpf_map_lookup_elem(&bindings, &key);
-	/* A number that was given to another device has another descriptor. */
+	/* If the irq was given to another device, the descriptor differs. */
 	if (b && b->state == IRQGATE_BINDING_HOST && b->device == msi) {
 		msi_seen(b);
 		let_pass(b, msi);
@@ -192,7 +191,7 @@ static __always_inline int do_host_irq(struct handled *h)
 	return 0;
 }
 
-/* On every interrupt of the machine: the trampoline's argument is read without calls. */
+/* Runs on every interrupt of the machine, so it reads the trampoline's argument without calls. */
 SEC("fentry/" MSI_HANDLED)
 int BPF_PROG(host_irq, struct irq_desc *desc)
 {
@@ -219,20 +218,10 @@ int BPF_KPROBE(host_irq_kp, struct irq_desc *desc)
 	return h.msi && action ? do_host_irq(&h) : 0;
 }
 
-static __always_inline bool listened_to(struct irqgate_eventfd *e)
-{
-	__u32 i;
-
-	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++)
-		if (e->vm[i])
-			return true;
-	return false;
-}
-
 /*
- * Who was allowed to write to or read an eventfd need not be judged again as long as
- * the epoch stands. One writer at a time changes what is remembered, and nobody can take
- * it for true meanwhile.
+ * A process that was allowed to write to or read an eventfd is not judged again until the epoch
+ * moves. One writer at a time changes the cached allow, and with epoch 0 meanwhile, so that no
+ * reader takes it for valid.
  */
 static __always_inline bool is_current(struct irqgate_pass *p)
 {
@@ -267,14 +256,40 @@ static __always_inline void remember(struct irqgate_eventfd *e, __u64 epoch, boo
 }
 
 /*
- * The injection gate: writes to and reads of an eventfd that carries interrupts.
- * Runs on every read and write of the system, so it leaves at the first
- * comparison for all other files.
+ * An agent writes a swallowed interrupt for the device: once, and only if the binding is
+ * unchanged since and authorized.
+ */
+static __noinline int gate_replay(__u64 efd, struct irqgate_agent *agent)
+{
+	struct irqgate_irq_key key = {};
+	struct irqgate_binding *b;
+	union decision r;
+
+	if (!agent)
+		return -EACCES;
+	key.irq = agent->irq;
+	b = bpf_map_lookup_elem(&bindings, &key);
+	if (!b || b->state != IRQGATE_BINDING_BOUND || b->trigger != efd)
+		return -EACCES;
+	r.raw = decide_binding(b);
+	if (r.d.verdict > IRQGATE_VERDICT_AUDIT || !__sync_val_compare_and_swap(&b->pending, 1, 0))
+		return -EACCES;
+	report_why(b, IRQGATE_VERDICT_ALLOW, IRQGATE_REASON_REPLAYED,
+		   inline_alone() ? IRQGATE_LEVEL_INLINE : IRQGATE_LEVEL_QUARANTINE,
+		   counted(&b->count.replayed, 1), 0);
+	return 0;
+}
+
+/*
+ * The injection gate: writes to and reads of an eventfd that carries interrupts. It runs on every
+ * read and write of the system, so it leaves at the first comparison for all other files.
  */
 static __noinline int judge_access(__u64 efd, bool writes)
 {
 	struct irqgate_state *st = the_state();
 	struct irqgate_eventfd *e = eventfd_entry(efd);
+	struct irqgate_ident *id;
+	struct irqgate_agent *agent = current_agent();
 	struct attempt a = {};
 	union decision r;
 	__u64 epoch;
@@ -282,19 +297,23 @@ static __noinline int judge_access(__u64 efd, bool writes)
 
 	if (!st || !e)
 		return 0;
-	/* Read first, as in decide_binding. */
+	if (writes && agent && agent->op == IRQGATE_AGENT_REPLAY)
+		return refusal(gate_replay(efd, agent));
+	/* Read the epoch first, as in decide_binding. */
 	epoch = *(volatile __u64 *)&st->epoch;
 	a.level = IRQGATE_LEVEL_INJECTION;
 	a.injects = writes;
-	r.raw = judge_signaller(efd, ident_current(), &a);
+	id = ident_current();
+	a.eventfd = efd;
+	r.raw = id ? judge_signaller(efd, id, &a) : decide_untold();
 	error = gate(&a, r.raw);
 	if (error)
 		return refusal(error);
-	/* Reading takes all of it, but for a semaphore's. */
+	/* A read takes the whole pending count, except from a semaphore. */
 	if (!writes && e->charged &&
 	    !(BPF_CORE_READ((struct eventfd_ctx *)efd, flags) & EFD_SEMAPHORE))
 		e->charged = 0;
-	/* Its count will be injected when a VM listens. */
+	/* KVM will inject the count when a VM comes to listen. */
 	if (writes && !listened_to(e))
 		note_signaller(efd, ident_current());
 	else if (r.d.verdict <= IRQGATE_VERDICT_ALLOW)
@@ -320,8 +339,9 @@ int BPF_PROG(gate_file_permission, struct file *file, int mask)
 		return !e->charged && may_again(e, st->epoch, mask & MAY_WRITE)
 			       ? 0
 			       : judge_access(as_number((void *)efd), mask & MAY_WRITE);
-	/* The loader writes to an eventfd of its own to see this hook alive. */
-	if (mask & MAY_WRITE && st->loader_tgid == bpf_get_current_pid_tgid() >> 32)
+	/* The loader writes to its own eventfd to see that this hook runs. */
+	if (mask & MAY_WRITE && st->loader_tgid == bpf_get_current_pid_tgid() >> 32 &&
+	    st->loader_start == current_start() / IRQGATE_NSEC_PER_TICK)
 		__sync_fetch_and_add(&st->sentinel, 1);
 	return 0;
 }

@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The inline gate: answers the module's writable tracepoints (hook/), with
- * interrupts off, before the call that delivers an interrupt. The rules are those
- * of every other hook; only what is done about them differs, for here an
- * interrupt can be stopped.
+ * The inline gate: it answers the module's writable tracepoints (hook/), with interrupts off,
+ * before the call that delivers an interrupt. Its rules are those of every other hook. Only the
+ * reaction differs, because an interrupt can be stopped here.
  *
- * A drop happens before the hooks that observe the same function run; these are
- * told what was counted already, until they yield (hooks_yield() of user/hooks.c). While
- * another build takes over, its programs come second and follow the verdict of the first:
- * they count it if their maps are others. What this cannot judge stays undecided, which the
- * module takes as a drop where the eventfd is known to be protected.
+ * A drop happens before the hooks that observe the same function run. The gate tells these hooks
+ * what it counted already, until they yield (hooks_yield() of user/loader/hooks.c). While another
+ * build takes over, its programs come second and follow the verdict of the first: they count the
+ * interrupt if their maps are others. If the gate cannot judge an interrupt, the verdict stays
+ * undecided. The module drops the interrupt then, if the eventfd is known to be protected.
  */
 #include "hook.bpf.h"
 #include "msi.bpf.h"
 #include <irqgate/hook.h>
 
-/* Text of the modules whose signals were judged when VFIO was told to make them. */
+/* Text of the VFIO modules. Their signals were judged when VFIO was told to make them. */
 const volatile __u64 vfio_text[3][2] = {};
 
 static __always_inline bool from_vfio(__u64 caller)
@@ -41,15 +40,16 @@ static __always_inline __u32 gate_bound(struct irqgate_binding *b, struct irqgat
 }
 
 /*
- * An MSI that comes between request_irq and the hook that learns what was
- * requested: its descriptor names the vector, and who is binding it is known. A
- * vector nobody is seen to bind has no known context.
+ * An MSI that comes between request_irq and the hook that learns the binding. Its descriptor
+ * names the vector, and `binders` has the process that is binding. Without such a process the
+ * vector has no known context.
  */
 static __always_inline __u32 gate_early(__u32 irq, __u64 trigger, struct irqgate_cpu *cpu)
 {
 	struct msi_desc *msi = (void *)cpu->msi_desc;
 	struct irqgate_device_key key = {};
 	struct listening who = {};
+	struct irqgate_ident *id;
 	union decision r, seen;
 	__u64 *pending;
 	__u32 vector;
@@ -58,8 +58,9 @@ static __always_inline __u32 gate_early(__u32 irq, __u64 trigger, struct irqgate
 		return IRQGATE_HOOK_UNDECIDED; /* handled in a thread */
 	key.handle = device_handle(BPF_CORE_READ(msi, dev));
 	vector = BPF_CORE_READ(msi, msi_index);
-	r.raw = decide_vector(key.handle, vector, ident_gd(bpf_map_lookup_elem(&binders, &key)));
-	seen.raw = decide_listeners(key.handle, vector, trigger, &who);
+	id = bpf_map_lookup_elem(&binders, &key);
+	r.raw = decide_vector(key.handle, vector, ident_gd(id));
+	seen.raw = decide_listeners(key.handle, vector, trigger, id, &who);
 	if (seen.d.verdict > r.d.verdict)
 		r = seen;
 	if (r.d.verdict == IRQGATE_VERDICT_NONE)
@@ -73,8 +74,8 @@ static __always_inline __u32 gate_early(__u32 irq, __u64 trigger, struct irqgate
 }
 
 /*
- * Read from the context at each use: up to 7.3 the verifier does not know such a
- * pointer again that was kept on the stack.
+ * Read from the context at each use: up to 7.3 the verifier does not recognize such a pointer
+ * after it was kept on the stack.
  */
 static __always_inline struct irqgate_hook_call *the_call(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -111,7 +112,7 @@ static __always_inline __u32 gate_msi(__u32 irq, __u64 trigger)
 	return verdict;
 }
 
-/* The program that this one is about to replace has decided. */
+/* The program that this one is about to replace has decided: follow its verdict. */
 static __always_inline void follow_msi(__u32 irq, __u64 trigger, __u32 verdict)
 {
 	struct irqgate_irq_key key = { .irq = irq };
@@ -127,7 +128,7 @@ static __always_inline void follow_msi(__u32 irq, __u64 trigger, __u32 verdict)
 		cpu->msi = trigger;
 	b = bpf_map_lookup_elem(&bindings, &key);
 	if (!b || b->trigger != trigger)
-		return; /* its counters are yet to be taken over */
+		return; /* the counters are still to be taken over */
 	judged = judge_fresh(b, st);
 	if (verdict == IRQGATE_HOOK_DROP)
 		account_dropped(b, 1);
@@ -152,14 +153,14 @@ int inline_msi(struct bpf_raw_tracepoint_args *ctx)
 }
 
 /*
- * What VFIO itself signals beside MSIs was judged when it was told to, but for INTx,
- * which may have turned unauthorized since. Everything else is whoever's who made
- * the kernel hold the eventfd.
- * @first: what the program decided that this one is about to replace, or 0
+ * Signals of VFIO other than MSIs were judged when VFIO was told to make them. Only INTx may have
+ * become unauthorized since. All other signals are attributed to the process that made the kernel
+ * hold the eventfd.
+ * @first: decision of the program that this one is about to replace, or 0
  */
 static __always_inline __u32 gate_signal(__u64 efd, __u64 caller, __u32 first)
 {
-	struct irqgate_ident *signaller = NULL;
+	struct irqgate_ident *signaller;
 	struct irqgate_state *st = the_state();
 	struct irqgate_cpu *cpu = this_cpu();
 	struct irqgate_binding *b;
@@ -185,10 +186,10 @@ static __always_inline __u32 gate_signal(__u64 efd, __u64 caller, __u32 first)
 		b = intx_of(e);
 		return b ? gate_bound(b, st) : IRQGATE_HOOK_ALLOW;
 	}
-	if (e->signaller.tgid)
-		signaller = &e->signaller;
+	signaller = signaller_of(e);
 	r.raw = judge_signaller(as_number((void *)efd), signaller, &a);
-	if (r.d.verdict > IRQGATE_VERDICT_ALLOW && account_signal(&a, r, e->signaller.tgid, true))
+	if (r.d.verdict > IRQGATE_VERDICT_ALLOW &&
+	    account_signal(&a, r, signaller ? signaller->tgid : 0, true))
 		return IRQGATE_HOOK_DROP;
 	return IRQGATE_HOOK_ALLOW;
 }
@@ -200,7 +201,7 @@ int inline_signal(struct bpf_raw_tracepoint_args *ctx)
 	__u64 efd = the_call(ctx)->eventfd;
 	__u32 first = the_call(ctx)->verdict, verdict;
 
-	/* What it let through the hook that observes counts. */
+	/* The hook that observes counts a signal that the first program let pass. */
 	if (first && first != IRQGATE_HOOK_DROP)
 		return 0;
 	verdict = gate_signal(efd, caller, first);
@@ -209,7 +210,10 @@ int inline_signal(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* Who is about to change a vector; a quarantine's change is not the agent's own. */
+/*
+ * Record the process that is about to change a vector. A quarantine is a change for the binder,
+ * not for the agent.
+ */
 HOOK2(vector_changing, "vfio_msi_set_vector_signal", __u64, vdev, __u64, vector)
 {
 	struct vfio_pci_core_device *dev = (void *)vdev;

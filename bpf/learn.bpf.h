@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Keeping the binding maps in step with the kernel. Hooks and the iterator both
- * come here: a binding is always learned by reading what the kernel holds now,
- * never from the arguments of whoever asked for it.
+ * Keeps the binding maps in step with the kernel. Hooks and iterators both come here. They always
+ * learn a binding by reading what the kernel holds now, never from the arguments of the caller.
  *
- * Concurrency: entries of one VFIO device change under its igate mutex, those
- * of one VM under its irqfds lock. An eventfd may belong to both, so its places
- * are claimed and freed by compare-and-swap, and the entry itself is removed
- * only when the last reference on the eventfd goes (lifecycle.bpf.c).
+ * Concurrency: entries of one VFIO device change under its igate mutex, those of one VM under its
+ * irqfds lock. An eventfd may belong to both, so its places are claimed and freed by
+ * compare-and-swap, and the entry itself is removed only when the last reference on the eventfd
+ * goes (lifecycle.bpf.c).
  */
 #ifndef IRQGATE_LEARN_BPF_H
 #define IRQGATE_LEARN_BPF_H
@@ -16,18 +15,8 @@
 #include "decide.bpf.h"
 #include "report.bpf.h"
 
+#define SIGKILL 9
 #define SIGSTOP 19
-
-/* Loading a stage on a busy machine takes many seconds. */
-#define LOADER_HANGS_NS 60000000000ULL
-
-static __always_inline void lost_binding(void)
-{
-	struct irqgate_state *st = the_state();
-
-	if (st)
-		__sync_fetch_and_add(&st->lost_bindings, 1);
-}
 
 static __always_inline __u32 adoption(void)
 {
@@ -48,12 +37,16 @@ static __always_inline void epoch_bump(void)
 static __always_inline bool loader_alive(void)
 {
 	struct irqgate_state *st = the_state();
+	__u64 now;
 
-	/* A loader that exits is cleared at once; this catches one that hangs. */
-	return st && st->loader_tgid && bpf_ktime_get_ns() - st->loader_beat < LOADER_HANGS_NS;
+	if (!st || !st->loader_tgid)
+		return false; /* task_exited clears it at once */
+	/* While the loader hangs, its guard does the urgent work (user/loader/guard.c). */
+	now = bpf_ktime_get_ns();
+	return now - st->loader_beat < IRQGATE_LOADER_HANGS_NS || now - st->guard_beat < IRQGATE_LOADER_HANGS_NS;
 }
 
-/* Does the inline gate drop every interrupt that is not in order? */
+/* Does the inline gate drop every unauthorized interrupt? */
 static __always_inline bool inline_alone(void)
 {
 	struct irqgate_state *st = the_state();
@@ -61,12 +54,16 @@ static __always_inline bool inline_alone(void)
 	return st && st->inline_gate == IRQGATE_INLINE_ALONE;
 }
 
-/* An irqgate process at work on a binding (user/quarantine.c). */
-static __always_inline struct irqgate_agent *current_agent(void)
+/*
+ * The agent that the current process is (user/loader/quarantine.c), NULL: it is none. The start
+ * time rules out another process that reuses the pid.
+ */
+static __noinline struct irqgate_agent *current_agent(void)
 {
 	struct irqgate_tgid_key key = { .tgid = bpf_get_current_pid_tgid() >> 32 };
+	struct irqgate_agent *agent = bpf_map_lookup_elem(&agents, &key);
 
-	return bpf_map_lookup_elem(&agents, &key);
+	return agent && agent->start == current_start() / IRQGATE_NSEC_PER_TICK ? agent : NULL;
 }
 
 static __always_inline bool current_is_agent(void)
@@ -74,22 +71,66 @@ static __always_inline bool current_is_agent(void)
 	return current_agent() != NULL;
 }
 
-static __noinline struct irqgate_eventfd *eventfd_learn(__u64 ctx)
+/* Does the policy refuse objects that irqgate cannot keep track of? */
+static __always_inline bool full_is_refused(void)
+{
+	struct irqgate_state *st = the_state();
+	union decision r = {};
+
+	if (st)
+		r.d = irqgate_full(slot_defaults(st, st->generation));
+	return r.d.verdict == IRQGATE_VERDICT_DENY;
+}
+
+/* References on an eventfd: its file's, and that of the object just connected to it. */
+#define REFERENCES_FREE 1
+#define REFERENCES_BOUND 2
+
+static __always_inline __u32 eventfd_references(__u64 ctx)
+{
+	return BPF_CORE_READ((struct eventfd_ctx *)ctx, kref.refcount.refs.counter);
+}
+
+/*
+ * The entry of an eventfd, made if there is none. The gates check for room beforehand; an
+ * existing connection is never refused its row.
+ * @account: account that is charged for the row
+ * @known: number of references whose holders are known. If there are more, an unseen
+ *	process will signal the eventfd. 0: a search found it, so all holders are unknown and
+ *	this is not checked; nor is it before the first search
+ */
+static __noinline struct irqgate_eventfd *eventfd_learn(__u64 ctx, __u32 account, __u32 known)
 {
 	static const struct irqgate_eventfd none = {};
 	struct irqgate_ptr_key key = { .ptr = ctx };
 	struct irqgate_eventfd *e = bpf_map_lookup_elem(&eventfds, &key);
+	bool made;
 
 	if (e)
 		return e;
-	bpf_map_update_elem(&eventfds, &key, &none, BPF_NOEXIST);
+	made = !bpf_map_update_elem(&eventfds, &key, &none, BPF_NOEXIST);
+	if (made)
+		charge(account, IRQGATE_ROOM_EVENTFDS, 1);
 	e = bpf_map_lookup_elem(&eventfds, &key);
-	if (!e) {
-		lost_binding();
+	if (!e)
 		return NULL;
-	}
+	if (made)
+		e->account = account;
+	/*
+	 * Read the references after the row exists: from then on eventfd_taken sees who takes
+	 * one.
+	 */
+	if (made && known && adoption() && eventfd_references(ctx) > known)
+		e->early = 1;
 	e->id = BPF_CORE_READ((struct eventfd_ctx *)ctx, id);
 	return e;
+}
+
+/* Remove the entry of an eventfd. Only the caller that deletes it gives the row back. */
+static __always_inline void eventfd_forget(struct irqgate_ptr_key *key, __u32 account)
+{
+	if (!bpf_map_delete_elem(&eventfds, key))
+		charge(account, IRQGATE_ROOM_EVENTFDS, -1);
 }
 
 enum place { NO_PLACE, HAS_PLACE, NEW_PLACE };
@@ -113,7 +154,7 @@ static __always_inline void eventfd_add_source(struct irqgate_eventfd *e, __u32 
 		__sync_fetch_and_add(&e->untracked, 1);
 }
 
-/* One that had found no place ended: the others may be in order again. */
+/* A binding or VM without a place ended: the others may be authorized again. */
 static __always_inline void forget_untracked(struct irqgate_eventfd *e)
 {
 	if (!e->untracked)
@@ -135,7 +176,7 @@ static __always_inline void eventfd_del_source(__u64 ctx, __u32 irq)
 	if (i == IRQGATE_EVENTFD_SOURCES)
 		forget_untracked(e);
 	else if (e->untracked)
-		epoch_bump(); /* its place is free for another: judge_all */
+		epoch_bump(); /* judge_all gives the free place to another binding */
 }
 
 static __always_inline void eventfd_add_vm(struct irqgate_eventfd *e, __u64 kvm)
@@ -162,20 +203,25 @@ static __always_inline void eventfd_del_vm(__u64 ctx, __u64 kvm)
 }
 
 /*
- * Stop the current process on its way back to user space, until the loader has brought
- * in order what it binds: else it could make the device raise the vector first.
+ * Stop the current process before it returns to user space, until the loader has put its binding
+ * in order. Otherwise the process could first make the device raise the vector.
+ * Return: false if there is no room to record the stop. The process is not stopped then.
  */
-static __always_inline void hold_current(void)
+SHARED int hold_current(void)
 {
 	struct irqgate_tgid_key key = { .tgid = bpf_get_current_pid_tgid() >> 32 };
-	__u64 now = bpf_ktime_get_boot_ns();
+	struct irqgate_held entry = {};
 
-	/* Known first: whoever is stopped is continued. */
-	if (!bpf_map_update_elem(&held, &key, &now, BPF_ANY))
-		bpf_send_signal(SIGSTOP);
+	entry.since = bpf_ktime_get_boot_ns();
+	entry.start = current_start();
+	/* Record it first, so that the loader continues every process that is stopped. */
+	if (bpf_map_update_elem(&held, &key, &entry, BPF_ANY))
+		return false;
+	bpf_send_signal(SIGSTOP);
+	return true;
 }
 
-/* Wake the loader for a vector that is not in order. */
+/* Wake the loader for an unauthorized vector. */
 static __always_inline void ask_loader(__u64 handle, __u32 vector)
 {
 	struct irqgate_event *ev = event_new(IRQGATE_EVENT_QUARANTINE);
@@ -188,10 +234,9 @@ static __always_inline void ask_loader(__u64 handle, __u32 vector)
 }
 
 /*
- * Ask the loader to point a vector at a sink, or to isolate the device of a host
- * driver's. In task context the binder is held until that is done; interrupts that
- * come nevertheless are counted as leaked. Without a loader nobody would continue it:
- * then it is not.
+ * Ask the loader to point a vector at a sink, or to isolate the device of a host driver. In task
+ * context the binder is held until that is done; interrupts that arrive meanwhile count as
+ * leaked. Without a loader the binder is not held, because no process would continue it.
  */
 static __always_inline void request_quarantine(struct irqgate_binding *b, bool hold)
 {
@@ -207,7 +252,7 @@ static __always_inline void judge_bound(struct irqgate_binding *b, bool hold)
 
 	if (b->state != IRQGATE_BINDING_BOUND)
 		return;
-	/* INTx as well: dropped, its line stays masked until a quarantine is released. */
+	/* INTx needs the quarantine, too: a dropped INTx leaves its line masked until a release. */
 	if (inline_alone() && b->vector != IRQGATE_VECTOR_FUNCTION)
 		return;
 	if (r.d.verdict == IRQGATE_VERDICT_DROP || r.d.verdict == IRQGATE_VERDICT_DENY)
@@ -215,8 +260,8 @@ static __always_inline void judge_bound(struct irqgate_binding *b, bool hold)
 }
 
 /*
- * What passed without a look at the binding is its own. It has ended, so no more comes,
- * and nobody else's passes because its did.
+ * Add the interrupts that passed by the fast path. The binding ended, so no more come. Clear the
+ * source, so that a reused irq does not inherit the allow.
  */
 static __always_inline void fold_passing(struct irqgate_binding *b)
 {
@@ -229,7 +274,7 @@ static __always_inline void fold_passing(struct irqgate_binding *b)
 	counted(&b->count.passed, __sync_lock_test_and_set(&p->passed, 0));
 }
 
-/* The interrupts of a binding that ended stay counted. */
+/* Keep the counts of a binding that ended. */
 static __always_inline void counters_keep(struct irqgate_binding *b)
 {
 	struct irqgate_counters *c = vector_stats(b->handle, b->vector);
@@ -244,6 +289,7 @@ static __always_inline void counters_keep(struct irqgate_binding *b)
 	counted(&c->dropped, b->count.dropped);
 	counted(&c->would_drop, b->count.would_drop);
 	counted(&c->leaked, b->count.leaked);
+	counted(&c->replayed, b->count.replayed);
 }
 
 static __always_inline void counters_clear(struct irqgate_binding *b)
@@ -251,11 +297,18 @@ static __always_inline void counters_clear(struct irqgate_binding *b)
 	__builtin_memset(&b->count, 0, sizeof(b->count));
 }
 
-/* Count @n interrupts by the verdict on the binding; returns the counter's value. */
+/* Count @n interrupts that did not arrive, and note in the binding that one is to be replayed. */
+static __always_inline __u64 count_swallowed(struct irqgate_binding *b, __u64 n)
+{
+	b->pending = 1;
+	return counted_why(&b->count, &b->count.dropped, b->reason, n);
+}
+
+/* Count @n interrupts by the verdict on the binding. Return: the counter's new value. */
 static __always_inline __u64 count_by_verdict(struct irqgate_binding *b, __u8 verdict, __u64 n)
 {
 	if (b->state == IRQGATE_BINDING_QUARANTINED)
-		return counted_why(&b->count, &b->count.dropped, b->reason, n);
+		return count_swallowed(b, n);
 	switch (verdict) {
 	case IRQGATE_VERDICT_AUDIT:
 		return counted_why(&b->count, &b->count.would_drop, b->reason, n);
@@ -289,7 +342,7 @@ static __always_inline void account(struct irqgate_binding *b, __u8 verdict, __u
 /* The inline gate stopped @n interrupts of a binding. */
 static __always_inline void account_dropped(struct irqgate_binding *b, __u64 n)
 {
-	n = counted_why(&b->count, &b->count.dropped, b->reason, n);
+	n = count_swallowed(b, n);
 	if (report_due(&b->count, n))
 		report_binding(b, IRQGATE_VERDICT_DROP, IRQGATE_LEVEL_INLINE, n);
 }
@@ -301,7 +354,7 @@ static __always_inline __u64 take(void *map, __u32 irq)
 	return n && *n ? __sync_lock_test_and_set(n, 0) : 0;
 }
 
-/* MSIs that fired before their binding was learned are its own. */
+/* Count the MSIs that fired before their binding was learned. */
 static __always_inline void fold_early(struct irqgate_binding *b)
 {
 	__u64 passed = take(&early, b->irq), dropped = take(&early_dropped, b->irq);
@@ -313,8 +366,8 @@ static __always_inline void fold_early(struct irqgate_binding *b)
 }
 
 /*
- * INTx is recognized by its eventfd, which in quarantine is the sink: the hooks must
- * know that one as well, beside the owner's.
+ * The hooks recognize INTx by its eventfd, which is the sink during a quarantine. So the sink
+ * needs an entry, too, beside the owner's eventfd.
  */
 static __always_inline bool has_sink(struct irqgate_binding *b)
 {
@@ -323,8 +376,11 @@ static __always_inline bool has_sink(struct irqgate_binding *b)
 
 static __always_inline void sink_learn(struct irqgate_binding *b)
 {
-	struct irqgate_eventfd *e = has_sink(b) ? eventfd_learn(b->trigger) : NULL;
+	struct irqgate_eventfd *e;
 
+	if (!has_sink(b))
+		return;
+	e = eventfd_learn(b->trigger, IRQGATE_ACCOUNT_ALL, 0);
 	if (e)
 		eventfd_add_source(e, b->irq);
 }
@@ -335,7 +391,48 @@ static __always_inline void sink_forget(struct irqgate_binding *b)
 		eventfd_del_source(b->trigger, b->irq);
 }
 
-static __always_inline void unbind(struct irqgate_vector_key *key, __u32 irq)
+/* Remove the entry of a binding that ended, and keep its counts. */
+static __always_inline void binding_forget(struct irqgate_binding *b, struct irqgate_irq_key *key)
+{
+	__u32 account = b->account;
+
+	counters_keep(b);
+	if (!bpf_map_delete_elem(&bindings, key))
+		charge(account, IRQGATE_ROOM_BINDINGS, -1);
+}
+
+/*
+ * Create the entry of a binding. If that fails, the vector is connected and nothing can judge it.
+ * If the policy refuses that, the owner is killed, which ends the binding.
+ * @act: the current process is the owner
+ */
+static __noinline struct irqgate_binding *binding_learn(struct irqgate_vector_key *key,
+							struct irqgate_irq_key *ikey, __u32 account,
+							bool act)
+{
+	static const struct irqgate_binding none = {};
+	struct irqgate_binding *b = NULL;
+
+	if (!key || !ikey)
+		return NULL;
+	if (!bpf_map_update_elem(&bindings, ikey, &none, BPF_NOEXIST)) {
+		charge(account, IRQGATE_ROOM_BINDINGS, 1);
+		b = bpf_map_lookup_elem(&bindings, ikey);
+		if (b)
+			b->account = account;
+	}
+	if (b && !bpf_map_update_elem(&bound, key, ikey, BPF_ANY))
+		return b;
+	if (b)
+		binding_forget(b, ikey);
+	overflowed();
+	report_untold(key->handle, key->vector);
+	if (act && full_is_refused())
+		bpf_send_signal(SIGKILL);
+	return NULL;
+}
+
+static __noinline void unbind(struct irqgate_vector_key *key, __u32 irq)
 {
 	struct irqgate_irq_key ikey = { .irq = irq };
 	struct irqgate_binding *b = bpf_map_lookup_elem(&bindings, &ikey);
@@ -344,13 +441,12 @@ static __always_inline void unbind(struct irqgate_vector_key *key, __u32 irq)
 		fold_early(b);
 		sink_forget(b);
 		eventfd_del_source(binding_home(b), irq);
-		counters_keep(b);
-		bpf_map_delete_elem(&bindings, &ikey);
+		binding_forget(b, &ikey);
 	}
 	bpf_map_delete_elem(&bound, key);
 }
 
-/* What VFIO has for a vector, or for INTx, as far as that is what the device uses. */
+/* VFIO's context of a vector or of INTx, NULL if the device uses the other kind. */
 static __always_inline struct vfio_pci_irq_ctx *vfio_connected(struct vfio_pci_core_device *vdev,
 							       __u32 vector)
 {
@@ -362,16 +458,18 @@ static __always_inline struct vfio_pci_irq_ctx *vfio_connected(struct vfio_pci_c
 }
 
 /*
- * Bring the entry of one vector in step with what VFIO has connected to it.
+ * Bring the entry of one vector in step with VFIO's connection. sync_vector() below judges it
+ * afterwards, when the stack of this function is free again.
  * @device: struct vfio_pci_core_device
- * @vector: or IRQGATE_VECTOR_FUNCTION: INTx, which VFIO keeps where vector 0 else is
- * @binder: identity of whoever did, NULL when unknown
- * @adopt: found by the iterator: an entry that agrees already stays as it is
+ * @vector: index, or IRQGATE_VECTOR_FUNCTION for INTx, which VFIO keeps in the place of
+ *	vector 0
+ * @binder: identity of the process that bound, NULL: unknown
+ * @adopt: a search found it: an entry that agrees already stays as it is
+ * Return: irq of the binding that is to be judged, or 0
  */
-SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder, bool adopt)
+SHARED __u32 sync_binding(__u64 device, __u32 vector, struct irqgate_ident *binder, bool adopt)
 {
 	struct vfio_pci_core_device *vdev = (void *)device;
-	static const struct irqgate_binding none = {};
 	bool intx = vector == IRQGATE_VECTOR_FUNCTION;
 	struct irqgate_vector_key key = { .vector = vector };
 	struct irqgate_irq_key ikey = {}, *old;
@@ -401,35 +499,33 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 	b = bpf_map_lookup_elem(&bindings, &ikey);
 	if (b &&
 	    (b->handle != key.handle || b->vector != vector || b->state == IRQGATE_BINDING_HOST)) {
-		/* The number was another source's, whose end was not seen. */
-		counters_keep(b);
-		bpf_map_delete_elem(&bindings, &ikey);
+		/* The irq belonged to another source, whose end no hook saw. */
+		binding_forget(b, &ikey);
 		b = NULL;
 	}
 	agent = current_agent();
-	/* What an agent is changing it changes back or again, if the hook did not see it. */
+	/*
+	 * Leave a binding that an agent is changing: if the hook missed that, the agent undoes or
+	 * repeats its change.
+	 */
 	if (b && adopt && (b->trigger == trigger || (agent && agent->irq == ikey.irq))) {
 		b->seen = adoption();
-		e = eventfd_learn(binding_home(b));
+		e = eventfd_learn(binding_home(b), b->account, 0);
 		if (e && !e->untracked)
 			eventfd_add_source(e, ikey.irq);
+		if (!e && binding_home(b))
+			overflowed();
 		sink_learn(b);
-		if (binder && !ident_known(&b->binder)) {
-			b->binder = *binder;
-			decide_binding(b);
-		}
-		return 0;
+		if (!binder || ident_known(&b->binder))
+			return 0;
+		b->binder = *binder;
+		return ikey.irq;
 	}
-	/* The hook runs for what masks and unmasks as well. */
+	/* The hook also runs for masking and unmasking. */
 	if (b && intx && b->trigger == trigger)
 		return 0;
 	if (!b) {
-		if (bpf_map_update_elem(&bindings, &ikey, &none, BPF_NOEXIST) ||
-		    bpf_map_update_elem(&bound, &key, &ikey, BPF_ANY)) {
-			lost_binding();
-			return 0;
-		}
-		b = bpf_map_lookup_elem(&bindings, &ikey);
+		b = binding_learn(&key, &ikey, account_of(binder), !adopt && !agent);
 		if (!b)
 			return 0;
 		b->handle = key.handle;
@@ -458,50 +554,94 @@ SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder,
 	} else {
 		b->state = IRQGATE_BINDING_BOUND;
 		b->original = 0;
+		b->pending = 0; /* the swallowed interrupt belonged to the former bind */
 		if (binder)
 			b->binder = *binder;
 		b->since = bpf_ktime_get_boot_ns();
 	}
 	b->index = BPF_CORE_READ(vdev, irq_type);
+	/*
+	 * Before another CPU sees the trigger: a binding with an unknown eventfd is unauthorized.
+	 */
+	if (b->state == IRQGATE_BINDING_BOUND)
+		eventfd_learn(trigger, b->account, adopt ? 0 : REFERENCES_BOUND);
 	b->trigger = trigger;
-	epoch_bump(); /* an interrupt may be judging what was just changed */
+	epoch_bump(); /* an interrupt under way may be judged by the old state */
 	if (home != binding_home(b)) {
 		eventfd_del_source(home, ikey.irq);
-		e = eventfd_learn(binding_home(b));
+		e = eventfd_learn(binding_home(b), b->account, 0);
 		if (e)
 			eventfd_add_source(e, ikey.irq);
+		else if (binding_home(b))
+			overflowed();
+		epoch_bump(); /* a writer may have been judged without this source */
 	}
 	sink_learn(b);
-	/* Not the agent: it has the lock the loader would need to continue it. */
-	judge_bound(b, !adopt && !agent);
+	return ikey.irq;
+}
+
+/* sync_binding(), and judge a binding that is new. */
+SHARED int sync_vector(__u64 device, __u32 vector, struct irqgate_ident *binder, bool adopt)
+{
+	struct irqgate_irq_key key = { .irq = sync_binding(device, vector, binder, adopt) };
+	struct irqgate_binding *b = key.irq ? bpf_map_lookup_elem(&bindings, &key) : NULL;
+
+	if (!b)
+		return 0;
+	/* Never hold an agent: it has a lock that the loader needs to continue it. */
+	judge_bound(b, !adopt && !current_is_agent());
 	fold_early(b);
 	return 0;
 }
 
+/* Remove the entry of a VM. */
+static __always_inline void vm_forget(struct irqgate_ptr_key *key)
+{
+	struct irqgate_vm *vm = bpf_map_lookup_elem(&vms, key);
+	__u32 account = vm ? vm->account : 0;
+
+	if (vm && !bpf_map_delete_elem(&vms, key))
+		charge(account, IRQGATE_ROOM_VMS, -1);
+}
+
+/*
+ * Create the entry of a VM. Without one, on_full decides on every signal to the VM
+ * (decide_signal).
+ */
 static __always_inline void vm_learn(struct kvm *kvm, struct irqgate_ident *creator, bool adopt)
 {
-	static const struct irqgate_vm none = {};
 	struct irqgate_ptr_key key = { .ptr = (__u64)kvm };
-	struct irqgate_vm *vm;
+	struct irqgate_vm *vm = bpf_map_lookup_elem(&vms, &key);
+	static const struct irqgate_vm none = {};
 
-	int known = bpf_map_update_elem(&vms, &key, &none, adopt ? BPF_NOEXIST : BPF_ANY);
-
-	if (known && !adopt)
-		lost_binding();
-	vm = bpf_map_lookup_elem(&vms, &key);
-	if (vm)
+	if (vm && adopt) {
 		vm->seen = adoption();
-	if (known)
 		return;
-	if (vm && creator)
+	}
+	if (vm)
+		vm_forget(&key); /* another VM had this address, and no hook saw its end */
+	if (bpf_map_update_elem(&vms, &key, &none, BPF_NOEXIST)) {
+		row_lost();
+		return;
+	}
+	vm = bpf_map_lookup_elem(&vms, &key);
+	if (!vm)
+		return;
+	vm->account = account_of(creator);
+	charge(vm->account, IRQGATE_ROOM_VMS, 1);
+	vm->seen = adoption();
+	if (creator)
 		vm->creator = *creator;
-	/* It may have ended since it was found: before vm_destroyed could see the entry. */
+	/* The VM may have ended after it was found, before vm_destroyed could see the entry. */
 	if (adopt && !BPF_CORE_READ(kvm, users_count.refs.counter))
-		bpf_map_delete_elem(&vms, &key);
+		vm_forget(&key);
 	epoch_bump();
 }
 
-/* The hook that sees a VM being made may have been skipped: its VMM is here. */
+/*
+ * The kernel may have skipped the hook that sees a VM's creation. If the current process is the
+ * VMM, learn the VM now.
+ */
 SHARED int vm_ensure(__u64 kvm)
 {
 	struct irqgate_ptr_key key = { .ptr = kvm };
@@ -513,15 +653,49 @@ SHARED int vm_ensure(__u64 kvm)
 	return 0;
 }
 
+/*
+ * The listeners of an eventfd change: a swallowed interrupt was for the former ones. INTx comes
+ * again by itself once its line is unmasked.
+ */
+SHARED int pending_forget(__u64 efd)
+{
+	struct irqgate_eventfd *e = eventfd_entry(efd);
+	__u32 i;
+
+	for (i = 0; e && i < IRQGATE_EVENTFD_SOURCES; i++) {
+		struct irqgate_irq_key key = { .irq = e->source[i] };
+		struct irqgate_binding *b;
+
+		b = key.irq & ~IRQGATE_IRQ_INTX ? bpf_map_lookup_elem(&bindings, &key) : NULL;
+		if (b && b->vector != IRQGATE_VECTOR_FUNCTION)
+			b->pending = 0;
+	}
+	return 0;
+}
+
+static __always_inline bool listened_to(struct irqgate_eventfd *e)
+{
+	__u32 i;
+
+	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++)
+		if (e->vm[i])
+			return true;
+	return false;
+}
+
 static __always_inline void irqfd_forget(__u64 irqfd)
 {
 	struct irqgate_ptr_key key = { .ptr = irqfd };
 	struct irqgate_irqfd *entry = bpf_map_lookup_elem(&irqfds, &key);
+	__u32 account;
 
 	if (!entry)
 		return;
+	account = entry->account;
+	pending_forget(entry->eventfd);
 	eventfd_del_vm(entry->eventfd, entry->vm);
-	bpf_map_delete_elem(&irqfds, &key);
+	if (!bpf_map_delete_elem(&irqfds, &key))
+		charge(account, IRQGATE_ROOM_IRQFDS, -1);
 	epoch_bump();
 }
 
@@ -533,8 +707,19 @@ static __always_inline bool linked(__u64 entry)
 	return next != e && BPF_CORE_READ(next, prev) == e;
 }
 
-/* An irqfd listens to its eventfd from now on. */
-SHARED int irqfd_learn(__u64 ptr, bool adopt)
+static __always_inline __u32 vm_account(__u64 kvm)
+{
+	struct irqgate_ptr_key key = { .ptr = kvm };
+	struct irqgate_vm *vm = bpf_map_lookup_elem(&vms, &key);
+
+	return vm ? vm->account : IRQGATE_ACCOUNT_UNLISTED;
+}
+
+/*
+ * An irqfd listens to its eventfd from now on. Inline, because the kernel takes only eight nested
+ * calls, and some callers of this are called themselves.
+ */
+static __always_inline int irqfd_learned(__u64 ptr, bool adopt)
 {
 	struct kvm_kernel_irqfd *irqfd = (void *)ptr;
 	struct irqgate_ptr_key key = { .ptr = ptr };
@@ -545,23 +730,42 @@ SHARED int irqfd_learn(__u64 ptr, bool adopt)
 	entry.vm = (__u64)BPF_CORE_READ(irqfd, kvm);
 	entry.eventfd = (__u64)BPF_CORE_READ(irqfd, eventfd);
 	entry.gsi = BPF_CORE_READ(irqfd, gsi);
+	entry.account = vm_account(entry.vm);
 	if (!adopt)
-		irqfd_forget(ptr); /* reused memory whose end was not seen */
+		irqfd_forget(ptr); /* another irqfd had this address, and no hook saw its end */
 	entry.seen = adoption();
-	if (bpf_map_update_elem(&irqfds, &key, &entry, BPF_NOEXIST)) {
-		known = bpf_map_lookup_elem(&irqfds, &key);
-		if (known && known->vm == entry.vm && known->eventfd == entry.eventfd)
+	known = bpf_map_lookup_elem(&irqfds, &key);
+	if (known) {
+		if (known->vm == entry.vm && known->eventfd == entry.eventfd)
 			known->seen = entry.seen;
-		else if (!adopt)
-			lost_binding();
 		return 0;
 	}
-	e = eventfd_learn(entry.eventfd);
-	if (!e)
+	e = eventfd_learn(entry.eventfd, entry.account, adopt ? 0 : REFERENCES_BOUND);
+	if (bpf_map_update_elem(&irqfds, &key, &entry, BPF_NOEXIST)) {
+		/* The VM listens, and no hook will find a row when it stops. */
+		if (e) {
+			__sync_fetch_and_add(&e->untracked, 1);
+			row_lost();
+		} else {
+			overflowed();
+		}
 		return 0;
+	}
+	charge(entry.account, IRQGATE_ROOM_IRQFDS, 1);
+	if (!e) {
+		irqfd_forget(ptr); /* the next search finds it again */
+		overflowed();
+		return 0;
+	}
+	/*
+	 * The first listener still gets a swallowed interrupt: its owner would have found it in
+	 * the eventfd.
+	 */
+	if (listened_to(e))
+		pending_forget(entry.eventfd);
 	eventfd_add_vm(e, entry.vm);
 	epoch_bump();
-	/* It may have ended since it was found: before irqfd_ended could see the entry. */
+	/* The irqfd may have ended after it was found, before irqfd_ended could see the entry. */
 	if (adopt && !linked((__u64)irqfd + bpf_core_field_offset(struct kvm_kernel_irqfd, list))) {
 		irqfd_forget(ptr);
 		return 0;
@@ -577,6 +781,11 @@ SHARED int irqfd_learn(__u64 ptr, bool adopt)
 			judge_bound(b, !adopt);
 	}
 	return 0;
+}
+
+SHARED int irqfd_learn(__u64 ptr, bool adopt)
+{
+	return irqfd_learned(ptr, adopt);
 }
 
 #endif

@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Where things begin and end: processes, VMs, irqfds, eventfds, modules, and the
- * loader itself.
- */
+/* Begin and end of objects: processes, VMs, irqfds, eventfds, modules, and the loader itself. */
 #include "hook.bpf.h"
-#include "learn.bpf.h"
-#include <irqgate/hash.h>
+#include "gate.bpf.h"
 
-/* Processes: the identity is taken at exec and handed on at fork. */
+/* Processes: the hooks take the identity at exec and hand it on at fork. */
 
 static __always_inline bool names_process(struct irqgate_ident *id)
 {
 	void *rows = table_map(&table_matches);
 
-	return rows && (irqgate_match_pid(rows, 0, id->tgid, id->start) ||
-			irqgate_match_pid(rows, 1, id->tgid, id->start));
+	return rows && irqgate_match_process(rows, id->tgid, id->start);
 }
 
 SEC("lsm/task_alloc")
@@ -29,12 +24,12 @@ int BPF_PROG(task_forked, struct task_struct *task, unsigned long clone_flags)
 	if (!child)
 		return 0;
 	*child = *parent;
-	/* A process a pid row names makes its whole tree. */
+	/* A pid row means the process and all its descendants. */
 	if (names_process(parent)) {
 		child->root = parent->tgid;
 		child->root_start = parent->start;
 	}
-	child->tgid = 0; /* not known yet: ident_current fills it in */
+	child->tgid = 0; /* not known yet: ident_start() fills it in */
 	child->start = 0;
 	return 0;
 }
@@ -49,7 +44,7 @@ int BPF_PROG(task_execed, struct linux_binprm *bprm)
 	return 0;
 }
 
-/* The loader is gone: from now on a drop must be a deny. */
+/* If the loader exits, a drop becomes a deny from now on. An agent's entry ends with the agent. */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(task_exited, struct task_struct *task)
 {
@@ -65,48 +60,48 @@ int BPF_PROG(task_exited, struct task_struct *task)
 	return 0;
 }
 
-static __always_inline void match_cgroup(void *rows, __u32 source, __u64 path, __u64 id)
+/* A cgroup appeared: does the table of a slot name its path? */
+static __always_inline bool name_cgroup(__u32 slot, struct irqgate_path_key *path, __u64 id)
 {
-	struct irqgate_match_key by_path = {
-		.kind = IRQGATE_MATCH_CGROUP_PATH,
-		.source = source,
-		.a = path,
-	};
-	struct irqgate_match_key by_id = {
-		.kind = IRQGATE_MATCH_CGROUP,
-		.source = source,
-		.a = id,
-	};
-	struct irqgate_match *row = bpf_map_lookup_elem(rows, &by_path);
-	struct irqgate_match copy;
+	void *paths = bpf_map_lookup_elem(&table_paths, &slot);
+	void *cgroups = bpf_map_lookup_elem(&table_cgroups, &slot);
+	struct irqgate_cgroup_key key = { .id = id };
+	struct irqgate_cgroup *named, copy = {};
 
-	if (!row)
-		return;
-	copy = *row;
-	bpf_map_update_elem(rows, &by_id, &copy, BPF_NOEXIST);
-	epoch_bump();
+	named = paths && cgroups ? bpf_map_lookup_elem(paths, path) : NULL;
+	if (!named || named->made >= IRQGATE_CGROUPS_MADE)
+		return false;
+	copy.number = named->number;
+	if (bpf_map_update_elem(cgroups, &key, &copy, BPF_NOEXIST))
+		return false;
+	named->made++; /* no race: the kernel makes one cgroup at a time (cgroup_mutex) */
+	return true;
 }
 
 /*
- * A cgroup the policy names appears: from now on its processes are matched. The
- * loader would find it within a second; a VMM may bind sooner.
+ * A cgroup that the policy names appears: its processes match from now on. The loader would find
+ * it within a second, but a VMM may bind sooner. Any user may name its own cgroups freely, so the
+ * whole path must be the policy's. Both slots get the cgroup, because the other one may be about
+ * to come in force.
  */
 SEC("raw_tp/cgroup_mkdir")
 int cgroup_made(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct cgroup *cg = (struct cgroup *)ctx->args[0];
-	void *rows = table_map(&table_matches);
-	char path[IRQGATE_PATH_MAX] = {};
-	__u64 hash, id;
+	struct irqgate_path_key path = {};
+	bool named;
+	__u64 id;
 
-	if (!rows || BPF_CORE_READ(cg, root, hierarchy_id)) /* 0 is cgroup v2 */
+	if (BPF_CORE_READ(cg, root, hierarchy_id)) /* 0 is cgroup v2 */
 		return 0;
-	if (bpf_probe_read_kernel_str(path, sizeof(path), (void *)ctx->args[1]) < 0)
+	/* A path that fills the buffer may be cut short. The loader finds that cgroup. */
+	if (bpf_probe_read_kernel_str(path.path, sizeof(path.path), (void *)ctx->args[1]) >=
+	    IRQGATE_PATH_MAX)
 		return 0;
-	hash = irqgate_hash_text(path, sizeof(path));
 	id = BPF_CORE_READ(cg, kn, id);
-	match_cgroup(rows, 0, hash, id);
-	match_cgroup(rows, 1, hash, id);
+	named = name_cgroup(0, &path, id);
+	if (name_cgroup(1, &path, id) || named)
+		epoch_bump();
 	return 0;
 }
 
@@ -126,39 +121,136 @@ int module_loaded(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* VMs. kvm_arch_init_vm runs in the process that creates the VM. */
-
-HOOK1(vm_created, "kvm_arch_init_vm", struct kvm *, kvm)
+/*
+ * VMs. kvm_arch_init_vm runs in the process that creates the VM, before any process has the VM's
+ * fd. If it fails, there is no VM. If a later step fails, or when the VM ends,
+ * kvm_arch_destroy_vm runs.
+ */
+static __always_inline int do_vm_created(__u64 kvm, int error)
 {
-	vm_learn(kvm, ident_current(), false);
+	if (!error)
+		vm_learn((struct kvm *)kvm, ident_current(), false);
 	return 0;
 }
 
-HOOK1(vm_destroyed, "kvm_destroy_vm", struct kvm *, kvm)
+SEC("fexit/kvm_arch_init_vm")
+int BPF_PROG(vm_created, struct kvm *kvm, unsigned long type, int ret)
+{
+	return do_vm_created(as_number(kvm), ret);
+}
+
+SEC("kprobe.multi")
+int BPF_KPROBE(vm_created_enter_kp, __u64 kvm)
+{
+	return call_enter(kvm, 0);
+}
+
+SEC("kretprobe.multi")
+int BPF_KRETPROBE(vm_created_kp, int ret)
+{
+	struct irqgate_call call;
+
+	return call_exit(&call) ? do_vm_created(call.a, ret) : 0;
+}
+
+HOOK1(vm_destroyed, "kvm_arch_destroy_vm", struct kvm *, kvm)
 {
 	struct irqgate_ptr_key key = { .ptr = (__u64)kvm };
 
-	bpf_map_delete_elem(&vms, &key);
+	vm_forget(&key);
 	epoch_bump();
 	return 0;
 }
 
+static __always_inline bool stopped(union decision r)
+{
+	return r.d.verdict == IRQGATE_VERDICT_DROP || r.d.verdict == IRQGATE_VERDICT_DENY;
+}
+
 /*
- * irqfds. Up to 6.16 nothing can fail once the wait queue entry is queued; since
- * 6.17 queueing itself may (an eventfd takes one irqfd only), so the return is
- * what counts.
+ * Judge a VM that came to listen to an eventfd of others past the gate, by a race. The attempt
+ * gets the vector that the VM would receive.
+ */
+SHARED __u64 decide_intruder(struct attempt *a)
+{
+	struct irqgate_eventfd *e;
+	struct listening who = {};
+	struct irqgate_vm *vm;
+	union decision r;
+	__u32 i, gd;
+
+	if (!a)
+		return 0;
+	e = eventfd_entry(a->eventfd);
+	if (!e)
+		return 0;
+	vm = vm_entry(a->vm);
+	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++) {
+		struct irqgate_irq_key key = { .irq = e->source[i] };
+		struct irqgate_binding *b;
+
+		b = key.irq ? bpf_map_lookup_elem(&bindings, &key) : NULL;
+		/*
+		 * Skip an unauthorized binding, which is contained itself, and a binding of the
+		 * VM's owner, on which the VM does not intrude.
+		 */
+		if (!b || b->verdict > IRQGATE_VERDICT_AUDIT ||
+		    (vm && same_process(vm_creator(vm), &b->binder)) ||
+		    (a->gd != IRQGATE_GD_NONE && a->gd == ident_gd(&b->binder)))
+			continue;
+		who.alone = !ident_known(&b->binder);
+		r.raw = decide_delivery(b->handle, b->vector, a->vm, &b->binder, &who, &gd);
+		if (!stopped(r))
+			continue;
+		a->handle = b->handle;
+		a->vector = b->vector;
+		return r.raw;
+	}
+	return decide_newcomer(a->eventfd, a->vm);
+}
+
+/*
+ * An irqfd listens from now on. An intruding irqfd is not recorded, so that the vectors and
+ * writes of the earlier users of the eventfd stay authorized. Its process is killed, which ends
+ * the irqfd. If another process keeps the VM, the next search finds the irqfd and the vectors are
+ * quarantined.
+ */
+static __noinline int irqfd_added(__u64 ptr)
+{
+	struct kvm_kernel_irqfd *irqfd = (void *)ptr;
+	struct attempt a = {};
+	union decision r;
+
+	a.eventfd = (__u64)BPF_CORE_READ(irqfd, eventfd);
+	a.vm = (__u64)BPF_CORE_READ(irqfd, kvm);
+	a.gsi = BPF_CORE_READ(irqfd, gsi) + 1;
+	a.gd = vm_gd(a.vm);
+	a.vector = IRQGATE_VECTOR_FUNCTION;
+	a.level = IRQGATE_LEVEL_BIND;
+	r.raw = decide_intruder(&a);
+	if (stopped(r) && gate(&a, r.raw)) {
+		bpf_send_signal(SIGKILL);
+		return 0;
+	}
+	return irqfd_learn(ptr, false);
+}
+
+/*
+ * irqfds. Up to 6.16 nothing can fail after the wait queue entry is queued. Since 6.17 the
+ * queueing itself may fail (an eventfd takes only one irqfd), so the hook at the return checks
+ * the result.
  */
 SEC("fentry/irqfd_ptable_queue_proc")
 int BPF_PROG(irqfd_queued, struct file *file, struct wait_queue_head *wqh, poll_table *pt)
 {
-	irqfd_learn(core_container_of(as_number(pt), struct kvm_kernel_irqfd, pt), false);
+	irqfd_added(core_container_of(as_number(pt), struct kvm_kernel_irqfd, pt));
 	return 0;
 }
 
 SEC("kprobe.multi")
 int BPF_KPROBE(irqfd_queued_kp, struct file *file, struct wait_queue_head *wqh, poll_table *pt)
 {
-	irqfd_learn(core_container_of(as_number(pt), struct kvm_kernel_irqfd, pt), false);
+	irqfd_added(core_container_of(as_number(pt), struct kvm_kernel_irqfd, pt));
 	return 0;
 }
 
@@ -167,7 +259,7 @@ static __always_inline int do_irqfd_registered(__u64 pt, __u64 unused)
 	struct kvm_irqfd_pt *p = (void *)core_container_of(pt, struct kvm_irqfd_pt, pt);
 
 	if (!BPF_CORE_READ(p, ret))
-		irqfd_learn((__u64)BPF_CORE_READ(p, irqfd), false);
+		irqfd_added((__u64)BPF_CORE_READ(p, irqfd));
 	return 0;
 }
 
@@ -193,23 +285,22 @@ HOOK1(irqfd_ended, "irqfd_shutdown", struct work_struct *, work)
 }
 
 /*
- * eventfds. The entry goes with the last reference: then no binding can hold the
- * eventfd and none can be made, so nothing races with the removal. Two puts that
- * each see the other's reference leave the entry to the loader's periodic check.
+ * eventfds. The entry is removed at the last reference: then no binding holds the eventfd and
+ * none can be made, so nothing races with the removal. If two puts each see the reference of the
+ * other, the entry stays for the loader's periodic check.
  */
 static __always_inline int eventfd_put(__u64 ctx)
 {
 	struct irqgate_ptr_key key = { .ptr = ctx };
-	struct eventfd_ctx *efd = (struct eventfd_ctx *)ctx;
 	struct irqgate_eventfd *e;
 	__u32 i;
 
-	if (BPF_CORE_READ(efd, kref.refcount.refs.counter) != 1)
+	if (eventfd_references(ctx) != REFERENCES_FREE)
 		return 0;
 	e = eventfd_entry(ctx);
 	if (!e)
 		return 0;
-	/* A quarantined vector's owner closed it: its address may become another's. */
+	/* The owner of a quarantined vector closed the eventfd, and its address may be reused. */
 	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++) {
 		struct irqgate_irq_key ikey = { .irq = e->source[i] };
 		struct irqgate_binding *b;
@@ -218,7 +309,7 @@ static __always_inline int eventfd_put(__u64 ctx)
 		if (b && b->original == ctx)
 			b->original = 0;
 	}
-	bpf_map_delete_elem(&eventfds, &key);
+	eventfd_forget(&key, e->account);
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the hooks that observe interrupts and the inline gate have in common. */
+/* Shared by the hooks that observe interrupts and the inline gate. */
 #ifndef IRQGATE_MSI_BPF_H
 #define IRQGATE_MSI_BPF_H
 
@@ -12,7 +12,7 @@ static __always_inline struct irqgate_cpu *this_cpu(void)
 	return bpf_map_lookup_elem(&cpus, &zero);
 }
 
-/* The verdict on a binding, judged anew if something moved since. */
+/* The verdict on a binding, judged again if the epoch moved. */
 static __always_inline __u8 judge_fresh(struct irqgate_binding *b, struct irqgate_state *st)
 {
 	__u8 verdict = irqgate_judged_verdict(*(volatile __u64 *)&b->judged, st->epoch);
@@ -25,7 +25,7 @@ static __always_inline __u8 judge_fresh(struct irqgate_binding *b, struct irqgat
 	return verdict;
 }
 
-/* An MSI of a binding arrived, by way of its handler. */
+/* An interrupt of a binding arrived. */
 static __always_inline void msi_seen(struct irqgate_binding *b)
 {
 	struct irqgate_state *st = the_state();
@@ -36,10 +36,10 @@ static __always_inline void msi_seen(struct irqgate_binding *b)
 }
 
 /*
- * An interrupt whose verdict is known to be allow, as long as the epoch stands: counted
- * with a plain addition, for it comes from the interrupt's own handler, and the kernel
- * runs no two of them at a time.
- * @source: what identifies who raises it, see struct irqgate_passing
+ * Is the verdict known to be allow? It is valid until the epoch moves. The interrupt is counted
+ * by a plain addition, because the hook runs in the interrupt's own handler, and the kernel never
+ * runs two of them at the same time.
+ * @source: what identifies the device, see struct irqgate_passing
  */
 static __always_inline bool passes(__u32 irq, __u64 source)
 {
@@ -52,7 +52,7 @@ static __always_inline bool passes(__u32 irq, __u64 source)
 	return true;
 }
 
-/* From now on it passes() without being judged, if it was allowed. */
+/* From now on it passes() without a decision, if it was allowed. */
 static __always_inline void let_pass(struct irqgate_binding *b, __u64 source)
 {
 	__u32 irq = b->irq;
@@ -66,7 +66,7 @@ static __always_inline void let_pass(struct irqgate_binding *b, __u64 source)
 	p->epoch = epoch;
 }
 
-/* An eventfd that carries INTx: VFIO signals it from its handler and when it unmasks. */
+/* The INTx binding of an eventfd, if any. VFIO signals it from its handler and at the unmask. */
 static __always_inline struct irqgate_binding *intx_of(struct irqgate_eventfd *e)
 {
 	struct irqgate_irq_key key;
@@ -81,9 +81,9 @@ static __always_inline struct irqgate_binding *intx_of(struct irqgate_eventfd *e
 }
 
 /*
- * Count and report a kernel-side signal that is not in order.
- * @stopped: the inline gate can and will, unless it is only audited
- * Return: it is to be stopped.
+ * Count and report an unauthorized signal from inside the kernel.
+ * @stopped: the inline gate stops the signal, unless the verdict is audit
+ * Return: true if the signal must be stopped
  */
 static __always_inline bool account_signal(struct attempt *a, union decision r, __u32 pid,
 					   bool stopped)
@@ -97,7 +97,7 @@ static __always_inline bool account_signal(struct attempt *a, union decision r, 
 	if (r.d.verdict == IRQGATE_VERDICT_AUDIT)
 		stopped = false;
 	c = bpf_map_lookup_elem(&stats, &key);
-	if (!c) { /* none may be made here */
+	if (!c) { /* task context only: no row can be made here */
 		c = bpf_map_lookup_elem(&stats, &nobody);
 		if (!c)
 			return stopped;

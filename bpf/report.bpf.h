@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Counting and reporting. Counters are exact (atomics); events are not needed
- * for anything but telling, and are thinned: the first of a kind in full, then
- * whenever the count reaches a power of two, and once a second.
+ * Counting and reporting. Counters are exact (atomics). Events only inform; nothing else needs
+ * them. So they are thinned: the first of a kind are all sent, then one whenever the count
+ * reaches a power of two, and one a second.
  */
 #ifndef IRQGATE_REPORT_BPF_H
 #define IRQGATE_REPORT_BPF_H
@@ -34,7 +34,7 @@ static __always_inline __u64 counted(__u64 *counter, __u64 n)
 	return __sync_fetch_and_add(counter, n) + n;
 }
 
-/* The same for something that did not plainly pass, which also counts by its reason. */
+/* counted() for anything that did not plainly pass, which also counts by its reason. */
 static __always_inline __u64 counted_why(struct irqgate_counters *c, __u64 *counter, __u8 reason,
 					 __u64 n)
 {
@@ -42,7 +42,19 @@ static __always_inline __u64 counted_why(struct irqgate_counters *c, __u64 *coun
 	return counted(counter, n);
 }
 
-/* Counters of a vector that outlive its bindings; creates them. Task context. */
+/* Count that something could not be recorded. */
+static __always_inline void lost_binding(void)
+{
+	struct irqgate_state *st = the_state();
+
+	if (st)
+		__sync_fetch_and_add(&st->lost_bindings, 1);
+}
+
+/*
+ * Counters of a vector that outlive its bindings; creates them. Task context. If there is no room
+ * for them, the row of handle 0 counts instead, so nothing goes uncounted or unreported.
+ */
 static __noinline struct irqgate_counters *vector_stats(__u64 handle, __u32 vector)
 {
 	static const struct irqgate_counters none = {};
@@ -51,18 +63,19 @@ static __noinline struct irqgate_counters *vector_stats(__u64 handle, __u32 vect
 
 	if (c)
 		return c;
-	bpf_map_update_elem(&stats, &key, &none, BPF_NOEXIST);
+	if (!bpf_map_update_elem(&stats, &key, &none, BPF_NOEXIST))
+		add_rows(IRQGATE_ACCOUNT_ALL, IRQGATE_ROOM_STATS, 1);
 	c = bpf_map_lookup_elem(&stats, &key);
-	if (!c) {
-		struct irqgate_state *st = the_state();
-
-		if (st)
-			__sync_fetch_and_add(&st->lost_bindings, 1);
-	}
-	return c;
+	if (c)
+		return c;
+	lost_binding();
+	key.handle = key.vector = 0;
+	return bpf_map_lookup_elem(&stats, &key);
 }
 
-/* An event with the caller's process filled in; NULL and counted when the ring is full. */
+/*
+ * A new event, without a process. NULL if the ring buffer is full; state.lost_events counts that.
+ */
 static __always_inline struct irqgate_event *event_new(__u8 type)
 {
 	struct irqgate_event *ev = bpf_ringbuf_reserve(&events, sizeof(*ev), 0);
@@ -88,9 +101,9 @@ static __always_inline void event_task(struct irqgate_event *ev)
 	bpf_get_current_comm(ev->comm, sizeof(ev->comm));
 }
 
-/* Report something of a binding. Interrupt context: no process. */
-static __always_inline void report_lived(struct irqgate_binding *b, __u8 verdict, __u8 level,
-					 __u64 count, __u64 lived)
+/* Report on a binding. The event names no process, because this may run in interrupt context. */
+static __always_inline void report_why(struct irqgate_binding *b, __u8 verdict, __u8 reason,
+				       __u8 level, __u64 count, __u64 lived)
 {
 	struct irqgate_event *ev = event_new(IRQGATE_EVENT_VERDICT);
 
@@ -99,9 +112,9 @@ static __always_inline void report_lived(struct irqgate_binding *b, __u8 verdict
 	ev->handle = b->handle;
 	ev->vector = b->vector;
 	ev->irq = b->line;
-	ev->eventfd = b->trigger;
+	ev->eventfd = b->state == IRQGATE_BINDING_QUARANTINED ? b->original : b->trigger;
 	ev->verdict = verdict;
-	ev->reason = b->reason;
+	ev->reason = reason;
 	ev->level = level;
 	ev->gd_expected = b->expected;
 	ev->gd_actual = b->gd;
@@ -110,24 +123,40 @@ static __always_inline void report_lived(struct irqgate_binding *b, __u8 verdict
 	bpf_ringbuf_submit(ev, 0);
 }
 
-/* Report what became of an MSI of a binding. */
+/* Report the verdict on an interrupt of a binding. */
 static __always_inline void report_binding(struct irqgate_binding *b, __u8 verdict, __u8 level,
 					   __u64 count)
 {
-	report_lived(b, verdict, level, count, 0);
+	report_why(b, verdict, b->reason, level, count, 0);
 }
 
 /*
- * A binding is quarantined that the gate should have refused, or that leaked: it got
- * past the gate, or the table changed under it.
+ * A binding is quarantined. Report it if it leaked, or if its verdict is deny: it got past the
+ * gate, or the table changed under it.
  */
 static __always_inline void report_contained(struct irqgate_binding *b)
 {
 	__u64 leaked = b->count.leaked;
 
 	if (leaked || b->verdict == IRQGATE_VERDICT_DENY)
-		report_lived(b, leaked ? IRQGATE_VERDICT_LEAK : IRQGATE_VERDICT_DENY,
-			     IRQGATE_LEVEL_QUARANTINE, leaked, bpf_ktime_get_boot_ns() - b->since);
+		report_why(b, leaked ? IRQGATE_VERDICT_LEAK : IRQGATE_VERDICT_DENY, b->reason,
+			   IRQGATE_LEVEL_QUARANTINE, leaked, bpf_ktime_get_boot_ns() - b->since);
+}
+
+/* A vector is connected, and there was no room for its binding. */
+static __always_inline void report_untold(__u64 handle, __u32 vector)
+{
+	struct irqgate_event *ev = event_new(IRQGATE_EVENT_VERDICT);
+
+	if (!ev)
+		return;
+	event_task(ev);
+	ev->handle = handle;
+	ev->vector = vector;
+	ev->verdict = IRQGATE_VERDICT_LEAK;
+	ev->reason = IRQGATE_REASON_FULL;
+	ev->gd_expected = ev->gd_actual = IRQGATE_GD_NONE;
+	bpf_ringbuf_submit(ev, 0);
 }
 
 #endif

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * irqgate_hook: two places where a BPF program may stop an interrupt inside the
- * kernel. It holds no policy: without a program nothing changes.
+ * irqgate_hook: two places in the kernel where a BPF program may stop an interrupt. The module
+ * holds no policy: without a program nothing changes.
  *
  *   irqgate_msi_tp     before vfio_msihandler: a device's MSI, by its irq
- *   irqgate_signal_tp  before eventfd_signal_mask: whatever the kernel signals
+ *   irqgate_signal_tp  before eventfd_signal_mask: any signal from inside the kernel
  *
- * Both are writable tracepoints. A dropped call is skipped as a whole, before it
- * takes a lock or counts, so that the eventfd, its irqfds and VFIO's masking are
- * as if the interrupt had never been raised.
+ * Both are writable tracepoints. The module skips the whole dropped call, before it takes a lock
+ * or counts. So the eventfd, its irqfds and VFIO's masking are as if the device had never raised
+ * the interrupt.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -26,34 +26,34 @@
 #define CREATE_TRACE_POINTS
 #include "irqgate_trace.h"
 
-/* Where both functions and ftrace were seen to be what this file takes them for. */
+/* The kernels on which this file's assumptions on both functions and ftrace were tested. */
 #define SERIES(major, minor) (LINUX_VERSION_CODE >> 8 == KERNEL_VERSION(major, minor, 0) >> 8)
 #define TESTED (IS_ENABLED(CONFIG_X86_64) && IS_ENABLED(CONFIG_DYNAMIC_FTRACE_WITH_ARGS) && \
 		(SERIES(6, 1) || SERIES(6, 12) || SERIES(7, 3)))
 
-/* The names of 6.12; those of 6.1 differ. */
+/* These are names of 6.12; 6.1 has others. */
 #ifndef ftrace_regs_set_instruction_pointer
 #define ftrace_regs_set_instruction_pointer ftrace_instruction_pointer_set
 #define ftrace_regs_get_argument(fregs, n) regs_get_kernel_argument(&(fregs)->regs, n)
 #endif
 
 /*
- * Which eventfds a program called protected, by a hash of their address. Nothing
- * is decided by it but what becomes of a call a program was to judge and did not:
- * most eventfds have nothing to do with interrupts, and must not lose a signal.
+ * Eventfds that a program called protected, by a hash of their address. The bitmap decides only
+ * about a call that a program should have judged and did not: most eventfds have nothing to do
+ * with interrupts, and must not lose a signal.
  */
 #define PROTECTED_BITS 14
 static DECLARE_BITMAP(protected, 1 << PROTECTED_BITS);
 
-/* The loader sets it while its programs are attached: then undecided is a drop. */
+/* The loader sets it while its programs are attached: an undecided call is then dropped. */
 static bool armed;
 static atomic_long_t dropped;
 static atomic_long_t undecided_dropped;
-static atomic_long_t undecided_passed; /* on eventfds not known as protected */
+static atomic_long_t undecided_passed; /* on eventfds that no program called protected */
 
 static int set_armed(const char *val, const struct kernel_param *kp)
 {
-	/* What was protected under an earlier program says nothing now. */
+	/* Forget the eventfds of an earlier program. */
 	if (!armed)
 		bitmap_zero(protected, 1 << PROTECTED_BITS);
 	return param_set_bool(val, kp);
@@ -73,7 +73,7 @@ module_param_cb(dropped, &count_ops, &dropped, 0400);
 module_param_cb(undecided_dropped, &count_ops, &undecided_dropped, 0400);
 module_param_cb(undecided_passed, &count_ops, &undecided_passed, 0400);
 
-/* Is the call to be skipped? @asked: there was a program. @source: it is a device's MSI. */
+/* Must the call be skipped? @asked: a program is attached. @source: it is a device's MSI. */
 static notrace bool skip(const struct irqgate_hook_call *call, bool asked, bool source)
 {
 	unsigned long bit = hash_long(call->eventfd, PROTECTED_BITS);
@@ -90,10 +90,10 @@ static notrace bool skip(const struct irqgate_hook_call *call, bool asked, bool 
 		atomic_long_inc(&dropped);
 		return true;
 	}
-	/* Nobody claims to decide: at most somebody looks on. */
+	/* No loader claims to decide: a program, if any, only observes. */
 	if (!READ_ONCE(armed))
 		return false;
-	/* Who claimed it went without a word: an observer that comes later decides nothing. */
+	/* The loader's program went without clearing `armed`: a later observer must not decide. */
 	if (!asked) {
 		WRITE_ONCE(armed, false);
 		return false;
@@ -106,7 +106,7 @@ static notrace bool skip(const struct irqgate_hook_call *call, bool asked, bool 
 	return true;
 }
 
-/* What runs in place of a dropped call. */
+/* Runs in place of a dropped call. */
 static irqreturn_t no_msi(int irq, void *trigger)
 {
 	return IRQ_HANDLED;
@@ -125,11 +125,11 @@ static void no_signal(struct eventfd_ctx *ctx, __poll_t mask)
 static_assert(__same_type(no_signal, eventfd_signal_mask));
 
 /*
- * Interrupts are off around the tracepoints: a BPF program is skipped where it
- * runs already on that CPU, so nothing may come in between. Neither function is
- * called from an NMI. For the same reason ftrace's own recursion guard, which
- * would skip in silence, is not asked for (FTRACE_OPS_FL_RECURSION): what runs
- * below here does not get back to these two functions.
+ * Interrupts are off around the tracepoints, because the kernel skips a BPF program that already
+ * runs on that CPU, so no interrupt may come in between. Neither function is called from an NMI.
+ * For the same reason the ops do not ask for ftrace's own recursion guard
+ * (FTRACE_OPS_FL_RECURSION), which would skip in silence: nothing that runs below here calls
+ * these two functions again.
  */
 static void notrace irqgate_hook_msi(unsigned long ip, unsigned long parent_ip,
 				     struct ftrace_ops *op, struct ftrace_regs *fregs)
@@ -171,8 +171,8 @@ static void notrace irqgate_hook_signal(unsigned long ip, unsigned long parent_i
 }
 
 /*
- * PERMANENT: kernel.ftrace_enabled=0 is refused instead of opening the gate.
- * IPMODIFY: nobody else may redirect these functions (a livepatch gets EBUSY).
+ * PERMANENT: the kernel refuses kernel.ftrace_enabled=0, which would open the gate. IPMODIFY: no
+ * other user may redirect these functions (a livepatch gets EBUSY).
  */
 static struct ftrace_ops msi_ops = {
 	.func = irqgate_hook_msi,
@@ -184,7 +184,7 @@ static struct ftrace_ops signal_ops = {
 	.flags = FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT,
 };
 
-/* kallsyms is not for modules; a kprobe resolves a symbol, with its module, like it. */
+/* Modules cannot use kallsyms. A kprobe resolves a symbol, with its module, in the same way. */
 static unsigned long address_of(const char *symbol)
 {
 	struct kprobe kp = { .symbol_name = symbol };
@@ -207,7 +207,7 @@ static int attach(struct ftrace_ops *ops, const char *symbol)
 		return -ENOENT;
 	}
 	err = ftrace_set_filter_ip(ops, addr, 0, 0);
-	/* A BPF trampoline on the same function that is changing just now. */
+	/* EAGAIN: a BPF trampoline on the same function is changing right now. */
 	while (!err && (err = register_ftrace_function(ops)) == -EAGAIN && tries--) {
 		msleep(20);
 		err = 0;
@@ -226,7 +226,10 @@ static void detach(struct ftrace_ops *ops)
 	ftrace_free_filter(ops);
 }
 
-/* Keeps vfio_pci_core, and with it vfio_msihandler, in place for as long as this is. */
+/*
+ * A reference that keeps vfio_pci_core, and with it vfio_msihandler, loaded as long as this
+ * module.
+ */
 static void *const vfio_pci_core __used = vfio_pci_core_register_device;
 
 static int __init irqgate_hook_init(void)

@@ -16,7 +16,7 @@
 #define IRQGATE_TP(name) name
 #endif
 
-/* Only in one of the passes over this header is there anything to be writable. */
+/* DECLARE_TRACE_WRITABLE exists in only one of the passes over this header. */
 #undef IRQGATE_TRACE
 #ifdef DECLARE_TRACE_WRITABLE
 #define IRQGATE_TRACE(name)							\

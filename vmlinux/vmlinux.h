@@ -64,11 +64,16 @@ struct super_block {
 
 struct inode {
 	unsigned long i_ino;
+	__u32 i_generation;
 	void *i_private;
 	struct super_block *i_sb;
 };
 
-struct file_operations;
+struct module;
+
+struct file_operations {
+	struct module *owner;
+};
 
 struct file {
 	const struct file_operations *f_op;
@@ -94,8 +99,18 @@ typedef struct {
 	__u32 val;
 } kuid_t;
 
+struct user_namespace {
+	int level;
+};
+
+typedef struct {
+	__u64 val; /* before 6.3 two words of 32 bits, the lower one first */
+} kernel_cap_t;
+
 struct cred {
 	kuid_t uid;
+	kernel_cap_t cap_effective;
+	struct user_namespace *user_ns;
 };
 
 struct kernfs_node {
@@ -257,12 +272,15 @@ struct vfio_pci_core_device___array {
 
 struct kvm_vcpu {
 	struct kvm *kvm;
+	void *pid;
 };
 
 struct kvm {
 	struct mm_struct *mm;
 	struct list_head vm_list;
 	refcount_t users_count;
+	struct xarray vcpu_array;
+	atomic_t online_vcpus;
 	struct {
 		struct list_head items;
 	} irqfds;
@@ -310,6 +328,12 @@ struct wait_queue_head;
 
 struct module {
 	char name[56];
+	struct list_head target_list;
+};
+
+struct module_use {
+	struct list_head target_list;
+	struct module *target;
 };
 
 /* iterators */
@@ -325,6 +349,16 @@ struct bpf_iter_meta {
 struct bpf_iter__task {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
+};
+
+struct vm_area_struct {
+	struct file *vm_file;
+};
+
+struct bpf_iter__task_vma {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	struct vm_area_struct *vma;
 };
 
 struct bpf_iter__task_file {

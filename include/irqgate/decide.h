@@ -2,9 +2,9 @@
 /*
  * The decision: may this source raise this vector for this context?
  *
- * Pure functions over table rows, the same code in BPF, in the command and in
- * the unit tests. Whoever looks the rows up (bpf/decide.bpf.h, user/explain.c)
- * passes NULL for a row that does not exist. No other place has rules.
+ * Pure functions over table rows. BPF, the command and the unit tests share the code. The caller
+ * (bpf/decide.bpf.h, user/cli/explain.c) looks up the rows and passes NULL for a row that does
+ * not exist. No other file has rules.
  */
 #ifndef IRQGATE_DECIDE_H
 #define IRQGATE_DECIDE_H
@@ -14,49 +14,57 @@
 enum irqgate_verdict {
 	IRQGATE_VERDICT_NONE = 0, /* not decided yet */
 	IRQGATE_VERDICT_ALLOW = 1,
-	IRQGATE_VERDICT_AUDIT = 2, /* passes; would have been stopped */
+	IRQGATE_VERDICT_AUDIT = 2, /* passes, although the table forbids it */
 	IRQGATE_VERDICT_DROP = 3,
 	IRQGATE_VERDICT_DENY = 4,
-	IRQGATE_VERDICT_LEAK = 5, /* reported only: it should have been stopped */
-	IRQGATE_VERDICT_ALARM = 6, /* reported only: whether irqgate itself works */
+	IRQGATE_VERDICT_LEAK = 5, /* reported only: an unauthorized interrupt passed */
+	IRQGATE_VERDICT_ALARM = 6, /* reported only: the state of irqgate itself */
 };
 
 enum irqgate_reason {
 	IRQGATE_REASON_NONE = 0,
 	IRQGATE_REASON_REGISTERED = 1, /* allow: the table has the row */
 	IRQGATE_REASON_UNLISTED = 2, /* the table does not name the source */
-	IRQGATE_REASON_VECTOR = 3, /* the source is listed, this vector is not */
-	IRQGATE_REASON_CONTEXT = 4, /* registered for another context */
+	IRQGATE_REASON_VECTOR = 3, /* the table names the source, not this vector */
+	IRQGATE_REASON_CONTEXT = 4, /* the vector is registered for another context */
 	IRQGATE_REASON_REVOKED = 5,
-	IRQGATE_REASON_STRICT = 6, /* own VMM, but the context is strict */
+	IRQGATE_REASON_STRICT = 6, /* the VM's own VMM, but the context is strict */
 	IRQGATE_REASON_OWN_VMM = 7, /* allow: a VMM signals its own VM */
-	IRQGATE_REASON_SHARED = 8, /* more bindings on one eventfd than are tracked */
-	IRQGATE_REASON_COMPAT = 9, /* governed command from a 32-bit process */
-	IRQGATE_REASON_NO_LOADER = 10, /* drop asked for, nobody there to quarantine */
-	IRQGATE_REASON_UNREADABLE = 11, /* arguments could not be read */
-	IRQGATE_REASON_UNRESOLVED = 12, /* binding found, its owner was not */
-	IRQGATE_REASON_SILENT = 13, /* alarm: the hooks do not fire, nothing is enforced */
-	IRQGATE_REASON_RECOVERED = 14, /* alarm: they fire again */
-	IRQGATE_REASON_SWAPPED = 15, /* arguments were changed after the gate had looked */
+	IRQGATE_REASON_SHARED = 8, /* more bindings on one eventfd than irqgate tracks */
+	IRQGATE_REASON_COMPAT = 9, /* a command that binds, from a 32-bit process */
+	IRQGATE_REASON_NO_LOADER = 10, /* the action is drop, but no loader can quarantine */
+	IRQGATE_REASON_FULL = 11, /* no room or memory to keep track of it */
+	IRQGATE_REASON_UNRESOLVED = 12, /* a search found the binding, but not its owner */
+	/* The loader could not hook the code that binds it. As an alarm: from now on. */
+	IRQGATE_REASON_UNHOOKED = 13,
+	IRQGATE_REASON_SWAPPED = 14, /* the caller changed the arguments after the gate read them */
+	/* 15 is free. The vectors' counters have none of those below (IRQGATE_MAX_REASONS). */
 	IRQGATE_REASON_GATE_ON = 16, /* no verdict: the inline gate is in force from now on */
-	IRQGATE_REASON_GATE_OFF = 17, /* no verdict: it no longer is */
-	/* No verdict: what s390's firmware was told of a function's interrupts. */
+	IRQGATE_REASON_GATE_OFF = 17, /* no verdict: the inline gate is no longer in force */
+	/* No verdict: the kernel told s390's firmware about the interrupts of a function. */
 	IRQGATE_REASON_FW_REGISTERED = 18,
 	IRQGATE_REASON_FW_DEREGISTERED = 19,
-	IRQGATE_REASON_FW_FAILED = 20, /* it refused */
+	IRQGATE_REASON_FW_FAILED = 20, /* firmware refused */
 	IRQGATE_REASON_FW_HANDLE = 21, /* the function has another handle */
-	/* What it passes is not what the table authorizes (user/firmware.c). */
+	/* Firmware's registration is not what the table authorizes (user/s390/firmware.c). */
 	IRQGATE_REASON_FW_VECTORS = 22, /* more vectors */
 	IRQGATE_REASON_FW_OWNER = 23, /* to another context */
-	IRQGATE_REASON_FW_UNLISTED = 24, /* of a function the table does not name */
-	IRQGATE_REASON_FW_MISSING = 25, /* nothing of one it does */
-	IRQGATE_REASON_FW_FORWARD = 26, /* KVM had nobody to forward one to */
+	IRQGATE_REASON_FW_UNLISTED = 24, /* for a function that the table does not name */
+	IRQGATE_REASON_FW_MISSING = 25, /* none for a function that the table names */
+	IRQGATE_REASON_FW_FORWARD = 26, /* KVM found no VM to forward an interrupt to */
+	IRQGATE_REASON_FILLING = 27, /* alarm: a map is four fifths full */
+	IRQGATE_REASON_OVERFLOW = 28, /* alarm: an object exists for which a map had no room */
+	IRQGATE_REASON_EMPTIED = 29, /* alarm: there is room again */
+	IRQGATE_REASON_REPLAYED = 30, /* allow: a swallowed interrupt was given back, once */
+	IRQGATE_REASON_SILENT = 31, /* alarm: the hooks do not run, nothing is enforced */
+	IRQGATE_REASON_RECOVERED = 32, /* alarm: the hooks run again */
+	IRQGATE_REASON_HOOKED = 33, /* alarm: UNHOOKED has ended */
 };
 
 struct irqgate_decision {
 	__u8 verdict; /* enum irqgate_verdict */
 	__u8 reason; /* enum irqgate_reason */
-	__u8 isolate; /* the action was isolate */
+	__u8 isolate; /* 1: the action was isolate */
 	__u8 pad;
 	__u32 gd; /* context the table expects, IRQGATE_GD_NONE if it names none */
 };
@@ -78,29 +86,65 @@ static inline struct irqgate_decision irqgate_act(const struct irqgate_defaults 
 	return d;
 }
 
+/* irqgate_revoked - did the operator revoke this vector? @rev: row of its device, or NULL */
+static inline int irqgate_revoked(const struct irqgate_revocation *rev, __u32 vector)
+{
+	if (!rev)
+		return 0;
+	if (vector >= IRQGATE_MAX_VECTORS)
+		return rev->flags & IRQGATE_REVOKED_FUNCTION;
+	return rev->vectors[vector / 64 % (IRQGATE_MAX_VECTORS / 64)] >> (vector % 64) & 1;
+}
+
+/*
+ * irqgate_full - an object that irqgate cannot keep track of, because there was no room for it
+ * @def: defaults of the table in force
+ *
+ * If `on_full` is allow, the object passes, but as in audit: it never counts as authorized.
+ */
+static inline struct irqgate_decision irqgate_full(const struct irqgate_defaults *def)
+{
+	return irqgate_act(def,
+			   def->on_full == IRQGATE_ACTION_ALLOW ? IRQGATE_ACTION_AUDIT
+								: IRQGATE_ACTION_DENY,
+			   IRQGATE_REASON_FULL, IRQGATE_GD_NONE);
+}
+
 /*
  * irqgate_decide - a device's vector
  * @def: defaults of the table in force
  * @reg: registration of the device, or NULL
  * @vec: row of the vector, or NULL
+ * @rev: revocation of the device, or NULL
  * @vector: MSI or MSI-X index, or IRQGATE_VECTOR_FUNCTION
  * @gd: context that receives, or asks to
+ * @host: a host driver has the device, so VFIO cannot connect the vector
  */
 static inline struct irqgate_decision irqgate_decide(const struct irqgate_defaults *def,
 						     const struct irqgate_registration *reg,
 						     const struct irqgate_vector_auth *vec,
-						     __u32 vector, __u32 gd)
+						     const struct irqgate_revocation *rev,
+						     __u32 vector, __u32 gd, int host)
 {
 	__u32 want;
 
-	/* An order of the operator, not policy: in force in audit mode too. */
-	if (vec && (vec->flags & IRQGATE_VEC_REVOKED))
-		return (struct irqgate_decision){ .verdict = vec->action == IRQGATE_ACTION_DROP
-								     ? IRQGATE_VERDICT_DROP
-								     : IRQGATE_VERDICT_DENY,
-						  .reason = IRQGATE_REASON_REVOKED,
-						  .isolate = vec->action == IRQGATE_ACTION_ISOLATE,
-						  .gd = IRQGATE_GD_NONE };
+	/*
+	 * A revocation is an order of the operator, not policy, so it holds in audit mode, too.
+	 * An unlisted device, or one whose action is below deny, keeps running; only its
+	 * interrupts are swallowed.
+	 */
+	if (irqgate_revoked(rev, vector))
+		return (struct irqgate_decision){
+			.verdict = reg && reg->action >= IRQGATE_ACTION_DENY ? IRQGATE_VERDICT_DENY
+									     : IRQGATE_VERDICT_DROP,
+			.reason = IRQGATE_REASON_REVOKED,
+			.isolate = reg && reg->action == IRQGATE_ACTION_ISOLATE,
+			.gd = IRQGATE_GD_NONE
+		};
+	/* A host driver's device belongs to the host, unless a row says otherwise. */
+	if (!reg && host)
+		return irqgate_act(def, def->unlisted_host, IRQGATE_REASON_UNLISTED,
+				   IRQGATE_GD_HOST);
 	if (!reg)
 		return irqgate_act(def, def->unlisted_device, IRQGATE_REASON_UNLISTED,
 				   IRQGATE_GD_NONE);
@@ -116,18 +160,35 @@ static inline struct irqgate_decision irqgate_decide(const struct irqgate_defaul
 }
 
 /*
+ * irqgate_decide_trace - a process that traces another one: it gets that process' memory and
+ * descriptors, and controls its further execution
+ * @def: defaults of the table in force
+ * @owner: context of the other process
+ * @gd: context of the process
+ *
+ * If one could trace the other, two contexts of the same user would not be separate.
+ */
+static inline struct irqgate_decision irqgate_decide_trace(const struct irqgate_defaults *def,
+							   __u32 owner, __u32 gd)
+{
+	if (owner == IRQGATE_GD_NONE || owner == IRQGATE_GD_HOST || owner == gd)
+		return irqgate_act(def, IRQGATE_ACTION_ALLOW, IRQGATE_REASON_NONE, owner);
+	return irqgate_act(def, IRQGATE_ACTION_DENY, IRQGATE_REASON_CONTEXT, owner);
+}
+
+/*
  * irqgate_decide_source - a process that signals a VM
  * @def: defaults of the table in force
- * @row: row that matches the process as a soft source, or NULL
+ * @source: the context that the process may signal as a soft source, or IRQGATE_GD_NONE
  * @own: the process is the VM's own VMM, or of the VM's context
  * @strict: the VM's context is strict
  * @gd: context of the VM
  */
 static inline struct irqgate_decision irqgate_decide_source(const struct irqgate_defaults *def,
-							    const struct irqgate_match *row,
-							    int own, int strict, __u32 gd)
+							    __u32 source, int own,
+							    int strict, __u32 gd)
 {
-	if (row && row->gd == gd)
+	if (source != IRQGATE_GD_NONE && source == gd)
 		return (struct irqgate_decision){ .verdict = IRQGATE_VERDICT_ALLOW,
 						  .reason = IRQGATE_REASON_REGISTERED,
 						  .gd = gd };
@@ -137,9 +198,82 @@ static inline struct irqgate_decision irqgate_decide_source(const struct irqgate
 						  .gd = gd };
 	if (own)
 		return irqgate_act(def, IRQGATE_ACTION_DENY, IRQGATE_REASON_STRICT, gd);
-	if (row)
-		return irqgate_act(def, IRQGATE_ACTION_DENY, IRQGATE_REASON_CONTEXT, row->gd);
+	if (source != IRQGATE_GD_NONE)
+		return irqgate_act(def, IRQGATE_ACTION_DENY, IRQGATE_REASON_CONTEXT, source);
 	return irqgate_act(def, def->unlisted_source, IRQGATE_REASON_UNLISTED, gd);
+}
+
+/*
+ * irqgate_source_decides - does the source decide, if a device's vector is to reach a VM?
+ * @vector: irqgate_decide() of the vector for the VM's context
+ * @source: irqgate_decide_source() of the process that bound or raises the vector, for
+ *	the VM
+ * @raises: the process raises it by a system call, without the device
+ *
+ * A device is one more way to signal a VM. So a vector that is not registered for the VM needs a
+ * source that may signal the VM. The VMM of a strict context must not raise even a registered
+ * vector, unless the policy names the VMM as a source.
+ */
+static inline int irqgate_source_decides(struct irqgate_decision vector,
+					 struct irqgate_decision source, int raises)
+{
+	if (vector.verdict == IRQGATE_VERDICT_ALLOW && vector.reason == IRQGATE_REASON_REGISTERED &&
+	    !(raises && source.reason == IRQGATE_REASON_STRICT))
+		return 0;
+	return source.verdict > vector.verdict;
+}
+
+/* Facts about a binding, besides the decisions on its binder and its listeners. A set. */
+enum irqgate_standing {
+	IRQGATE_BINDING_LISTENED = 1, /* a VM listens to its eventfd */
+	IRQGATE_BINDING_UNRESOLVED = 2, /* its binder is unknown */
+	IRQGATE_BINDING_UNTOLD = 4, /* its listeners are unknown, because a map had no room */
+	IRQGATE_BINDING_SHARED = 8, /* more bindings share its eventfd than irqgate tracks */
+};
+
+/*
+ * irqgate_listener_decides - does the decision on the listeners overrule that on the binder?
+ *
+ * If the binder is unknown, only the listening VMs are judged.
+ */
+static inline int irqgate_listener_decides(struct irqgate_decision binder,
+					   struct irqgate_decision listener, __u32 standing)
+{
+	const __u32 theirs = IRQGATE_BINDING_UNRESOLVED | IRQGATE_BINDING_LISTENED;
+
+	return listener.verdict > binder.verdict || (standing & theirs) == theirs;
+}
+
+/*
+ * irqgate_decide_binding - a vector that is connected
+ * @def: defaults of the table in force
+ * @binder: irqgate_decide() for the context of the binder
+ * @listener: the worst of the decisions for the VMs that listen
+ * @standing: set of enum irqgate_standing
+ */
+static inline struct irqgate_decision irqgate_decide_binding(const struct irqgate_defaults *def,
+							     struct irqgate_decision binder,
+							     struct irqgate_decision listener,
+							     __u32 standing)
+{
+	struct irqgate_decision d = binder, full = irqgate_full(def), shared;
+
+	if (irqgate_listener_decides(binder, listener, standing))
+		d = listener;
+	else if (standing & IRQGATE_BINDING_UNRESOLVED && d.reason == IRQGATE_REASON_CONTEXT)
+		d.reason = IRQGATE_REASON_UNRESOLVED;
+	/* Not in audit mode: every start begins in it, before irqgate knows the listeners. */
+	if (standing & IRQGATE_BINDING_UNTOLD && def->mode == IRQGATE_MODE_ENFORCE &&
+	    full.verdict > d.verdict)
+		return full;
+	if (!(standing & IRQGATE_BINDING_SHARED) || d.verdict != IRQGATE_VERDICT_ALLOW)
+		return d;
+	/* An unlisted device counts as an unlisted source here. */
+	shared = irqgate_act(def,
+			     d.reason == IRQGATE_REASON_REGISTERED ? IRQGATE_ACTION_DENY
+								   : def->unlisted_source,
+			     IRQGATE_REASON_SHARED, d.gd);
+	return shared.verdict > d.verdict ? shared : d;
 }
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Events: what BPF reports through the ring buffer `events`. A report is never
- * what enforcement depends on; when the buffer is full state.lost_events counts.
+ * Events that BPF sends through the ring buffer `events`. Enforcement never depends on one: if
+ * the buffer is full, the event is lost and state.lost_events counts it.
  */
 #ifndef IRQGATE_EVENT_H
 #define IRQGATE_EVENT_H
@@ -11,16 +11,16 @@
 #define IRQGATE_COMM_LEN 16
 
 enum irqgate_event_type {
-	IRQGATE_EVENT_VERDICT = 1, /* something was judged and not plainly allowed */
+	IRQGATE_EVENT_VERDICT = 1, /* a decision other than a plain allow */
 	IRQGATE_EVENT_QUARANTINE = 2, /* for the loader: a binding must be quarantined */
 	IRQGATE_EVENT_MODULE = 3, /* for the loader: a module appeared */
 	IRQGATE_EVENT_HOST_IRQ =
 		4, /* for the loader: first MSI of a host driver: irq, handle, vector */
-	IRQGATE_EVENT_FIRMWARE = 5, /* s390's firmware was told something: its table may differ */
-	IRQGATE_EVENT_LOST = 6, /* from the loader: a monitor did not get this count of them */
+	IRQGATE_EVENT_FIRMWARE = 5, /* the kernel told s390's firmware about interrupts */
+	IRQGATE_EVENT_LOST = 6, /* from the loader: a monitor missed .count events */
 };
 
-/* Which mechanism acted; none: nothing could. */
+/* The mechanism that acted. NONE: no mechanism could. */
 enum irqgate_level {
 	IRQGATE_LEVEL_NONE = 0,
 	IRQGATE_LEVEL_BIND = 1,
@@ -34,14 +34,14 @@ enum irqgate_level {
 struct irqgate_event {
 	__u64 time; /* CLOCK_BOOTTIME ns */
 	__u64 handle;
-	__u64 count; /* of this verdict on this vector so far, this one included */
+	__u64 count; /* times this vector had this verdict, with this one */
 	__u64 eventfd; /* eventfd_ctx, 0: none */
 	__u64 vm; /* struct kvm, 0: none */
 	__u64 device; /* HOST_IRQ: struct msi_desc, see irqgate_binding.device */
-	__u64 lived; /* ns from bind to quarantine, of a binding that was not prevented */
+	__u64 lived; /* ns from bind to quarantine, if the gate did not refuse the bind */
 	__u32 vector;
 	__u32 irq;
-	__u32 gsi;
+	__u32 gsi; /* GSI + 1 of a refused KVM_IRQFD; 0: `irqfds` has it, by eventfd */
 	__u32 gd_expected;
 	__u32 gd_actual;
 	__u32 pid; /* tgid of the acting process, 0 in interrupt context */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The table of interrupts s390 firmware has, as the kernel was seen to fill it: what
- * MODIFY PCI FUNCTION CONTROLS (zpci_mod_fc) was given and answered.
+ * The interrupt table of s390's firmware, as the kernel was seen to fill it: the arguments and
+ * the answers of MODIFY PCI FUNCTION CONTROLS (zpci_mod_fc).
  *
- * Blocks firmware reads are decoded byte by byte: their layout is the machine's, not the
- * kernel's, so the code is the same in BPF, in the command and in tests on machines of
- * either byte order. Pure code, any context.
+ * Firmware's blocks are decoded byte by byte, because the machine defines their layout, not the
+ * kernel. So the code is the same in BPF, in the command, and in tests on machines of either byte
+ * order. Pure code, any context.
  */
 #ifndef IRQGATE_FIRMWARE_H
 #define IRQGATE_FIRMWARE_H
@@ -20,20 +20,20 @@
 
 #define IRQGATE_FIB_SIZE 80
 #define IRQGATE_GAITE_SIZE 16
-#define IRQGATE_MAX_FUNCTIONS 1024 /* CONFIG_PCI_NR_FUNCTIONS is 512 where Debian builds it */
+#define IRQGATE_MAX_FUNCTIONS 1024 /* Debian builds with CONFIG_PCI_NR_FUNCTIONS=512 */
 
 enum irqgate_airq_format {
-	IRQGATE_AIRQ_FLOATING = 0, /* any CPU takes it; indicators of the function's own */
-	IRQGATE_AIRQ_DIRECTED = 1, /* to one CPU, whose indicators are shared */
+	IRQGATE_AIRQ_FLOATING = 0, /* any CPU takes it; the function has its own indicators */
+	IRQGATE_AIRQ_DIRECTED = 1, /* to one CPU; its functions share indicators */
 };
 
-/* What a Function Information Block says about interrupts. */
+/* The interrupt members of a Function Information Block. */
 struct irqgate_fib {
 	__u64 aibv; /* floating: absolute address of the interrupt bit vector */
-	__u64 aisb; /* floating: of the doubleword with the summary bit */
+	__u64 aisb; /* floating: absolute address of the doubleword with the summary bit */
 	__u32 gd; /* GISA designation */
 	__u16 noi;
-	__u16 dibvo; /* directed: first bit in each CPU's vector */
+	__u16 dibvo; /* directed: first bit in the vector of each CPU */
 	__u8 format; /* enum irqgate_airq_format */
 	__u8 isc;
 	__u8 aibvo; /* first bit within aibv */
@@ -42,12 +42,14 @@ struct irqgate_fib {
 	__u8 pad[11];
 };
 
-/* An entry of the Guest Adapter Interrupt Table: whom KVM forwards a function's to. */
+/*
+ * An entry of the Guest Adapter Interrupt Table: where KVM has a function's interrupts forwarded.
+ */
 struct irqgate_gaite {
 	__u64 aisb; /* absolute address of the guest's summary byte, 0: it has none */
-	__u32 gisa; /* absolute address of the GISA, 0: the host gets each alert */
+	__u32 gisa; /* absolute address of the GISA, 0: alerts go to the host */
 	__u8 gisc; /* the guest's ISC */
-	__u8 count; /* 0: nothing is forwarded, without a trace */
+	__u8 count; /* 0: KVM drops the interrupt without a trace */
 	__u8 aisbo;
 	__u8 pad;
 };
@@ -60,24 +62,24 @@ enum irqgate_firmware_state {
 };
 
 enum irqgate_firmware_source {
-	IRQGATE_FIRMWARE_SEEN = 0, /* the call was */
-	IRQGATE_FIRMWARE_FOUND = 1, /* made before irqgate: what the kernel has kept of it */
+	IRQGATE_FIRMWARE_SEEN = 0, /* irqgate saw the call */
+	IRQGATE_FIRMWARE_FOUND = 1, /* a call before irqgate: read from the kernel's structures */
 };
 
-/* Key of `firmware`: the function's id, which stays when its handle does not. */
+/* Key of `firmware`: the function's id. It stays the same when the handle changes. */
 struct irqgate_fid_key {
 	__u32 fid;
 };
 
 struct irqgate_firmware {
-	struct irqgate_fib fib; /* as last accepted by firmware */
-	struct irqgate_gaite gaite; /* with fib.gd */
-	__u64 handle; /* of the PCI function, as in the table */
-	__u64 vm; /* struct kvm the function was given to for interpretation, 0: none */
+	struct irqgate_fib fib; /* as firmware last accepted it */
+	struct irqgate_gaite gaite; /* if fib.gd is not 0 */
+	__u64 handle; /* handle of the PCI function, as in the table */
+	__u64 vm; /* struct kvm to which the function is given for interpretation, 0: none */
 	__u64 changed; /* CLOCK_BOOTTIME ns of the last change */
-	__u64 registered; /* calls that were accepted */
-	__u64 deregistered; /* or found it gone */
-	__u64 failed; /* calls that were not */
+	__u64 registered; /* calls that firmware accepted */
+	__u64 deregistered; /* calls accepted, or that found the function gone */
+	__u64 failed; /* calls that firmware refused */
 	__u64 handles; /* times the handle was seen to change */
 	__u32 fid;
 	__u32 fh;
@@ -86,11 +88,11 @@ struct irqgate_firmware {
 	__u8 source; /* enum irqgate_firmware_source */
 	__u8 cc; /* condition code of the last call */
 	__u8 pad;
-	__u32 seen; /* number of the last walk that found the function */
+	__u32 seen; /* state.walks of the last walk that found the function */
 	__u32 pad2;
 };
 
-/* Key of `handles`: every handle a function was seen to have; the value is its fid. */
+/* Key of `handles`: each handle that a function was seen to have. The value is its fid. */
 struct irqgate_fh_key {
 	__u32 fh;
 };
@@ -106,12 +108,7 @@ static inline __u64 irqgate_be(const __u8 *p, int n)
 	return v;
 }
 
-/*
- * irqgate_fib_decode - struct zpci_fib of arch/s390/include/asm/pci_insn.h
- * @b: IRQGATE_FIB_SIZE bytes
- * @directed: the call was one of directed interrupts, whose block has format 1
- * @out: every member is set
- */
+/* the call registered directed interrupts, so the block has format 1 */
 static inline void irqgate_fib_decode(const __u8 *b, int directed, struct irqgate_fib *out)
 {
 	out->format = directed ? IRQGATE_AIRQ_DIRECTED : IRQGATE_AIRQ_FLOATING;
@@ -143,12 +140,12 @@ static inline void irqgate_gaite_decode(const __u8 *b, struct irqgate_gaite *out
 }
 
 /*
- * irqgate_mod_fc_clears - does firmware hold nothing now?
+ * irqgate_mod_fc_clears - does firmware hold no registration now?
  * @cc: condition code of the call that deregistered
  * @status: its status
  *
- * As zpci_clear_airq has it: cc 3, the function is gone; cc 1 with status 24, nothing
- * was registered.
+ * As zpci_clear_airq does: with cc 3 the function is gone; with cc 1 and status 24 nothing was
+ * registered.
  */
 static inline int irqgate_mod_fc_clears(__u8 cc, __u8 status)
 {

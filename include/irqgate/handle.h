@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Handles: the 64-bit identity of an interrupt source, packed the same way by
- * the BPF programs and by user space. Pure integer code, any context.
+ * Handles: the 64-bit identity of an interrupt source. BPF programs and user space pack it the
+ * same way. Pure integer code, any context.
  *
  *   63      56 55        48 47             16 15     8 7      0
  *   +---------+------------+-----------------+--------+--------+
@@ -10,7 +10,7 @@
  *   | type    | hash of the name, 56 bits                     |  soft
  *   +---------+-----------------------------------------------+
  *
- * A PCI domain takes 32 bits: VMD numbers its domains from 0x10000
+ * A PCI domain takes 32 bits, because VMD numbers its domains from 0x10000
  * (drivers/pci/controller/vmd.c, vmd_find_free_domain).
  */
 #ifndef IRQGATE_HANDLE_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* FNV-1a, 64 bits: for names that become keys. Any context. */
+/* FNV-1a with 64 bits, for names that become keys. Any context. */
 #ifndef IRQGATE_HASH_H
 #define IRQGATE_HASH_H
 

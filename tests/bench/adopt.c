@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "pins.h"
+#include "table/pins.h"
 
 #define IDLE_S 5
 
@@ -175,7 +175,7 @@ static void clear(const char *name)
 	close(map);
 }
 
-/* Forgets them and finds them again, as search() of user/daemon.c does. */
+/* Forgets them and finds them again, as loader_search() of user/loader/adopt.c does. */
 static double find(void)
 {
 	double t;

@@ -6,13 +6,25 @@
  * a reader that only counts and an `irqgate monitor -j`. Prints "NAME VALUE". Needs root;
  * works in a mount name space of its own, attaches nothing.
  */
-#include "../../user/daemon.c"
-
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
+#include "lib/util.h"
+#include "loader/events.h"
+#include "loader/loader.h"
+#include "loader/privilege.h"
+#include "policy/policy.h"
+#include "table/table.h"
 #include "flood.skel.h"
 #include "maps.h"
 
@@ -55,13 +67,13 @@ static void loader_process(int ready)
 	/* There is no module yet to be hooked, and none that just came. */
 	if (!stat("/sys/module", &st))
 		l.modules = st.st_nlink;
-	if (open_loop(&l) || privilege_limit(true))
+	if (loader_open_loop(&l) || privilege_limit(true))
 		exit(1);
-	beat(&l);
+	loader_beat(&l);
 	never_block();
 	if (write(ready, "x", 1) != 1)
 		exit(1);
-	_exit(loop(&l) ? 1 : 0);
+	_exit(loader_loop(&l) ? 1 : 0);
 }
 
 /* Prints how many it got, when the loader ends. */

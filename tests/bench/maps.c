@@ -8,7 +8,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include "pins.h"
+#include "table/pins.h"
 #include "irqgate.skel.h"
 #include "maps.h"
 

@@ -15,11 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "apply.h"
+#include "loader/apply.h"
 #include "maps.h"
-#include "pins.h"
-#include "rows.h"
-#include "table.h"
+#include "table/pins.h"
+#include "table/rows.h"
+#include "table/table.h"
 
 #define VECTORS 1000000
 #define BATCH 4096

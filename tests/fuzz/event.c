@@ -4,12 +4,21 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include "events.h"
-#include "table.h"
+#include "loader/events.h"
+#include "table/snapshot.h"
+#include "table/table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The longest a context's name gets; the real one, in user/table.c, asks a map. */
+long listeners_gsi(const struct pins *pins, __u64 eventfd, __u64 vm)
+{
+	(void)pins;
+	(void)eventfd;
+	(void)vm;
+	return -1;
+}
+
+/* The longest a context's name gets; the real one, in user/table/table.c, asks a map. */
 const char *table_context_name(const struct pins *pins, __u32 gd, char buf[IRQGATE_NAME_LEN])
 {
 	(void)pins;

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include "convert.h"
+#include "lib/convert.h"
 
 #define MAX_TYPES 24
 #define MAX_VALUE 4096

@@ -5,7 +5,7 @@
  */
 #include <stdint.h>
 #include <stdlib.h>
-#include "policy.h"
+#include "policy/policy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	for (i = 1; i < policy->ncontexts; i++)
 		if (policy->contexts[i].gd == IRQGATE_GD_HOST ||
-		    policy->contexts[i].gd == IRQGATE_GD_NONE || !policy->contexts[i].match.kind)
+		    policy->contexts[i].gd == IRQGATE_GD_NONE || !policy->contexts[i].match.kinds)
 			abort();
 	for (i = 0; i < policy->nsources; i++)
 		if (policy->sources[i].context >= policy->ncontexts ||

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <irqgate/handle.h>
-#include "handle.h"
-#include "util.h"
+#include "lib/handle.h"
+#include "lib/util.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * guest: a kernel for a test VM, for `qemu -kernel` (multiboot). Gives each function of
- * QEMU's teaching device it finds on bus 0, also one that is plugged in later, an MSI and
- * raises it again and again. What becomes of them is seen on the host.
+ * guest: a kernel for a test VM, for `qemu -kernel` (multiboot). It sets up an MSI for each edu
+ * device on bus 0, also for one that is plugged in later, and raises it again and again. The test
+ * sees on the host what happens to the interrupts.
  */
 typedef unsigned int u32;
 
 #define EDU 0x11e81234
 #define EDU_RAISE 0x60
 #define EDU_ACK 0x64
-#define BARS 0xf0000000 /* of functions that have no address yet, 1 MB each */
+#define BARS 0xf0000000 /* for functions that have no address yet, 1 MB each */
 #define MSI_ADDRESS 0xfee00000
 #define CAP_MSI 5
 
@@ -48,7 +48,7 @@ static void set_config(u32 slot, u32 where, u32 value)
 	out(value, 0xcfc);
 }
 
-/* Decodes memory, is bus master, and has its MSI, with 64-bit address, on. */
+/* Enables memory decoding, bus mastering and the MSI, which has a 64-bit address. */
 static void set_up(u32 slot)
 {
 	u32 cap = config(slot, 0x34) & 0xfc;

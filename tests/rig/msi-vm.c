@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * msi-vm: a small VMM. Takes a PCI function through VFIO, connects its vectors
- * to a VM of its own, raises them and says which arrived. Every ioctl's outcome
- * is printed, so this is also how an intruder looks from the outside.
+ * msi-vm: a small VMM. It opens a PCI function through VFIO, connects its vectors to its own VM,
+ * raises them and says which arrived. It prints the result of every ioctl, so a user can also see
+ * what irqgate refuses.
  */
 #include "rig.h"
 
@@ -63,7 +63,7 @@ static int bind_irqfd(struct state *s, uint32_t start, uint32_t count)
 	return first_error;
 }
 
-/* Both sides are tried even if the first is refused: each outcome is of interest. */
+/* It tries both sides even if the kernel refuses the first, to print both results. */
 static int bind_range(struct state *s, uint32_t start, uint32_t count)
 {
 	int a, b;
@@ -133,7 +133,7 @@ static int stream(struct state *s, uint32_t n, uint32_t count)
 
 	for (i = 0; i < count && !ret; i++) {
 		ret = rig_dev_raise(&s->dev, n);
-		/* One that is dropped costs the whole wait: keep it short. */
+		/* A dropped interrupt costs the whole timeout, so that is short. */
 		if (!ret)
 			here += (uint32_t)arrived(s, n, SETTLE_MS);
 	}
@@ -142,7 +142,7 @@ static int stream(struct state *s, uint32_t n, uint32_t count)
 	return ret;
 }
 
-/* What `check` prints is an answer, everything else ends in ok or an errno. */
+/* `check` and `stream` print answers. Every command ends with ok or an errno. */
 static int command(struct state *s, const char *verb, uint32_t n, uint32_t count)
 {
 	uint8_t yes = 1;

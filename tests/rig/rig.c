@@ -48,12 +48,12 @@ uint64_t rig_now_ms(void)
 
 static void nap_ms(unsigned int ms)
 {
-	struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+	struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
 
 	nanosleep(&ts, NULL);
 }
 
-/* Turns the -1 of a system call into -errno and tells the trace about it. */
+/* Turns the -1 of a system call into -errno, and prints the result to the trace. */
 __attribute__((format(printf, 2, 3))) static int outcome(int ret, const char *what, ...)
 {
 	int err = ret < 0 ? errno : 0;
@@ -153,7 +153,7 @@ int rig_pci_find(uint16_t vendor, uint16_t device, unsigned int nth, char bdf[RI
 	return ret;
 }
 
-/* True when BDF is bound to DRIVER, or, with NULL, to any. */
+/* Is @bdf bound to @driver, or to any if that is NULL? */
 static bool has_driver(const char *bdf, const char *driver)
 {
 	char path[PATH_MAX], link[PATH_MAX];
@@ -167,7 +167,7 @@ static bool has_driver(const char *bdf, const char *driver)
 	return !driver || !strcmp(basename(link), driver);
 }
 
-/* OVERRIDE: the only driver that may take it, or "\n": the one that matches. */
+/* @override: the only driver that may take the function; "\n": the one that matches. */
 static int change_driver(const char *bdf, const char *override)
 {
 	char path[PATH_MAX];
@@ -237,7 +237,7 @@ static void edu_raise(struct rig_dev *dev, uint32_t vector)
 #define E1000E_EITR_MAX_MS 16
 /* Causes RXQ0, RXQ1, TXQ0, TXQ1, OTHER in that order, one MSI-X vector each. */
 #define E1000E_CAUSE(vector) (1U << (20 + (vector)))
-/* Four bits a cause: valid, and its vector. */
+/* Four bits for each cause: a valid bit, and the vector. */
 #define E1000E_IVAR_SAME 0xcba98U
 
 static uint32_t *repeats; /* shared with children */
@@ -253,11 +253,11 @@ uint32_t rig_repeats(void)
 }
 
 /*
- * QEMU throttles these vectors, cannot be told not to, and sends every message
- * a second time when the interval is over. So the interval is made long and the
- * device reset before it ends: what was raised has left, its echo has not. Nobody the
- * interrupt wakes may run in between; that the machine stands still cannot be helped,
- * but noticed.
+ * QEMU always throttles these vectors, and sends every message a second time when the interval
+ * is over. So this makes the interval long and resets the device before it ends: the message has
+ * left, and the second one has not. A process that the interrupt wakes must not run in between,
+ * so this runs with a real-time priority. It cannot prevent that the whole machine stands still,
+ * but it notices (rig_repeats()).
  */
 static void e1000e_raise(struct rig_dev *dev, uint32_t vector)
 {
@@ -300,15 +300,14 @@ static void igb_init(struct rig_dev *dev)
 	put32(dev, IGB_GPIE, IGB_GPIE_MSIX);
 	put32(dev, IGB_EIAC, 0);
 	put32(dev, IGB_EIAM, 0);
-	/* No throttling: each raise is one message. */
+	/* Without throttling each raise is one message. */
 	for (i = 0; i < IGB_VECTORS; i++)
 		put32(dev, IGB_EITR + 4 * i, 0);
 }
 
 /*
- * With multiple MSI-X enabled, EICS bit n is vector n. Only a cause that was
- * not yet pending and is not masked sends a message. All others stay masked, so
- * that a link change does not send one on its own.
+ * With multiple MSI-X enabled, EICS bit n is vector n. A cause sends a message only if it was
+ * not pending and is not masked. All others stay masked, so that a link change sends no message.
  */
 static void igb_raise(struct rig_dev *dev, uint32_t vector)
 {
@@ -327,9 +326,9 @@ static const struct model {
 	void (*init)(struct rig_dev *dev);
 	void (*raise)(struct rig_dev *dev, uint32_t vector);
 } models[] = {
-	{RIG_EDU, VFIO_PCI_MSI_IRQ_INDEX, NULL, edu_raise},
-	{RIG_E1000E, VFIO_PCI_MSIX_IRQ_INDEX, e1000e_init, e1000e_raise},
-	{RIG_IGB, VFIO_PCI_MSIX_IRQ_INDEX, igb_init, igb_raise},
+	{ RIG_EDU, VFIO_PCI_MSI_IRQ_INDEX, NULL, edu_raise },
+	{ RIG_E1000E, VFIO_PCI_MSIX_IRQ_INDEX, e1000e_init, e1000e_raise },
+	{ RIG_IGB, VFIO_PCI_MSIX_IRQ_INDEX, igb_init, igb_raise },
 };
 
 static const struct model *model_of(const struct rig_dev *dev)
@@ -351,7 +350,7 @@ int rig_dev_raise(struct rig_dev *dev, uint32_t vector)
 	if (vector >= dev->vectors)
 		return -EINVAL;
 	model->raise(dev, vector);
-	/* A read flushes the posted writes: the message has left. */
+	/* A read flushes the posted writes, so the message has left. */
 	get32(dev, 0);
 	return 0;
 }
@@ -369,13 +368,17 @@ int rig_dev_intx(struct rig_dev *dev, bool high)
 
 static int open_group(struct rig_dev *dev)
 {
-	struct vfio_group_status status = {.argsz = sizeof(status)};
+	struct vfio_group_status status = { .argsz = sizeof(status) };
 	char path[PATH_MAX], link[PATH_MAX];
 	ssize_t n;
 	int ret;
 
 	snprintf(path, sizeof(path), SYS_PCI "/%s/iommu_group", dev->bdf);
 	n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0) {
+		snprintf(path, sizeof(path), "/sys/devices/platform/%s/iommu_group", dev->bdf);
+		n = readlink(path, link, sizeof(link) - 1);
+	}
 	if (n < 0)
 		return -errno;
 	link[n] = '\0';
@@ -405,8 +408,7 @@ static int open_group(struct rig_dev *dev)
 	return outcome(dev->fd, "VFIO_GROUP_GET_DEVICE_FD %s", dev->bdf);
 }
 
-/* Where a register of the configuration space is in the device fd, or -errno. */
-static off_t config_at(struct rig_dev *dev, unsigned int reg)
+off_t rig_dev_config(struct rig_dev *dev, unsigned int reg)
 {
 	struct vfio_region_info config = {
 		.argsz = sizeof(config),
@@ -418,16 +420,16 @@ static off_t config_at(struct rig_dev *dev, unsigned int reg)
 	return (off_t)config.offset + reg;
 }
 
-static int enable_command(struct rig_dev *dev)
+int rig_dev_enable(struct rig_dev *dev)
 {
-	off_t at = config_at(dev, PCI_COMMAND);
+	off_t at = rig_dev_config(dev, PCI_COMMAND);
 	uint16_t cmd;
 
 	if (at < 0)
 		return (int)at;
 	if (pread(dev->fd, &cmd, sizeof(cmd), at) != sizeof(cmd))
 		return -EIO;
-	/* PCI is little-endian, and so is every machine that has these devices. */
+	/* PCI is little-endian, and so are all machines that have these devices. */
 	cmd |= PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
 	if (pwrite(dev->fd, &cmd, sizeof(cmd), at) != sizeof(cmd))
 		return -EIO;
@@ -439,7 +441,7 @@ static int map_bars(struct rig_dev *dev)
 	unsigned int i;
 
 	for (i = 0; i < RIG_BARS; i++) {
-		struct vfio_region_info bar = {.argsz = sizeof(bar), .index = i};
+		struct vfio_region_info bar = { .argsz = sizeof(bar), .index = i };
 		void *at;
 
 		if (ioctl(dev->fd, VFIO_DEVICE_GET_REGION_INFO, &bar) < 0)
@@ -458,7 +460,7 @@ static int map_bars(struct rig_dev *dev)
 
 static int count_vectors(struct rig_dev *dev)
 {
-	struct vfio_irq_info irq = {.argsz = sizeof(irq), .index = dev->index};
+	struct vfio_irq_info irq = { .argsz = sizeof(irq), .index = dev->index };
 
 	if (ioctl(dev->fd, VFIO_DEVICE_GET_IRQ_INFO, &irq) < 0)
 		return -errno;
@@ -468,7 +470,7 @@ static int count_vectors(struct rig_dev *dev)
 
 int rig_dev_map(struct rig_dev *dev)
 {
-	off_t at = config_at(dev, PCI_VENDOR_ID);
+	off_t at = rig_dev_config(dev, PCI_VENDOR_ID);
 	uint16_t id[2];
 
 	if (at < 0)
@@ -480,15 +482,31 @@ int rig_dev_map(struct rig_dev *dev)
 	return map_bars(dev) ?: count_vectors(dev);
 }
 
+static void dev_init(struct rig_dev *dev, const char *name)
+{
+	memset(dev, 0, sizeof(*dev));
+	dev->container = dev->group = dev->fd = -1;
+	snprintf(dev->bdf, sizeof(dev->bdf), "%s", name);
+}
+
+int rig_dev_open_plain(struct rig_dev *dev, const char *name)
+{
+	int ret;
+
+	dev_init(dev, name);
+	ret = open_group(dev);
+	if (ret < 0)
+		rig_dev_close(dev);
+	return ret < 0 ? ret : 0;
+}
+
 int rig_dev_open(struct rig_dev *dev, const char *bdf)
 {
 	const struct model *model;
 	unsigned int vendor = 0, device = 0;
 	int ret;
 
-	memset(dev, 0, sizeof(*dev));
-	dev->container = dev->group = dev->fd = -1;
-	snprintf(dev->bdf, sizeof(dev->bdf), "%s", bdf);
+	dev_init(dev, bdf);
 	ret = read_hex(bdf, "vendor", &vendor);
 	if (!ret)
 		ret = read_hex(bdf, "device", &device);
@@ -501,7 +519,7 @@ int rig_dev_open(struct rig_dev *dev, const char *bdf)
 
 	ret = open_group(dev);
 	if (ret >= 0)
-		ret = enable_command(dev);
+		ret = rig_dev_enable(dev);
 	if (!ret)
 		ret = map_bars(dev);
 	if (!ret)
@@ -612,7 +630,7 @@ int rig_vm_create(struct rig_vm *vm)
 	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (kvm < 0)
 		return -errno;
-	/* With work of io_uring's pending it is interrupted (mm_take_all_locks of mm/mmap.c). */
+	/* Pending work of io_uring interrupts the call (mm_take_all_locks of mm/mmap.c). */
 	do {
 		vm->fd = ioctl(kvm, KVM_CREATE_VM, 0);
 	} while (vm->fd < 0 && errno == EINTR);
@@ -741,14 +759,14 @@ int rig_vm_irqfd_off(struct rig_vm *vm, int fd, uint32_t gsi)
 
 int rig_vm_signal_msi(struct rig_vm *vm, uint8_t vector)
 {
-	struct kvm_msi msi = {.address_lo = MSI_ADDRESS, .data = vector};
+	struct kvm_msi msi = { .address_lo = MSI_ADDRESS, .data = vector };
 
 	return outcome(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi), "KVM_SIGNAL_MSI vector 0x%x", vector);
 }
 
 int rig_vm_irq_line(struct rig_vm *vm, uint32_t gsi, bool level)
 {
-	struct kvm_irq_level arg = {.irq = gsi, .level = level};
+	struct kvm_irq_level arg = { .irq = gsi, .level = level };
 
 	return outcome(ioctl(vm->fd, KVM_IRQ_LINE, &arg), "KVM_IRQ_LINE gsi %u level %d", gsi,
 		       level);
@@ -756,7 +774,7 @@ int rig_vm_irq_line(struct rig_vm *vm, uint32_t gsi, bool level)
 
 int rig_vm_ioapic(struct rig_vm *vm, unsigned int pin, uint8_t vector, bool level)
 {
-	struct kvm_irqchip chip = {.chip_id = KVM_IRQCHIP_IOAPIC};
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
 
 	if (pin >= KVM_IOAPIC_NUM_PINS)
 		return -EINVAL;
@@ -779,26 +797,26 @@ int rig_vm_ioapic(struct rig_vm *vm, unsigned int pin, uint8_t vector, bool leve
 
 int rig_vm_guest(struct rig_vm *vm)
 {
-	static const uint8_t out[] = {0xee /* out dx, al */, GUEST_EXIT};
-	static const uint8_t wait[] = {0xfb /* sti */, 0xeb, 0xfe /* jmp . */};
-	/* mov dword [0xb0], 0: the EOI register, for DS starts at the local APIC */
-	static const uint8_t handler[] = {0x66, 0xc7, 0x06, 0xb0, 0, 0, 0, 0, 0, GUEST_EXIT};
-	struct kvm_userspace_memory_region region = {.memory_size = GUEST_MEMORY};
+	static const uint8_t out[] = { 0xee /* out dx, al */, GUEST_EXIT };
+	static const uint8_t wait[] = { 0xfb /* sti */, 0xeb, 0xfe /* jmp . */ };
+	/* mov dword [0xb0], 0: the EOI register, because DS starts at the local APIC */
+	static const uint8_t handler[] = { 0x66, 0xc7, 0x06, 0xb0, 0, 0, 0, 0, 0, GUEST_EXIT };
+	struct kvm_userspace_memory_region region = { .memory_size = GUEST_MEMORY };
 	struct kvm_sregs sregs;
 	unsigned int i;
 	int ret;
 
 	vm->memory = mmap(NULL, GUEST_MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			  -1, 0);
-	vm->run = mmap(NULL, (size_t)getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED, vm->vcpu,
-		       0);
+	vm->run =
+		mmap(NULL, (size_t)getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED, vm->vcpu, 0);
 	if (vm->memory == MAP_FAILED || vm->run == MAP_FAILED)
 		return -errno;
 	memcpy(vm->memory + GUEST_OUT, out, sizeof(out));
 	memcpy(vm->memory + GUEST_WAIT, wait, sizeof(wait));
 	memcpy(vm->memory + GUEST_HANDLER, handler, sizeof(handler));
 	for (i = 0; i < 256; i++)
-		memcpy(vm->memory + 4 * i, &(const uint32_t){GUEST_HANDLER}, 4);
+		memcpy(vm->memory + 4 * i, &(const uint32_t){ GUEST_HANDLER }, 4);
 	region.userspace_addr = (uintptr_t)vm->memory;
 	ret = outcome(ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region),
 		      "KVM_SET_USER_MEMORY_REGION");
@@ -818,8 +836,8 @@ static void on_alarm(int sig)
 
 static int run_guest(struct rig_vm *vm, uint16_t ip, uint16_t dx)
 {
-	struct kvm_regs regs = {.rip = ip, .rdx = dx, .rsp = GUEST_STACK, .rflags = 2};
-	const struct sigaction action = {.sa_handler = on_alarm}; /* ends KVM_RUN */
+	struct kvm_regs regs = { .rip = ip, .rdx = dx, .rsp = GUEST_STACK, .rflags = 2 };
+	const struct sigaction action = { .sa_handler = on_alarm }; /* ends KVM_RUN */
 	struct kvm_run *run = vm->run;
 	int ret;
 
@@ -894,7 +912,7 @@ int rig_vm_wait_vector(struct rig_vm *vm, uint8_t vector, unsigned int timeout_m
 	int ret;
 
 	for (;;) {
-		/* The clock first: a late look still counts. */
+		/* Read the clock first: then a late look at the IRR still counts. */
 		bool last = rig_now_ms() >= end;
 
 		ret = rig_vm_pending(vm, vector);
@@ -942,7 +960,7 @@ int64_t rig_eventfd_take(int fd)
 
 int rig_eventfd_wait(int fd, unsigned int timeout_ms)
 {
-	struct pollfd p = {.fd = fd, .events = POLLIN};
+	struct pollfd p = { .fd = fd, .events = POLLIN };
 	int ret = poll(&p, 1, (int)timeout_ms);
 
 	if (ret < 0)
@@ -980,7 +998,7 @@ static int reap(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* What a child does first. The parent may already be gone when prctl returns. */
+/* The first steps of a child. The parent may have ended before prctl(2) returns. */
 static int become_child(pid_t parent, const char *cgroup)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
@@ -1000,9 +1018,9 @@ ssize_t rig_send_fd(int sock, const void *buf, size_t len, int fd)
 	union {
 		struct cmsghdr hdr;
 		char space[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct iovec iov = {.iov_base = (void *)buf, .iov_len = len};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	} control = { 0 };
+	struct iovec iov = { .iov_base = (void *)buf, .iov_len = len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	if (fd >= 0) {
 		msg.msg_control = &control;
@@ -1021,7 +1039,7 @@ ssize_t rig_recv_fd(int sock, void *buf, size_t len, int *fd)
 		struct cmsghdr hdr;
 		char space[CMSG_SPACE(sizeof(int))];
 	} control;
-	struct iovec iov = {.iov_base = buf, .iov_len = len};
+	struct iovec iov = { .iov_base = buf, .iov_len = len };
 	struct msghdr msg = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
@@ -1088,7 +1106,7 @@ int rig_child_start(struct rig_child *child, const char *cgroup, rig_handler han
 
 long rig_child_call(struct rig_child *child, uint32_t op, uint64_t arg, int fd)
 {
-	struct call call = {.arg = arg, .op = op};
+	struct call call = { .arg = arg, .op = op };
 	long result;
 	int none;
 
@@ -1130,7 +1148,7 @@ int rig_proc_start(struct rig_proc *proc, const char *cgroup, char *const argv[]
 			execv(argv[0], argv);
 			failed = -errno;
 		}
-		/* A successful exec closes this pipe without a word. */
+		/* A successful execve(2) closes this pipe, and the parent reads nothing. */
 		if (write(err[1], &failed, sizeof(failed)) != sizeof(failed))
 			_exit(126);
 		_exit(127);
@@ -1138,7 +1156,7 @@ int rig_proc_start(struct rig_proc *proc, const char *cgroup, char *const argv[]
 	close(in[0]);
 	close(out[1]);
 	close(err[1]);
-	/* Commands to a process that died are an error, not our end. */
+	/* A command to a process that died must be an error, not SIGPIPE. */
 	signal(SIGPIPE, SIG_IGN);
 	proc->in = fdopen(in[1], "w");
 	proc->out = fdopen(out[0], "r");

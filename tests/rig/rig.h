@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * rig: what a VMM and a user-space driver do, as small functions: open a PCI
- * function through VFIO, connect its vectors to eventfds, raise them on
- * purpose, and see them arrive in the local APIC of a VM that never runs.
+ * rig: the steps of a VMM and of a user-space driver as small functions: open a PCI function
+ * through VFIO, connect its vectors to eventfds, raise them on purpose, and see them arrive in
+ * the local APIC of a VM that never runs.
  *
- * Every function that returns int returns 0 or more when it worked and a
- * negative errno otherwise, unless its comment says more. None is thread-safe.
- * The modules vfio-pci and kvm-amd (or kvm-intel) must be loaded by the caller.
+ * Every function that returns int returns 0 or more if it worked and a negative errno otherwise,
+ * unless its comment says more. None is thread-safe. The caller must load the modules vfio-pci
+ * and kvm-amd (or kvm-intel).
  */
 #ifndef IRQGATE_RIG_H
 #define IRQGATE_RIG_H
@@ -22,12 +22,12 @@
 #define RIG_MAX_VECTORS 64
 #define RIG_MAX_ROUTES 256
 
-/* The devices whose every vector can be raised: 1 MSI, 5 MSI-X, 10 MSI-X. */
+/* The rig can raise every vector of these devices: 1 MSI, 5 MSI-X, 10 MSI-X. */
 #define RIG_EDU 0x1234, 0x11e8
 #define RIG_E1000E 0x8086, 0x10d3
 #define RIG_IGB 0x8086, 0x10c9
 
-/* Set: each ioctl of the rig prints one line there, `NAME details: ok|ERRNO`. */
+/* If it is set, each ioctl of the rig prints a line there: `NAME details: ok|ERRNO`. */
 extern FILE *rig_trace;
 
 /* Name of an errno, given positive or negative: "EACCES"; "ok" for 0. */
@@ -52,19 +52,18 @@ int rig_bdf_parse(const char *text, struct rig_bdf *bdf);
 void rig_bdf_format(const struct rig_bdf *bdf, char text[RIG_BDF_LEN]);
 
 /*
- * Finds the NTH (from 0) function VENDOR:DEVICE in order of address.
- * -ENODEV when there are not that many.
+ * Finds function number NTH (from 0) of VENDOR:DEVICE in order of address.
+ * -ENODEV: there are not that many.
  */
 int rig_pci_find(uint16_t vendor, uint16_t device, unsigned int nth, char bdf[RIG_BDF_LEN]);
 
 /*
- * Takes BDF from whichever driver has it and gives it to vfio-pci. Nothing to
- * do when vfio-pci has it. -ENODEV no such function, or vfio-pci did not take
- * it (module not loaded); else what sysfs answered.
+ * Takes BDF from its driver and gives it to vfio-pci, unless vfio-pci has it already. -ENODEV: no
+ * such function, or vfio-pci did not take it (module not loaded). Else the error of sysfs.
  */
 int rig_pci_bind_vfio(const char *bdf);
 
-/* The reverse: lets the function's own driver have it again. Errors as above. */
+/* The reverse: gives the function back to its own driver. Errors as above. */
 int rig_pci_release(const char *bdf);
 
 /* ---- VFIO --------------------------------------------------------------- */
@@ -80,7 +79,7 @@ struct rig_dev {
 	uint32_t index;
 	/* How many vectors that index has. */
 	uint32_t vectors;
-	/* NULL: not there, or not to be mapped. */
+	/* NULL: there is no such BAR, or it cannot be mapped. */
 	volatile uint8_t *bar[RIG_BARS];
 	size_t bar_len[RIG_BARS];
 };
@@ -88,32 +87,40 @@ struct rig_dev {
 /*
  * Opens BDF, which vfio-pci must have: container and group (type1), device fd,
  * BARs mapped, memory and bus master enabled, device ready for rig_dev_raise().
- * -ENOENT vfio-pci does not have it, -EBUSY somebody else has it open, -EPERM
- * its group is not viable, -EOPNOTSUPP no type1 IOMMU; else the ioctl's error.
- * On failure nothing stays open.
+ * -ENOENT: vfio-pci does not have it, -EBUSY: another process has it open, -EPERM: its group is
+ * not viable, -EOPNOTSUPP: no type1 IOMMU. Else the error of the ioctl. On failure nothing stays
+ * open.
  */
 int rig_dev_open(struct rig_dev *dev, const char *bdf);
 
+/* Opens a VFIO device that need not be a PCI function: container, group and device fd only. */
+int rig_dev_open_plain(struct rig_dev *dev, const char *name);
+
 /*
- * Makes a device of which only the fd and the index are there, for they were inherited,
- * ready for rig_dev_raise(). Errors as above.
+ * Makes an inherited device, of which only the fd and the index are known, ready for
+ * rig_dev_raise(). Errors as above.
  */
 int rig_dev_map(struct rig_dev *dev);
+
+/* The offset of a configuration space register in the device fd, or -errno. */
+off_t rig_dev_config(struct rig_dev *dev, unsigned int reg);
+
+/* Enables memory and bus mastering in the configuration space, as a driver does. */
+int rig_dev_enable(struct rig_dev *dev);
 
 /* Closes everything; the kernel then frees the vectors. */
 void rig_dev_close(struct rig_dev *dev);
 
 /*
- * Makes the device send VECTOR once; may be repeated at will. Only edu, e1000e
- * and igb. A forked child may do it too.
- * -EINVAL no such vector, -EOPNOTSUPP unknown device.
+ * Makes the device send VECTOR once. A forked child may do so, too. Only edu, e1000e and igb.
+ * -EINVAL: no such vector, -EOPNOTSUPP: unknown device.
  */
 int rig_dev_raise(struct rig_dev *dev, uint32_t vector);
 
 /*
- * How many messages an e1000e may have sent twice, since the first call of this, in this
- * process and those it forked since: QEMU repeats one when the emulated machine stood
- * still for 16 ms in the middle of rig_dev_raise().
+ * How many messages an e1000e may have sent twice since the first call of this function, in this
+ * process and in children that it forked since. QEMU sends a message twice if the emulated
+ * machine stands still for 16 ms in the middle of rig_dev_raise().
  */
 uint32_t rig_repeats(void);
 
@@ -121,36 +128,36 @@ uint32_t rig_repeats(void);
 int rig_dev_intx(struct rig_dev *dev, bool high);
 
 /*
- * VFIO_DEVICE_SET_IRQS, on a device fd so that a process that was only handed
- * the fd can do it as well. FLAGS and LEN bytes of DATA are passed as given.
+ * VFIO_DEVICE_SET_IRQS. It takes a device fd, so that a process that only received the fd can do
+ * it as well. FLAGS and LEN bytes of DATA are passed as given.
  */
 int rig_irq_set(int device_fd, uint32_t index, uint32_t flags, uint32_t start, uint32_t count,
 		const void *data, size_t len);
 
-/* Connects COUNT vectors from START on to FDS; -1 disconnects that one. */
+/* Connects COUNT vectors from START on to FDS; an fd of -1 disconnects its vector. */
 int rig_irq_eventfds(int device_fd, uint32_t index, uint32_t start, uint32_t count,
 		     const int32_t *fds);
 
 /* DATA_NONE | ACTION_TRIGGER: the kernel signals those vectors' eventfds. */
 int rig_irq_none(int device_fd, uint32_t index, uint32_t start, uint32_t count);
 
-/* DATA_BOOL | ACTION_TRIGGER: the same for those whose byte is not 0. */
+/* DATA_BOOL | ACTION_TRIGGER: the same for vectors whose byte is not 0. */
 int rig_irq_bool(int device_fd, uint32_t index, uint32_t start, uint32_t count,
 		 const uint8_t *bools);
 
-/* Disables the whole index: all vectors disconnected and freed. */
+/* Disables the whole index: the kernel disconnects and frees all vectors. */
 int rig_irq_disable(int device_fd, uint32_t index);
 
 /* ---- KVM ---------------------------------------------------------------- */
 
-/* GSI and local APIC vector of interrupt number N, where a test has no wish. */
+/* GSI and local APIC vector of interrupt number N, unless a test needs others. */
 #define RIG_GSI(n) (24 + (n))
 #define RIG_LAPIC(n) ((uint8_t)(0x30 + (n)))
 
 struct rig_vm {
 	int fd;
 	int vcpu;
-	/* Of a VM with a guest: its memory, and the page KVM_RUN tells its exits in. */
+	/* Only for a VM with a guest: its memory, and the page in which KVM_RUN reports exits. */
 	uint8_t *memory;
 	void *run;
 	unsigned int n_routes;
@@ -162,8 +169,8 @@ struct rig_vm {
 
 /*
  * Creates a VM with the in-kernel irqchip and one vCPU with its local APIC
- * enabled. The vCPU never runs: what arrives stays pending in the IRR. A VM
- * works only in the process that created it. -ENOENT no /dev/kvm.
+ * enabled. The vCPU never runs, so interrupts stay pending in the IRR. A VM
+ * works only in the process that created it. -ENOENT: no /dev/kvm.
  */
 int rig_vm_create(struct rig_vm *vm);
 
@@ -171,8 +178,8 @@ int rig_vm_create(struct rig_vm *vm);
 void rig_vm_destroy(struct rig_vm *vm);
 
 /*
- * Routes GSI as an MSI to local APIC vector VECTOR (16..255), keeps the other
- * routes. -ENOSPC table full, -EINVAL.
+ * Routes GSI as an MSI to local APIC vector VECTOR (16..255), and keeps the other
+ * routes. -ENOSPC: the table is full.
  */
 int rig_vm_route(struct rig_vm *vm, uint32_t gsi, uint8_t vector);
 
@@ -200,25 +207,25 @@ int rig_vm_irq_line(struct rig_vm *vm, uint32_t gsi, bool level);
  */
 int rig_vm_ioapic(struct rig_vm *vm, unsigned int pin, uint8_t vector, bool level);
 
-/* Gives the VM memory and the guest the two functions below run. Once a VM. */
+/* Gives the VM memory and the guest that the next two functions run. Call it once a VM. */
 int rig_vm_guest(struct rig_vm *vm);
 
 /*
  * Runs the vCPU until the guest has written a byte to I/O port PORT. -ETIMEDOUT
- * after 2 s, -EPROTO it exited for another reason. Uses SIGALRM.
+ * after 2 s, -EPROTO: it exited for another reason. Uses SIGALRM.
  */
 int rig_vm_guest_out(struct rig_vm *vm, uint16_t port);
 
-/* Runs it until the guest has taken one interrupt and ended it. Errors as above. */
+/* Runs the vCPU until the guest has taken one interrupt and sent EOI. Errors as above. */
 int rig_vm_guest_take(struct rig_vm *vm);
 
 /* 1: VECTOR is pending in the IRR, 0: not. */
 int rig_vm_pending(struct rig_vm *vm, uint8_t vector);
 
-/* Number of vectors pending; their bits in IRR unless that is NULL. */
+/* The number of pending vectors. Stores their bits in IRR unless that is NULL. */
 int rig_vm_irr(struct rig_vm *vm, uint32_t irr[8]);
 
-/* Clears the IRR. What arrives during the call may be lost. */
+/* Clears the IRR. An interrupt that arrives during the call may be lost. */
 int rig_vm_clear(struct rig_vm *vm);
 
 /* Waits until VECTOR is pending. -ETIMEDOUT after TIMEOUT_MS. */
@@ -235,17 +242,17 @@ int rig_eventfd(void);
 /* write(2) of 1. */
 int rig_eventfd_signal(int fd);
 
-/* Reads the count and resets it: 0 when nothing was there. */
+/* Reads the count and resets it. 0: there was none. */
 int64_t rig_eventfd_take(int fd);
 
-/* Waits until it is signalled, leaves the count alone. -ETIMEDOUT. */
+/* Waits until the eventfd is signalled, and does not read it. -ETIMEDOUT. */
 int rig_eventfd_wait(int fd, unsigned int timeout_ms);
 
 /* ---- other processes ---------------------------------------------------- */
 
 /*
- * sendmsg(2) and recvmsg(2) of LEN bytes with a descriptor. Sent: FD unless -1.
- * Received: *FD, -1 when none came, or a security module kept it; close-on-exec.
+ * sendmsg(2) and recvmsg(2) of LEN bytes with an fd. Sends FD unless it is -1. Receives *FD with
+ * close-on-exec; -1: none came, or a security module refused it.
  */
 ssize_t rig_send_fd(int sock, const void *buf, size_t len, int fd);
 ssize_t rig_recv_fd(int sock, void *buf, size_t len, int *fd);
@@ -255,7 +262,7 @@ struct rig_child {
 	int sock;
 };
 
-/* Serves one call in the child. FD is -1 or a descriptor that is now its own. */
+/* Serves one call in the child. FD is -1, or an fd that the child holds now. */
 typedef long (*rig_handler)(void *ctx, uint32_t op, uint64_t arg, int fd);
 
 /*
@@ -266,9 +273,9 @@ typedef long (*rig_handler)(void *ctx, uint32_t op, uint64_t arg, int fd);
 int rig_child_start(struct rig_child *child, const char *cgroup, rig_handler handler, void *ctx);
 
 /*
- * Calls the handler in the child and returns its result. FD, unless -1, is
- * passed by SCM_RIGHTS. -EPIPE the child is gone, or the error of sendmsg(2).
- * A descriptor that a security module kept from the child arrives as -1.
+ * Calls the handler in the child and returns its result. SCM_RIGHTS passes FD unless it is -1.
+ * -EPIPE: the child has ended. Else the error of sendmsg(2). An fd that a security module refuses
+ * to the child arrives as -1.
  */
 long rig_child_call(struct rig_child *child, uint32_t op, uint64_t arg, int fd);
 
@@ -282,16 +289,15 @@ struct rig_proc {
 };
 
 /*
- * Executes ARGV (a path first) with pipes for its stdin and stdout, in CGROUP
- * as above. It dies with its parent. -errno when it cannot be executed. SIGPIPE
- * is ignored in the caller from then on.
+ * Executes ARGV (a path first) with pipes for its stdin and stdout, in CGROUP as above. It dies
+ * with its parent. -errno: it cannot be executed. The caller ignores SIGPIPE from then on.
  */
 int rig_proc_start(struct rig_proc *proc, const char *cgroup, char *const argv[]);
 
 /*
- * Sends COMMAND and a newline unless NULL, reads lines until one says "done"
- * (what `msi-vm -i` prints after each command), keeps them in REPLY (cut at
- * LEN, always terminated). -EPIPE the process is gone.
+ * Sends COMMAND and a newline unless it is NULL. Reads lines until one says "done", which
+ * `msi-vm -i` prints after each command, and keeps them in REPLY (cut at LEN, always terminated).
+ * -EPIPE: the process has ended.
  */
 int rig_proc_ask(struct rig_proc *proc, const char *command, char *reply, size_t len);
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * selftest: proves that the rig sees interrupts where they arrive and sees none
- * where none do, on a kernel without irqgate. What the other tests conclude
- * rests on that.
+ * selftest: proves on a kernel without irqgate that the rig sees interrupts where they arrive,
+ * and none where none arrives. The other tests rely on that.
  */
 #include "rig.h"
 
@@ -18,7 +17,7 @@
 
 static unsigned int passed, failed, skipped;
 
-/* Why: NULL when the check passed. */
+/* @why: NULL if the check passed. */
 static void report(const char *why, const char *fmt, ...)
 {
 	char name[96];
@@ -50,7 +49,7 @@ struct bench {
 	int32_t sink;
 };
 
-/* The vector arrives, and nothing but it. */
+/* The vector arrives, and no other. */
 static int only(struct bench *b, uint32_t n)
 {
 	int ret = rig_vm_wait_vector(&b->vm, RIG_LAPIC(n), WAIT_MS);
@@ -100,7 +99,7 @@ static void check_vectors(struct bench *b, const char *order)
 	int i;
 
 	for (n = 0; n < b->dev.vectors; n++) {
-		/* Three times: a device that is not rearmed sends only once. */
+		/* Three times, because a device that the rig does not rearm sends only once. */
 		for (i = 0; i < 3; i++) {
 			ret = raise_only(b, n);
 			if (ret)
@@ -110,7 +109,7 @@ static void check_vectors(struct bench *b, const char *order)
 	}
 }
 
-/* Without a VM the eventfds count: neither lost nor sent twice. */
+/* Without a VM the eventfds count. No interrupt is lost or sent twice. */
 static void check_counts(struct bench *b)
 {
 	int ret = connect_device(b);
@@ -120,7 +119,7 @@ static void check_counts(struct bench *b)
 	for (i = 0; i < COUNT && !ret; i++) {
 		for (n = 0; n < b->dev.vectors && !ret; n++)
 			ret = rig_dev_raise(&b->dev, n);
-		/* An echo takes a while. */
+		/* A message that the device sends twice takes a while. */
 		usleep(SETTLE_MS * 1000);
 	}
 	for (n = 0; n < b->dev.vectors && !ret; n++)
@@ -168,7 +167,7 @@ static void check_software(struct bench *b)
 	       "%s DATA_BOOL of 0 does not", b->name);
 }
 
-/* One vector pointed elsewhere and back, the others stay connected. */
+/* One vector is pointed at a sink and back. The others stay connected. */
 static void check_sink(struct bench *b)
 {
 	uint32_t last = b->dev.vectors - 1;
@@ -312,7 +311,8 @@ static long child_op(void *ctx, uint32_t op, uint64_t arg, int fd)
 
 static void check_children(void)
 {
-	char *const cat[] = {"/bin/sh", "-c", "read line && echo \"got $line\" && echo done", NULL};
+	char *const cat[] = { "/bin/sh", "-c", "read line && echo \"got $line\" && echo done",
+			      NULL };
 	struct rig_child child;
 	struct rig_proc proc;
 	struct rig_vm vm;

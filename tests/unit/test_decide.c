@@ -11,8 +11,9 @@
 #include <stdio.h>
 #include <cmocka.h>
 #include <linux/types.h>
+#include <irqgate/binding.h>
 #include <irqgate/decide.h>
-#include "names.h"
+#include "lib/names.h"
 
 #define GD_A 5
 #define GD_B 6
@@ -53,7 +54,7 @@ static const struct rule {
 	__u8 reason;
 	__u32 expected;
 } rules[] = {
-	/* Not registered: a row that is left over counts only when revoked. */
+	/* Not registered: a row that is left over does not count. */
 	{ false, false, false, NO_ROW, GD_A, DEFAULT, IRQGATE_REASON_UNLISTED, IRQGATE_GD_NONE },
 	{ false, false, false, NO_ROW, IRQGATE_GD_HOST, DEFAULT, IRQGATE_REASON_UNLISTED,
 	  IRQGATE_GD_NONE },
@@ -112,9 +113,8 @@ static void device_case(const struct rule *r, unsigned int mode, __u8 unlisted, 
 	struct irqgate_registration reg = { .gd = GD_A,
 					    .action = reg_action,
 					    .flags = r->all ? IRQGATE_REG_ALL_VECTORS : 0 };
-	struct irqgate_vector_auth vec = { .gd = GD_B,
-					   .action = vec_action,
-					   .flags = r->row == REVOKED ? IRQGATE_VEC_REVOKED : 0 };
+	struct irqgate_vector_auth vec = { .gd = GD_B, .action = vec_action };
+	struct irqgate_revocation rev = {};
 	bool isolates = mode == IRQGATE_MODE_ENFORCE, isolate = false;
 	__u8 verdict = IRQGATE_VERDICT_NONE;
 
@@ -135,14 +135,22 @@ static void device_case(const struct rule *r, unsigned int mode, __u8 unlisted, 
 		isolate = isolates && vec_action == IRQGATE_ACTION_ISOLATE;
 		break;
 	case OPERATOR:
-		verdict = vec_action == IRQGATE_ACTION_DROP ? IRQGATE_VERDICT_DROP
-							    : IRQGATE_VERDICT_DENY;
-		isolate = vec_action == IRQGATE_ACTION_ISOLATE;
+		verdict = r->registered && reg_action >= IRQGATE_ACTION_DENY ? IRQGATE_VERDICT_DENY
+									     : IRQGATE_VERDICT_DROP;
+		isolate = r->registered && reg_action == IRQGATE_ACTION_ISOLATE;
 		break;
 	}
-	check(irqgate_decide(&def, r->registered ? &reg : NULL, r->row ? &vec : NULL,
-			     r->function ? IRQGATE_VECTOR_FUNCTION : 3, r->gd),
+	/* Of others than the vector that is asked for, too. */
+	rev.vectors[0] = r->row == REVOKED && !r->function ? 1 << 3 : ~(1ULL << 3);
+	rev.flags = r->row == REVOKED && r->function ? IRQGATE_REVOKED_FUNCTION : 0;
+	check(irqgate_decide(&def, r->registered ? &reg : NULL, r->row ? &vec : NULL, &rev,
+			     r->function ? IRQGATE_VECTOR_FUNCTION : 3, r->gd, false),
 	      verdict, isolate, r->reason, r->expected, "device", (size_t)(r - rules));
+	/* What a row says holds for a host driver, too. */
+	if (r->whose != DEFAULT)
+		check(irqgate_decide(&def, r->registered ? &reg : NULL, r->row ? &vec : NULL,
+				     &rev, r->function ? IRQGATE_VECTOR_FUNCTION : 3, r->gd, true),
+		      verdict, isolate, r->reason, r->expected, "driver", (size_t)(r - rules));
 }
 
 static void device(void **state)
@@ -178,16 +186,25 @@ static void device_complete(void **state)
 							    .action = IRQGATE_ACTION_DENY };
 			struct irqgate_vector_auth vec = { .gd = GD_B,
 							   .action = IRQGATE_ACTION_DENY };
+			struct irqgate_revocation rev = {};
 			struct irqgate_decision d;
 
 			reg.flags = all ? IRQGATE_REG_ALL_VECTORS : 0;
-			vec.flags = revoked ? IRQGATE_VEC_REVOKED : 0;
+			if (function)
+				rev.flags = IRQGATE_REVOKED_FUNCTION;
+			else
+				rev.vectors[31] = 1ULL << 63;
 			d = irqgate_decide(&def, registered ? &reg : NULL, row ? &vec : NULL,
-					   function ? IRQGATE_VECTOR_FUNCTION : 2047, gds[i]);
-			mine = row ? !revoked && gds[i] == GD_B
-				   : (all || function) && gds[i] == GD_A;
-			assert_int_equal(d.verdict, registered && mine ? IRQGATE_VERDICT_ALLOW
-								       : IRQGATE_VERDICT_DENY);
+					   revoked ? &rev : NULL,
+					   function ? IRQGATE_VECTOR_FUNCTION : 2047, gds[i],
+					   false);
+			mine = row ? gds[i] == GD_B : (all || function) && gds[i] == GD_A;
+			if (registered && mine && !revoked)
+				assert_int_equal(d.verdict, IRQGATE_VERDICT_ALLOW);
+			else
+				assert_int_equal(d.verdict, revoked && !registered
+								    ? IRQGATE_VERDICT_DROP
+								    : IRQGATE_VERDICT_DENY);
 		}
 }
 
@@ -200,12 +217,42 @@ static void device_of_host(void **state)
 					    .flags = IRQGATE_REG_ALL_VECTORS };
 
 	(void)state;
-	check(irqgate_decide(&def, &reg, NULL, 0, IRQGATE_GD_HOST), IRQGATE_VERDICT_ALLOW, false,
-	      IRQGATE_REASON_REGISTERED, IRQGATE_GD_HOST, "host", 0);
-	check(irqgate_decide(&def, &reg, NULL, 0, GD_A), IRQGATE_VERDICT_DENY, false,
+	check(irqgate_decide(&def, &reg, NULL, NULL, 0, IRQGATE_GD_HOST, false), IRQGATE_VERDICT_ALLOW,
+	      false, IRQGATE_REASON_REGISTERED, IRQGATE_GD_HOST, "host", 0);
+	check(irqgate_decide(&def, &reg, NULL, NULL, 0, GD_A, false), IRQGATE_VERDICT_DENY, false,
 	      IRQGATE_REASON_CONTEXT, IRQGATE_GD_HOST, "host", 1);
-	check(irqgate_decide(&def, &reg, NULL, 0, IRQGATE_GD_NONE), IRQGATE_VERDICT_DENY, false,
-	      IRQGATE_REASON_CONTEXT, IRQGATE_GD_HOST, "host", 2);
+	check(irqgate_decide(&def, &reg, NULL, NULL, 0, IRQGATE_GD_NONE, false), IRQGATE_VERDICT_DENY,
+	      false, IRQGATE_REASON_CONTEXT, IRQGATE_GD_HOST, "host", 2);
+}
+
+/* A device its own driver has and no row names is the host's: unlisted_device is not asked. */
+static void unlisted_host(void **state)
+{
+	struct irqgate_defaults def;
+	unsigned int mode;
+	__u8 device, host;
+
+	(void)state;
+	for (mode = 0; mode < 2; mode++)
+		for (device = 0; device < 5; device++)
+			for (host = 0; host < 5; host++) {
+				def = (struct irqgate_defaults){ .mode = (__u8)mode,
+								 .unlisted_device = device,
+								 .unlisted_host = host };
+				check(irqgate_decide(&def, NULL, NULL, NULL, 3, IRQGATE_GD_HOST, true),
+				      verdicts[mode][host],
+				      mode == IRQGATE_MODE_ENFORCE &&
+					      host == IRQGATE_ACTION_ISOLATE,
+				      IRQGATE_REASON_UNLISTED, IRQGATE_GD_HOST, "unlisted host",
+				      host);
+			}
+	/* Where nothing is set: a table of before there was this default says so, too. */
+	def = (struct irqgate_defaults){ .mode = IRQGATE_MODE_ENFORCE,
+					 .unlisted_device = IRQGATE_ACTION_DENY };
+	check(irqgate_decide(&def, NULL, NULL, NULL, 3, IRQGATE_GD_HOST, true), IRQGATE_VERDICT_ALLOW,
+	      false, IRQGATE_REASON_UNLISTED, IRQGATE_GD_HOST, "default-deny", 0);
+	check(irqgate_decide(&def, NULL, NULL, NULL, 3, IRQGATE_GD_HOST, false), IRQGATE_VERDICT_DENY,
+	      false, IRQGATE_REASON_UNLISTED, IRQGATE_GD_NONE, "default-deny", 1);
 }
 
 /* The VM is of GD_A. */
@@ -243,7 +290,8 @@ static void source(void **state)
 				const struct source_rule *r = &source_rules[i];
 				struct irqgate_defaults def = { .mode = (__u8)mode,
 								.unlisted_source = (__u8)action };
-				struct irqgate_match row = { .gd = r->row == SAME ? GD_A : GD_B };
+				__u32 source = r->row ? r->row == SAME ? GD_A : GD_B
+						      : IRQGATE_GD_NONE;
 				bool isolate = r->outcome == BY_DEFAULT &&
 					       mode == IRQGATE_MODE_ENFORCE &&
 					       action == IRQGATE_ACTION_ISOLATE;
@@ -252,19 +300,200 @@ static void source(void **state)
 						       ? verdicts[mode][IRQGATE_ACTION_DENY]
 						       : verdicts[mode][action];
 
-				check(irqgate_decide_source(&def, r->row ? &row : NULL, r->own,
-							    r->strict, GD_A),
+				check(irqgate_decide_source(&def, source, r->own, r->strict,
+							    GD_A),
 				      verdict, isolate, r->reason, r->expected, "source", i);
 			}
+}
+
+/* Who owns the other process decides, and that it is a context's at all. */
+static void trace(void **state)
+{
+	static const struct {
+		__u32 owner, gd;
+		bool may;
+	} cases[] = {
+		{ GD_A, GD_A, true },		  { GD_A, GD_B, false },
+		{ GD_A, IRQGATE_GD_NONE, false }, { GD_A, IRQGATE_GD_HOST, false },
+		{ IRQGATE_GD_NONE, GD_A, true },  { IRQGATE_GD_NONE, IRQGATE_GD_NONE, true },
+		{ IRQGATE_GD_HOST, GD_A, true },
+	};
+	struct irqgate_defaults def = {};
+	struct irqgate_decision d;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		def.mode = IRQGATE_MODE_ENFORCE;
+		d = irqgate_decide_trace(&def, cases[i].owner, cases[i].gd);
+		assert_int_equal(d.verdict,
+				 cases[i].may ? IRQGATE_VERDICT_ALLOW : IRQGATE_VERDICT_DENY);
+		assert_int_equal(d.gd, cases[i].owner);
+		def.mode = IRQGATE_MODE_AUDIT;
+		d = irqgate_decide_trace(&def, cases[i].owner, cases[i].gd);
+		assert_int_equal(d.verdict,
+				 cases[i].may ? IRQGATE_VERDICT_ALLOW : IRQGATE_VERDICT_AUDIT);
+	}
+}
+
+static struct irqgate_decision decision(__u8 verdict, __u8 reason, __u32 gd)
+{
+	return (struct irqgate_decision){ .verdict = verdict, .reason = reason, .gd = gd };
+}
+
+#define ALLOW(reason, gd) decision(IRQGATE_VERDICT_ALLOW, IRQGATE_REASON_##reason, gd)
+#define AUDIT(reason, gd) decision(IRQGATE_VERDICT_AUDIT, IRQGATE_REASON_##reason, gd)
+#define DROP(reason, gd) decision(IRQGATE_VERDICT_DROP, IRQGATE_REASON_##reason, gd)
+#define DENY(reason, gd) decision(IRQGATE_VERDICT_DENY, IRQGATE_REASON_##reason, gd)
+
+/* A device is no way around the question who may signal a VM. */
+static void delivery(void **state)
+{
+	const struct {
+		struct irqgate_decision vector, source;
+		bool raises, by_source;
+	} cases[] = {
+		/* Registered for the VM's context: whatever the source. */
+		{ ALLOW(REGISTERED, GD_A), ALLOW(OWN_VMM, GD_A), false, false },
+		{ ALLOW(REGISTERED, GD_A), DENY(UNLISTED, GD_A), false, false },
+		{ ALLOW(REGISTERED, GD_A), DENY(STRICT, GD_A), false, false },
+		{ ALLOW(REGISTERED, GD_A), DENY(UNLISTED, GD_A), true, false },
+		{ ALLOW(REGISTERED, GD_A), DENY(STRICT, GD_A), true, true },
+		{ ALLOW(REGISTERED, GD_A), AUDIT(STRICT, GD_A), true, true },
+		/* A device that no row names. */
+		{ ALLOW(UNLISTED, IRQGATE_GD_NONE), ALLOW(OWN_VMM, GD_A), false, false },
+		{ ALLOW(UNLISTED, IRQGATE_GD_NONE), ALLOW(REGISTERED, GD_A), false, false },
+		{ ALLOW(UNLISTED, IRQGATE_GD_NONE), DENY(UNLISTED, GD_A), false, true },
+		{ ALLOW(UNLISTED, IRQGATE_GD_NONE), DENY(UNLISTED, GD_A), true, true },
+		{ ALLOW(UNLISTED, IRQGATE_GD_NONE), AUDIT(UNLISTED, GD_A), false, true },
+		{ ALLOW(UNLISTED, IRQGATE_GD_NONE), DENY(CONTEXT, GD_B), false, true },
+		{ ALLOW(UNLISTED, IRQGATE_GD_NONE), DENY(STRICT, GD_A), false, true },
+		{ AUDIT(UNLISTED, IRQGATE_GD_NONE), AUDIT(UNLISTED, GD_A), false, false },
+		{ AUDIT(UNLISTED, IRQGATE_GD_NONE), DENY(UNLISTED, GD_A), false, true },
+		/* The worse of two. */
+		{ DROP(CONTEXT, GD_B), DENY(UNLISTED, GD_A), false, true },
+		{ DENY(CONTEXT, GD_B), DENY(UNLISTED, GD_A), false, false },
+		{ DROP(REVOKED, IRQGATE_GD_NONE), ALLOW(OWN_VMM, GD_A), false, false },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (irqgate_source_decides(cases[i].vector, cases[i].source, cases[i].raises) !=
+		    cases[i].by_source)
+			fail_msg("case %zu: the source decides, or does not", i);
+}
+
+static void binding(void **state)
+{
+	const struct {
+		struct irqgate_decision binder, listener;
+		__u32 standing;
+		struct irqgate_decision want;
+	} cases[] = {
+		{ ALLOW(REGISTERED, GD_A), {}, 0, ALLOW(REGISTERED, GD_A) },
+		{ ALLOW(REGISTERED, GD_A), ALLOW(REGISTERED, GD_A), IRQGATE_BINDING_LISTENED,
+		  ALLOW(REGISTERED, GD_A) },
+		{ ALLOW(REGISTERED, GD_A), DENY(CONTEXT, GD_A), IRQGATE_BINDING_LISTENED,
+		  DENY(CONTEXT, GD_A) },
+		{ ALLOW(UNLISTED, IRQGATE_GD_NONE), DENY(UNLISTED, GD_A), IRQGATE_BINDING_LISTENED,
+		  DENY(UNLISTED, GD_A) },
+		{ DROP(VECTOR, IRQGATE_GD_NONE), ALLOW(REGISTERED, GD_A), IRQGATE_BINDING_LISTENED,
+		  DROP(VECTOR, IRQGATE_GD_NONE) },
+		/* Nobody is known to have bound it: the VMs answer, if there are any. */
+		{ DENY(CONTEXT, GD_A), ALLOW(REGISTERED, GD_A),
+		  IRQGATE_BINDING_LISTENED | IRQGATE_BINDING_UNRESOLVED, ALLOW(REGISTERED, GD_A) },
+		{ DENY(CONTEXT, GD_A), {}, IRQGATE_BINDING_UNRESOLVED, DENY(UNRESOLVED, GD_A) },
+		{ ALLOW(UNLISTED, IRQGATE_GD_NONE),
+		  {},
+		  IRQGATE_BINDING_UNRESOLVED,
+		  ALLOW(UNLISTED, IRQGATE_GD_NONE) },
+		/* Who listens is not known. */
+		{ ALLOW(REGISTERED, GD_A),
+		  {},
+		  IRQGATE_BINDING_UNTOLD,
+		  DENY(FULL, IRQGATE_GD_NONE) },
+		{ DENY(CONTEXT, GD_A), {}, IRQGATE_BINDING_UNTOLD, DENY(CONTEXT, GD_A) },
+		{ ALLOW(REGISTERED, GD_A), {}, IRQGATE_BINDING_SHARED, DENY(SHARED, GD_A) },
+		{ ALLOW(UNLISTED, IRQGATE_GD_NONE),
+		  {},
+		  IRQGATE_BINDING_SHARED,
+		  ALLOW(UNLISTED, IRQGATE_GD_NONE) },
+		{ DROP(VECTOR, IRQGATE_GD_NONE),
+		  {},
+		  IRQGATE_BINDING_SHARED,
+		  DROP(VECTOR, IRQGATE_GD_NONE) },
+	};
+	struct irqgate_defaults def = { .mode = IRQGATE_MODE_ENFORCE,
+					.on_full = IRQGATE_ACTION_DENY };
+	struct irqgate_decision d;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		d = irqgate_decide_binding(&def, cases[i].binder, cases[i].listener,
+					   cases[i].standing);
+		check(d, cases[i].want.verdict, false, cases[i].want.reason, cases[i].want.gd,
+		      "binding", i);
+	}
+	/* A device no row names is asked as a source is. */
+	def.unlisted_source = IRQGATE_ACTION_DENY;
+	d = irqgate_decide_binding(&def, ALLOW(UNLISTED, IRQGATE_GD_NONE), decision(0, 0, 0),
+				   IRQGATE_BINDING_SHARED);
+	check(d, IRQGATE_VERDICT_DENY, false, IRQGATE_REASON_SHARED, IRQGATE_GD_NONE, "binding", i);
+	/* Before the policy is enforced, what is not known is not told. */
+	def.mode = IRQGATE_MODE_AUDIT;
+	d = irqgate_decide_binding(&def, ALLOW(REGISTERED, GD_A), decision(0, 0, 0),
+				   IRQGATE_BINDING_UNTOLD);
+	check(d, IRQGATE_VERDICT_ALLOW, false, IRQGATE_REASON_REGISTERED, GD_A, "binding", i);
+}
+
+/* What is not known is not in order, whatever the policy. */
+static void full(void **state)
+{
+	struct irqgate_defaults def = { .mode = IRQGATE_MODE_ENFORCE };
+	__u8 on_full;
+
+	(void)state;
+	for (on_full = IRQGATE_ACTION_ALLOW; on_full <= IRQGATE_ACTION_ISOLATE; on_full++) {
+		def.on_full = on_full;
+		def.mode = IRQGATE_MODE_ENFORCE;
+		assert_int_equal(irqgate_full(&def).verdict, on_full == IRQGATE_ACTION_ALLOW
+								     ? IRQGATE_VERDICT_AUDIT
+								     : IRQGATE_VERDICT_DENY);
+		def.mode = IRQGATE_MODE_AUDIT;
+		assert_int_equal(irqgate_full(&def).verdict, IRQGATE_VERDICT_AUDIT);
+		assert_int_equal(irqgate_full(&def).reason, IRQGATE_REASON_FULL);
+	}
+}
+
+/* Users without a context leave half of a map, and nobody takes the last eighth of it. */
+static void quotas(void **state)
+{
+	__u32 i;
+
+	(void)state;
+	assert_int_equal(irqgate_quota(IRQGATE_ACCOUNT_ALL, 256), 224);
+	assert_int_equal(irqgate_quota(IRQGATE_ACCOUNT_UNLISTED, 256), 128);
+	for (i = 0; i < 100000; i++) {
+		__u32 context = irqgate_account_context(i * 77777), uid = irqgate_account_uid(i);
+
+		assert_in_range(context, IRQGATE_ACCOUNT_CONTEXT, IRQGATE_ACCOUNT_UID - 1);
+		assert_in_range(uid, IRQGATE_ACCOUNT_UID, IRQGATE_ACCOUNTS - 1);
+	}
+	assert_int_equal(irqgate_quota(irqgate_account_context(1), 256), 64);
+	assert_int_equal(irqgate_quota(irqgate_account_uid(1000), 256), 32);
+	assert_int_not_equal(irqgate_account_context(1), irqgate_account_context(2));
 }
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(device),
-		cmocka_unit_test(device_complete),
-		cmocka_unit_test(device_of_host),
-		cmocka_unit_test(source),
+		cmocka_unit_test(device),         cmocka_unit_test(device_complete),
+		cmocka_unit_test(device_of_host), cmocka_unit_test(unlisted_host),
+		cmocka_unit_test(source),         cmocka_unit_test(trace),
+		cmocka_unit_test(delivery),       cmocka_unit_test(binding),
+		cmocka_unit_test(full),           cmocka_unit_test(quotas),
 	};
 
 	if (argc > 1)

@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "util.h" /* before cmocka.h, whose fail() is a macro */
+#include "lib/util.h" /* before cmocka.h, whose fail() is a macro */
 #include <cmocka.h>
 #include <irqgate/binding.h>
 #include <irqgate/decide.h>
-#include "dot.h"
-#include "handle.h"
+#include "cli/dot.h"
+#include "lib/handle.h"
 
 #define MANY 300
 

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
-#include "firmware.h"
-#include "policy.h"
+#include "policy/policy.h"
+#include "s390/firmware.h"
 
 /*
  * What zpci_mod_fc was given for fh 80020001 by Linux 6.12 under QEMU, read with the

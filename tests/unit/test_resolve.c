@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "policy.h"
+#include "policy/policy.h"
 
 static char sysfs[] = "/tmp/irqgate-sysfs-XXXXXX";
 
@@ -219,8 +219,8 @@ static void conflicts(void **state)
 	text[fread(text, 1, sizeof(text) - 1, said)] = '\0';
 	fclose(said);
 	assert_string_equal(text,
-			    "f:4: VF 3 of pci:0000:01:00.0 has pci:0000:01:10.6, which is also "
-			    "that of f:3, expected one row for it\n");
+			    "f:4: VF 3 of pci:0000:01:00.0 selects pci:0000:01:10.6, which f:3 "
+			    "selects, too, expected one row for it\n");
 	has(p, 0, "0000:01:10.6");
 	has(p, 1, "");
 	policy_free(p);

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include <irqgate/hash.h>
-#include "diff.h"
+#include "table/diff.h"
 
 #define HEAD "version: 1\nmode: enforce\n"
 
@@ -51,8 +51,12 @@ static void counts(void **state)
 	assert_int_equal(r.map[IRQGATE_MAP_CONTEXTS].n, 4); /* the host, too */
 	assert_int_equal(r.map[IRQGATE_MAP_DEVICES].n, 2);
 	assert_int_equal(r.map[IRQGATE_MAP_VECTORS].n, 4);
-	/* A pid and a uid; of the cgroup that is not there only its path. */
-	assert_int_equal(r.map[IRQGATE_MAP_MATCHES].n, 3);
+	/* A pid and whom it means, a uid, a cgroup, of which the path alone is there. */
+	assert_int_equal(r.map[IRQGATE_MAP_MATCHES].n, 4);
+	assert_int_equal(r.map[IRQGATE_MAP_CGROUPS].n, 0);
+	assert_int_equal(r.map[IRQGATE_MAP_PATHS].n, 1);
+	assert_int_equal(r.defaults.kinds[0], 1u << IRQGATE_MATCH_PID | 1u << IRQGATE_MATCH_UID |
+						      1u << IRQGATE_MATCH_CGROUP);
 	rows_free(&r);
 	rows_free(&r);
 }
@@ -88,19 +92,192 @@ static void decides(void **state)
 	rows_free(&r);
 }
 
+static void set_start(struct rows *r, __u32 pid, __u64 start)
+{
+	const struct irqgate_match_key key = { .kind = IRQGATE_MATCH_PROCESS, .pid = pid };
+	struct irqgate_match *row = rows_find(r, IRQGATE_MAP_MATCHES, &key);
+
+	assert_non_null(row);
+	row->start = start;
+}
+
+#define TICK 10000000ULL
+
 static void identities(void **state)
 {
 	struct irqgate_ident nobody = {}, user = { .tgid = 5, .start = 1, .uid = 7 },
-			     waiting = { .tgid = 4194304, .start = 99, .uid = 7 },
-			     child = { .tgid = 6, .start = 2, .root = 4194304 };
+			     process = { .tgid = 4194304, .start = 99 * TICK, .uid = 7 },
+			     child = { .tgid = 6,
+				       .start = 2,
+				       .root = 4194304,
+				       .root_start = 99 * TICK },
+			     later = { .tgid = 4194304, .start = 100 * TICK };
 	struct rows r;
 
 	(void)state;
 	rows(&r, table);
 	assert_int_equal(rows_gd(&r, &nobody), IRQGATE_GD_NONE);
 	assert_int_equal(rows_gd(&r, &user), 2);
-	assert_int_equal(rows_gd(&r, &waiting), 1); /* the pid goes before the uid */
+	/* Nobody has the pid, and nobody ever gets the row. */
+	assert_int_equal(rows_gd(&r, &process), 2);
+	assert_int_equal(rows_gd(&r, &later), IRQGATE_GD_NONE);
+	set_start(&r, 4194304, 99);
+	assert_int_equal(rows_gd(&r, &process), 1); /* the pid goes before the uid */
 	assert_int_equal(rows_gd(&r, &child), 1);
+	assert_int_equal(rows_gd(&r, &later), IRQGATE_GD_NONE);
+	rows_free(&r);
+}
+
+/* What a pid means stays, whoever has the number now. */
+static void carried(void **state)
+{
+	static const char other[] = HEAD "contexts:\n"
+					 "- { name: x, match: { pid: 4194304, uid: 7 } }\n"
+					 "- { name: y, match: { pid: 1 } }\n";
+	struct irqgate_ident process = { .tgid = 4194304, .start = 99 * TICK, .uid = 7 };
+	struct irqgate_match_key key = { .kind = IRQGATE_MATCH_PROCESS, .pid = 1 };
+	const struct irqgate_match *init;
+	struct rows from, to;
+	__u64 start;
+
+	(void)state;
+	rows(&from, table);
+	rows(&to, other);
+	set_start(&from, 4194304, 99);
+	assert_int_equal(rows_carry(&to, NULL, &from, NULL), 0);
+	assert_int_equal(rows_gd(&to, &process), 1);
+	process.start += TICK;
+	assert_int_equal(rows_gd(&to, &process), IRQGATE_GD_NONE);
+	init = rows_find(&to, IRQGATE_MAP_MATCHES, &key);
+	assert_non_null(init);
+	assert_int_equal(process_start(1, &start), 0);
+	assert_int_equal(init->start, start);
+	rows_free(&from);
+	rows_free(&to);
+}
+
+/* Who runs an executable that was replaced goes on, if the policy says the same of it. */
+static void carried_exe(void **state)
+{
+	static const char before[] = HEAD "contexts:\n"
+					  "- { name: a, match: { exe: /, uid: 7 } }\n"
+					  "- { name: b, match: { uid: 8, exe: /, cgroup: /c } }\n"
+					  "- { name: c, match: { exe: / } }\n",
+			  after[] = HEAD "contexts:\n"
+					 "- { name: n, match: { cgroup: /b } }\n"
+					 "- { name: x, match: { uid: 7, exe: / } }\n"
+					 "- { name: y, match: { cgroup: /c, exe: /, uid: 8 } }\n"
+					 "- { name: z, match: { exe: /bin } }\n";
+	struct irqgate_ident id = { .tgid = 5, .start = 1, .uid = 7, .exe_dev = 1, .exe_ino = 2 };
+	struct irqgate_cgroup_key cgroup = { .id = 11 };
+	struct irqgate_cgroup number = { .number = 1 };
+	struct policy *p = policy(before), *q = policy(after);
+	struct rows from, to;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(rows_of_policy(&from, p), 0);
+	assert_int_equal(rows_of_policy(&to, q), 0);
+	/* As if / had been another file then. */
+	for (i = 0; i < from.map[IRQGATE_MAP_MATCHES].n; i++) {
+		struct irqgate_match_key *key = rows_key(&from, IRQGATE_MAP_MATCHES, i);
+
+		key->exe_dev = 1;
+		key->exe_ino = 2;
+	}
+	from.map[IRQGATE_MAP_CGROUPS].n = 0;
+	rows_add(&from, IRQGATE_MAP_CGROUPS, &cgroup, &number);
+	assert_int_equal(rows_gd(&from, &id), 1);
+	assert_int_equal(rows_gd(&to, &id), IRQGATE_GD_NONE);
+	assert_int_equal(rows_carry(&to, q, &from, p), 0);
+	assert_int_equal(rows_gd(&to, &id), 2);
+	id.uid = 8;
+	assert_int_equal(rows_gd(&to, &id), IRQGATE_GD_NONE); /* c's match is no more */
+	id.ncgroups = 1;
+	id.cgroups[0] = 11; /* which was removed meanwhile */
+	assert_int_equal(rows_gd(&to, &id), 3);
+	rows_free(&from);
+	rows_free(&to);
+	policy_free(p);
+	policy_free(q);
+}
+
+/* Several keys must all hold; of rows that do, the order is that of docs/policy.md. */
+static void combined(void **state)
+{
+	static const char text[] = HEAD "contexts:\n"
+					"- { name: all, match: { cgroup: /, exe: /, uid: 7 } }\n"
+					"- { name: two, match: { cgroup: /, exe: / } }\n"
+					"- { name: one, match: { cgroup: / } }\n"
+					"- { name: exe-uid, match: { exe: /, uid: 7 } }\n"
+					"- { name: uid, match: { uid: 7 } }\n"
+					"- { name: deep, match: { cgroup: /deep, uid: 9 } }\n"
+					"sources:\n"
+					"- { handle: 'soft:s', match: { exe: /, uid: 9 }, "
+					"context: uid }\n";
+	static const struct {
+		unsigned int cgroup, exe, uid, gd, source;
+	} cases[] = {
+		{ 1, 1, 7, 1, 0 }, { 1, 1, 8, 2, 0 }, { 1, 0, 7, 3, 0 }, { 0, 1, 7, 4, 0 },
+		{ 0, 0, 7, 5, 0 }, { 0, 1, 8, 0, 0 }, { 2, 1, 9, 6, 0 }, { 2, 1, 7, 1, 0 },
+		{ 3, 1, 7, 1, 0 }, { 0, 1, 9, 5, 1 }, { 0, 1, 7, 0, 1 }, { 0, 0, 9, 0, 1 },
+	};
+	struct irqgate_cgroup_key root = { .id = 11 }, deep = { .id = 12 };
+	struct irqgate_cgroup number;
+	struct irqgate_match_key exe, key;
+	const struct irqgate_match *row;
+	struct irqgate_ident id;
+	struct rows r;
+	__u32 gd;
+	size_t i;
+
+	(void)state;
+	rows(&r, text);
+	/* cgroups of a machine that has these two; a directory is as good as an executable. */
+	r.map[IRQGATE_MAP_CGROUPS].n = 0;
+	number = (struct irqgate_cgroup){ .number = 1 };
+	rows_add(&r, IRQGATE_MAP_CGROUPS, &root, &number);
+	number.number = 2;
+	rows_add(&r, IRQGATE_MAP_CGROUPS, &deep, &number);
+	exe = *(struct irqgate_match_key *)rows_key(&r, IRQGATE_MAP_MATCHES,
+						    r.map[IRQGATE_MAP_MATCHES].n - 1);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		id = (struct irqgate_ident){ .tgid = 5, .start = 1, .uid = cases[i].uid };
+		if (cases[i].exe) {
+			id.exe_dev = exe.exe_dev;
+			id.exe_ino = exe.exe_ino;
+		}
+		/* deep and then root; deep's row does not hold for all, so the root's counts */
+		if (cases[i].cgroup >= 2)
+			id.cgroups[id.ncgroups++] = cases[i].cgroup == 2 ? deep.id : 13;
+		if (cases[i].cgroup)
+			id.cgroups[id.ncgroups++] = root.id;
+		gd = rows_ident(&r, &id, cases[i].source, &key);
+		assert_int_equal(gd == IRQGATE_GD_NONE ? 0 : gd, cases[i].gd);
+		/* The row it names is the one. */
+		row = rows_find(&r, IRQGATE_MAP_MATCHES, &key);
+		assert_true(cases[i].gd ? row && row->gd == gd : !row);
+	}
+	rows_free(&r);
+}
+
+/* A file that got the number of an executable's inode is not that. */
+static void generations(void **state)
+{
+	struct irqgate_match_key key = { .kind = IRQGATE_MATCH_EXE, .exe_dev = 1, .exe_ino = 2 };
+	struct irqgate_match row = { .gd = 3, .exe_gen = 4 };
+	struct irqgate_ident id = {
+		.tgid = 5, .start = 1, .exe_dev = 1, .exe_ino = 2, .exe_gen = 4
+	};
+	struct rows r = { .defaults.kinds = { 1u << IRQGATE_MATCH_EXE } };
+
+	(void)state;
+	rows_add(&r, IRQGATE_MAP_MATCHES, &key, &row);
+	assert_int_equal(rows_gd(&r, &id), 3);
+	id.exe_gen = 5;
+	assert_int_equal(rows_gd(&r, &id), IRQGATE_GD_NONE);
+	id.exe_gen = 0; /* captured by an irqgate that did not know of it */
+	assert_int_equal(rows_gd(&r, &id), 3);
 	rows_free(&r);
 }
 
@@ -200,39 +377,59 @@ static void differences(void **state)
 		    "context b: to gd 1, cgroup \"/no/such\"\n");
 }
 
-/* What `allow` and `revoke` made of a table shows up. */
+/* What `allow` made of a table shows up; what `revoke` took is no part of it. */
 static void run_time_rows(void **state)
 {
 	struct irqgate_vector_key key = { .handle = irqgate_handle_pci(0, 0, 1 << 3), .vector = 9 },
 				  lone = { .handle = irqgate_handle_pci(0, 0, 9 << 3) };
-	struct irqgate_vector_auth revoked = { .gd = IRQGATE_GD_NONE,
-					       .flags = IRQGATE_VEC_REVOKED },
-				   foreign = { .gd = 2 };
+	struct irqgate_vector_auth foreign = { .gd = 2 };
 	struct items items;
 	struct rows r;
 
 	(void)state;
 	rows(&r, table);
 	rows_add(&r, IRQGATE_MAP_VECTORS, &key, &foreign);
-	key.vector = 11;
-	rows_add(&r, IRQGATE_MAP_VECTORS, &key, &revoked);
-	rows_add(&r, IRQGATE_MAP_VECTORS, &lone, &revoked);
+	rows_add(&r, IRQGATE_MAP_VECTORS, &lone, &foreign);
 	rows_sort(&r);
 	assert_int_equal(items_of_rows(&items, &r, NULL, 0), 0);
-	assert_int_equal(items.n, 3 + 4 + 3);
-	assert_string_equal(items.item[7].text, "context blue, on_violation drop, vectors 0-2,7, "
-						"vectors 9 of context red, revoked 11");
-	assert_string_equal(items.item[9].name, "pci:0000:00:09.0");
-	assert_string_equal(items.item[9].text, "unlisted, revoked 0");
+	assert_int_equal(items.n, 5 + 4 + 3);
+	assert_string_equal(items.item[9].text, "context blue, on_violation drop, vectors 0-2,7, "
+						"vectors 9 of context red");
+	assert_string_equal(items.item[11].name, "pci:0000:00:09.0");
+	assert_string_equal(items.item[11].text, "unlisted, vectors 0 of context red");
 	items_free(&items);
+	r.revoked.of = calloc(1, sizeof(*r.revoked.of));
+	r.revoked.n = 1;
+	r.revoked.of->handle = key.handle;
+	r.revoked.of->row.vectors[0] = 1 << 9;
+	assert_int_equal(rows_decide(&r, key.handle, 9, 2).reason, IRQGATE_REASON_REVOKED);
+	assert_int_equal(rows_decide(&r, key.handle, 8, 2).reason, IRQGATE_REASON_VECTOR);
+	assert_int_equal(rows_decide(&r, lone.handle, 9, 2).reason, IRQGATE_REASON_UNLISTED);
 	rows_free(&r);
+}
+
+/* The name of a process is its own to choose. */
+static void starts(void **state)
+{
+	__u64 was, now;
+
+	(void)state;
+	assert_int_equal(process_start((__u32)getpid(), &was), 0);
+	assert_int_equal(prctl(PR_SET_NAME, "v) R 1\n(x"), 0);
+	assert_int_equal(process_start((__u32)getpid(), &now), 0);
+	assert_true(now == was);
+	assert_int_equal(process_is((__u32)getpid(), was), 1);
+	assert_int_equal(process_is((__u32)getpid(), was + 1), 0);
 }
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(starts),
 		cmocka_unit_test(counts),      cmocka_unit_test(decides),
-		cmocka_unit_test(identities),  cmocka_unit_test(doubles),
+		cmocka_unit_test(identities),  cmocka_unit_test(carried),
+		cmocka_unit_test(carried_exe), cmocka_unit_test(combined),
+		cmocka_unit_test(generations), cmocka_unit_test(doubles),
 		cmocka_unit_test(differences), cmocka_unit_test(run_time_rows),
 	};
 

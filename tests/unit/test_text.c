@@ -7,13 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "util.h" /* before cmocka.h, whose fail() is a macro */
+#include "lib/util.h" /* before cmocka.h, whose fail() is a macro */
 #include <cmocka.h>
 #include <json-c/json.h>
-#include "dot.h"
-#include "events.h"
-#include "handle.h"
-#include "table.h"
+#include "cli/dot.h"
+#include "lib/handle.h"
+#include "loader/events.h"
+#include "table/snapshot.h"
+#include "table/table.h"
 
 static const char hostile[][IRQGATE_COMM_LEN] = {
 	"\033[2J\033[31mred",
@@ -32,7 +33,16 @@ static const char hostile[][IRQGATE_COMM_LEN] = {
 	  '\033', '\033', '\033', '\033', '\033' },
 };
 
-/* The context's name comes from a map: the real one, which cleans it, is in user/table.c. */
+/* Of maps, too. */
+long listeners_gsi(const struct pins *pins, __u64 eventfd, __u64 vm)
+{
+	(void)pins;
+	(void)eventfd;
+	(void)vm;
+	return -1;
+}
+
+/* The context's name comes from a map: the real one, which cleans it, is in user/table/table.c. */
 const char *table_context_name(const struct pins *pins, __u32 gd, char buf[IRQGATE_NAME_LEN])
 {
 	(void)pins;

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
-#include "handle.h"
+#include "lib/handle.h"
 
 static struct vector_set parse(const char *text)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* adopt.*: what was there before irqgate is found, wherever it hides. */
+/* adopt.*: irqgate finds devices and VMs that existed before it, wherever they hide. */
 #include "fixture.h"
 
 #include <signal.h>
@@ -14,7 +14,7 @@ static void expect_reason(const struct device *d, const char *reason, const char
 	expect(!strcmp(b.context, context), "context %s, expected %s", b.context, context);
 }
 
-/* Processes of another pid namespace are known like all others. */
+/* irqgate finds processes of another pid namespace, too. */
 static void adopt_namespace(void)
 {
 	struct worker *good, *bad;
@@ -29,8 +29,8 @@ static void adopt_namespace(void)
 	expect_is(bind_all(good, &nic, IRQFD_FIRST), 0, "binding %s", nic.bdf);
 	expect_is(bind_all(bad, &edu, IRQFD_FIRST), 0, "binding %s", edu.bdf);
 	must(bad, W_ARRIVES, 0, 1, 1);
-	loader_start(ENFORCE CONTEXTS "devices:\n" ROW ROW, nic.handle, "blue", "all", "drop",
-		     edu.handle, "blue", "all", "deny");
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW ROW, nic.handle, "blue", "all", "drop",
+		    edu.handle, "blue", "all", "deny");
 	mark();
 	must(good, W_ARRIVES, 0, nic.vectors, 2);
 	must(bad, W_ABSENT, 0, 1, 2);
@@ -47,9 +47,10 @@ static void expect_leak(const struct device *d, const char *reason)
 }
 
 /*
- * Files nobody has under a descriptor. A VM is on KVM's own list, and its mm leads to
- * its owner. A device is found and judged by the VM that listens, or by nobody; it
- * cannot be quarantined, for nothing leads to its file: that is a leak.
+ * No process has an fd of these files. irqgate finds a VM on KVM's own list, and its owner by the
+ * mm. It finds a device in sysfs and judges it by the listening VMs; without one the reason is
+ * `unresolved`. It cannot quarantine such a device, because it has no fd to copy. Without a last
+ * resort (contain.*) that is a leak.
  */
 static void adopt_hidden(void)
 {
@@ -68,9 +69,11 @@ static void adopt_hidden(void)
 		must(silent, W_VFIO, 0, 1, 0);
 		must(silent, W_HIDE, IN_URING, 1, 0);
 	}
-	loader_start(ENFORCE CONTEXTS "devices:\n" ROW ROW ROW ROW, nic.handle, "blue", "all",
-		     "drop", edu.handle, "blue", "all", "deny", edu2.handle, "blue", "all", "deny",
-		     igb.vectors ? igb.handle : "pci:0000:ff:1f.0", "blue", "all", "deny");
+	loader_with(ENFORCE CONTEXTS "defaults: { last_resort: report }\n"
+				     "devices:\n" ROW ROW ROW ROW,
+		    nic.handle, "blue", "all", "drop", edu.handle, "blue", "all", "deny",
+		    edu2.handle, "blue", "all", "deny",
+		    igb.vectors ? igb.handle : "pci:0000:ff:1f.0", "blue", "all", "deny");
 	mark();
 	expect(map_count("vms") == 3, "%ld of 3 VMs found", map_count("vms"));
 	expect_reason(&nic, "registered", "blue");
@@ -92,7 +95,7 @@ static void adopt_hidden(void)
 	expect_leak(&igb, "unresolved");
 }
 
-/* irqgate itself must see all processes. */
+/* irqgate must see all processes, so it does not run in a pid namespace of its own. */
 static void adopt_own_namespace(void)
 {
 	char *const argv[] = { "/usr/bin/unshare",       "--pid", "--fork",
@@ -104,7 +107,7 @@ static void adopt_own_namespace(void)
 	write_text("/run/irqgate-test.yaml", ENFORCE CONTEXTS);
 	o = run(argv);
 	expect_is(o->status, 3, "irqgate run in a pid namespace of its own");
-	expect(strstr(o->err, "pid namespace"), "it says %s", o->err);
+	expect(strstr(o->err, "pid namespace"), "the message is %s", o->err);
 	expect(!loaded(), "something is left below /sys/fs/bpf");
 }
 
@@ -116,5 +119,5 @@ struct test_set adopt_tests(void)
 		{ "adopt.hidden", adopt_hidden },
 	};
 
-	return TEST_SET(tests);
+	return TEST_SET(tests, .loader_stays = true);
 }

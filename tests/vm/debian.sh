@@ -5,10 +5,18 @@
 # changes. Signatures are checked by apt with Debian's own archive keys. The
 # system's package lists and sources stay untouched.
 
+# What is made here is also for others: systems of their own, workers of other users.
+umask 022
+export LC_ALL=C.UTF-8
+
 CACHE=${IRQGATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/irqgate}
 
 say() { printf '  %-8s%s\n' "$1" "$2" >&2; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+
+case $CACHE in
+*[!A-Za-z0-9_/.+@-]*) die "the cache is at '$CACHE', which virtme-ng does not take: set IRQGATE_CACHE to a plain path" ;;
+esac
 
 mirror() {
 	apt-get indextargets --format '$(LABEL)|$(REPO_URI)' \

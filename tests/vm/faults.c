@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * fault.*: every system call of irqgate fails once, by strace(1), at every place it is
- * made; libbpf's calls are system calls. After each: the table is the old one or the new
- * one, what it allows arrives and nothing else, nobody stays stopped, nothing stays pinned
- * that was not before, and whoever failed said why.
+ * fault.*: strace(1) makes every system call of irqgate fail once, at every place that makes it.
+ * That includes libbpf's calls. After each fault, the table is the old one or the new one, only
+ * interrupts that it allows arrive, no process stays stopped, nothing new stays pinned, and the
+ * program that failed said why.
  *
- * FAULT_SECONDS: how long for each test, which then takes places here and there; 0: all.
- * FAULT_PART=K/N: the Kth of N parts of the places only, for machines that share them.
+ * FAULT_SECONDS: the time for each test, which then tries some places; 0: all places.
+ * FAULT_PART=K/N: only part K of N of the places, for machines that share the work.
  * The loader's start makes the same call by the same path through the code for each map and
- * program there is: of those all are the first and the last.
+ * program. The tests try the first and the last place of each path.
  */
 #include "fixture.h"
 
@@ -35,20 +35,20 @@
 
 struct place {
 	char call[24];
-	unsigned int nth; /* of its name */
-	__u64 path; /* through the code, 0: not known */
+	unsigned int nth; /* among calls of this name */
+	__u64 path; /* hash of the callers, 0: not known */
 };
 
 static struct place places[MAX_PLACES];
 static unsigned int nplaces, most, stride, part, parts;
 static uint64_t until;
 static unsigned int tried_places, failed_places, silent_places;
-static bool kills; /* at each of them */
+static bool kills; /* SIGKILL at each place, not an error */
 
 /*
- * What never fails, or whose failure nobody could tell: output, and what ends or
- * waits. Memory is asked for by brk(2) and mmap(2). A close(2) that fails has closed, but
- * one that strace makes fail has not.
+ * These calls never fail, or irqgate could not report the failure: output, and calls that end or
+ * wait. brk(2) and mmap(2) ask for memory. A real close(2) that fails has closed the file, but one
+ * that strace makes fail has not.
  */
 static bool can_fail(const char *line, const char *call)
 {
@@ -65,7 +65,7 @@ static bool can_fail(const char *line, const char *call)
 	return strncmp(line, "write(1,", 8) && strncmp(line, "write(2,", 8);
 }
 
-/* The last place is known whole: of one path the first and the last are kept. */
+/* The last place is complete now. Keep only the first and the last place of a path. */
 static void end_place(void)
 {
 	struct place *new = &places[nplaces - 1], *p, *before = NULL;
@@ -82,7 +82,7 @@ static void end_place(void)
 	}
 }
 
-/* Of a list by strace: all after the dynamic loader's. */
+/* Reads the places from strace's list, without those of the dynamic loader. */
 static void read_places(bool whole)
 {
 	static struct place seen[128]; /* how often each name was there */
@@ -94,7 +94,7 @@ static void read_places(bool whole)
 
 	expect(f, TRACE ": %s", rig_errname(errno));
 	for (nplaces = 0; fgets(line, sizeof(line), f) && nplaces < MAX_PLACES;) {
-		/* A caller. */
+		/* The line names a caller. */
 		if (!strncmp(line, " > ", 3)) {
 			for (at = line; is_place && *at; at++)
 				places[nplaces - 1].path = irqgate_hash_byte(
@@ -123,7 +123,7 @@ static void read_places(bool whole)
 			*last = '\0';
 			continue;
 		}
-		/* Of a loop's the first two and the last: a file of the kernel has thousands. */
+		/* Keep two calls of a loop and the last: a file of the kernel has thousands. */
 		turn = strcmp(last, call) ? 0 : turn + 1;
 		snprintf(last, sizeof(last), "%s", call);
 		if (turn > 2 && !places[nplaces - 1].path)
@@ -153,7 +153,7 @@ static const char *error_for(const struct place *p, unsigned int i)
 static unsigned int found_places;
 static char found[512]; /* the first */
 
-/* What one place finds does not end a search of an hour. */
+/* A failure at one place does not end the test, which may run for an hour. */
 static void try_place(void (*step)(const void *fault), const char *fault)
 {
 	char why[512];
@@ -171,8 +171,8 @@ static void try_place(void (*step)(const void *fault), const char *fault)
 }
 
 /*
- * A few places here and there; with FAULT_SECONDS as many as it has time for, neighbours
- * far apart, or all. With FAULT_PART=K/N the Kth of N parts of these.
+ * Tries a few places. With FAULT_SECONDS it tries as many as there is time for, in steps that are
+ * far apart, or all. With FAULT_PART=K/N it tries part K of N of these.
  */
 static void begin_places_for(const char *what, long usual)
 {
@@ -180,7 +180,7 @@ static void begin_places_for(const char *what, long usual)
 
 	most = getenv("FAULT_SECONDS") || nplaces < 6 ? nplaces : 6;
 	until = seconds ? rig_now_ms() + (uint64_t)seconds * 1000 : UINT64_MAX;
-	/* Coprime with all but few: each place once. */
+	/* A stride coprime with the number of places visits each place once. */
 	stride = seconds ? 7919 : 1;
 	while (nplaces % stride == 0 && stride > 1)
 		stride = 7907;
@@ -197,7 +197,7 @@ static void begin_places(const char *what)
 	begin_places_for(what, 15);
 }
 
-/* The next place, as strace wants it; NULL: that was the last. */
+/* The next place as an option of strace. NULL: there is none. */
 static const char *next_place(bool kill)
 {
 	static char what[96];
@@ -225,12 +225,12 @@ static void end_places(const char *what)
 	expect(!found_places, "%u places, the first: %s", found_places, found);
 }
 
-/* ---- what may be after one ---------------------------------------------------------- */
+/* ---- what must hold after a fault ---------------------------------------------------- */
 
 static struct worker *vmm_of_blue;
 static char table[2][512];
 
-/* The card's rows in order: a map's is by chance. */
+/* Prints the card's rows in order of vectors, because a map has no order. */
 static void read_table(char *text, size_t len)
 {
 	struct json_object *rows = show("vectors");
@@ -265,7 +265,7 @@ static int table_now(const char *after)
 	return 1;
 }
 
-static long raised; /* how often arrives() looked, hence at most what counters may say */
+static long raised; /* interrupts that arrives() raised: an upper bound of the counters */
 
 static bool arrives(unsigned int vector, bool ought)
 {
@@ -273,7 +273,7 @@ static bool arrives(unsigned int vector, bool ought)
 	return !ask(vmm_of_blue, ought ? W_ARRIVES : W_ABSENT, vector, 1, 1);
 }
 
-/* Only those whose bits are set arrive; the loader may have to bring it in order first. */
+/* Only vectors whose bits are set arrive. The loader may have to quarantine or release first. */
 static void expect_arrivals(unsigned int ought, const char *after)
 {
 	unsigned int v;
@@ -290,7 +290,7 @@ static void expect_sane(const char *after)
 	expect(wait_for(3000, !map_count("agents")), "after %s an agent is left", after);
 }
 
-/* A failed command does, in a line of irqgate's or of a policy's place. */
+/* A failed command prints a line that begins with its name, or with a place in a policy. */
 static bool says_why(const char *text)
 {
 	return strstr(text, "irqgate: ") || strstr(text, ".yaml:") || strstr(text, ".d: ");
@@ -307,8 +307,8 @@ static void expect_said(const struct output *o, const char *after)
 /* ---- verbs ---------------------------------------------------------------------------- */
 
 struct verb {
-	char *argv[6]; /* after irqgate */
-	unsigned int arrives; /* when it was done */
+	char *argv[6]; /* the words after irqgate */
+	unsigned int arrives; /* the vectors that arrive afterwards, as bits */
 };
 
 static const struct output *do_verb(const struct verb *v)
@@ -336,14 +336,14 @@ static void begin(void)
 	with(&igb);
 	if (access("/usr/bin/strace", X_OK))
 		test_skip("no strace");
-	/* One that has said much cannot be asked whether it has reloaded. */
+	/* reloads() reads only the first messages of a loader, so begin with a new one. */
 	loader_stop();
 	write_policies();
 	loader_with(ENFORCE CONTEXTS "devices:\n" ROW, igb.handle, "blue", "[0-1]", "drop");
 	vmm_of_blue = bound_vmm(BLUE, &igb);
 }
 
-/* FORWARD fails at each place and is undone by BACK, which never does. */
+/* @forward fails at each place. @back, which never fails, undoes it. */
 static void verbs(const char *what, struct verb forward, struct verb back, bool kill)
 {
 	const struct output *o;
@@ -404,7 +404,7 @@ static void fault_allow(void)
 static void fault_revoke(void)
 {
 	verbs("revoke", (struct verb){ { "revoke", igb.handle, "1" }, 1 },
-	      (struct verb){ { "apply", POLICY_A }, 3 }, false);
+	      (struct verb){ { "allow", igb.handle, "1", "--to", "blue" }, 3 }, false);
 }
 
 /* ---- the loader ------------------------------------------------------------------------- */
@@ -419,7 +419,7 @@ static void start_loader(const void *arg)
 	loader_start(TWO_DEVICES);
 }
 
-/* A device of blue's, in the hands of somebody else. */
+/* A process of no context that holds a device of blue's. */
 static struct worker *intruder(void)
 {
 	begin();
@@ -438,7 +438,7 @@ static void stop_loader(const void *arg)
 	loader_stop();
 }
 
-/* One that is ready may meet the fault afterwards, and ends; what it put in force stays. */
+/* A loader may meet the fault after it was ready, and end. Its table stays in force. */
 static void expect_up(const char *fault)
 {
 	int status = irqgate("status", NULL)->status;
@@ -451,9 +451,26 @@ static void expect_up(const char *fault)
 		printf("  %s -> %s\n", fault, why);
 }
 
+/* Runs @step for each place of a loader's start. */
+static void each_start_place(const char *what, void (*step)(const void *fault), bool kill)
+{
+	const char *fault;
+
+	irqgate_fault(from_environment("FAULT_SECONDS", 1) ? TRACE : TRACE_PATHS);
+	start_loader(NULL);
+	irqgate_fault(NULL);
+	unload();
+	nap(500); /* until strace has ended and written the list */
+	read_places(false);
+	begin_places(what);
+	while ((fault = next_place(kill)))
+		try_place(step, fault);
+	end_places(what);
+}
+
 /*
- * From nothing, with vectors bound that are another's: it comes up and stops those, or
- * nothing of it stays and all arrive.
+ * The loader starts from nothing while unauthorized vectors are bound. Either it comes up and
+ * stops them, or it leaves nothing and all vectors arrive.
  */
 static void start_place(const void *arg)
 {
@@ -484,23 +501,12 @@ static void start_place(const void *arg)
 
 static void fault_start(void)
 {
-	const char *fault;
-
 	begin();
 	unload();
-	irqgate_fault(from_environment("FAULT_SECONDS", 1) ? TRACE : TRACE_PATHS);
-	start_loader(NULL);
-	irqgate_fault(NULL);
-	unload();
-	nap(500); /* the list ends with the tracer */
-	read_places(false);
-	begin_places("run");
-	while ((fault = next_place(false)))
-		try_place(start_place, fault);
-	end_places("run");
+	each_start_place("run", start_place, false);
 }
 
-static const char *other; /* build */
+static const char *other; /* name of the other build */
 
 static void start_other(void)
 {
@@ -514,8 +520,8 @@ static void start_other(void)
 }
 
 /*
- * From an irqgate of another build, whose start the new one's is cut short: meanwhile what the
- * old one said holds, and the next start takes over as if nothing had been.
+ * The loader starts over an irqgate of another build, and fails. Meanwhile the old table holds,
+ * and the next start takes over as usual.
  */
 static void take_over_place(const void *arg)
 {
@@ -548,22 +554,11 @@ static void take_over_place(const void *arg)
 
 static void take_over(const char *build, bool kill)
 {
-	const char *fault;
-
 	other = build;
 	begin();
 	unload();
 	start_other();
-	irqgate_fault(from_environment("FAULT_SECONDS", 1) ? TRACE : TRACE_PATHS);
-	start_loader(NULL);
-	irqgate_fault(NULL);
-	unload();
-	nap(500); /* the list ends with the tracer */
-	read_places(false);
-	begin_places("run over another");
-	while ((fault = next_place(kill)))
-		try_place(take_over_place, fault);
-	end_places("run over another");
+	each_start_place("run over another", take_over_place, kill);
 }
 
 static void fault_build(void)
@@ -581,7 +576,10 @@ static void fault_layout_killed(void)
 	take_over("next", true);
 }
 
-/* The running loader, until detach(); FAULT NULL: to list its calls, FILE NULL: of any file. */
+/*
+ * Attaches strace to the running loader until detach(). @fault NULL: strace lists the calls. @file:
+ * only calls on this file; NULL: all.
+ */
 static pid_t attach(const char *fault, const char *file)
 {
 	char pid[12], option[128], path[64], line[128];
@@ -606,7 +604,7 @@ static pid_t attach(const char *fault, const char *file)
 					 (!strncmp(line, "TracerPid:", 10) && atoi(line + 10));
 			 if (f)
 				 fclose(f);
-			 there = there || !loader_lives(); /* it met the fault at once */
+			 there = there || !loader_lives(); /* the fault came at once */
 			 there;
 		 }));
 	expect(there, "strace does not attach");
@@ -619,7 +617,7 @@ static void detach(pid_t tracer)
 	waitpid(tracer, NULL, 0);
 }
 
-/* It may end if it says why. */
+/* The loader may end if it says why. */
 static void restart_if_ended(const char *after)
 {
 	if (loader_lives())
@@ -630,7 +628,7 @@ static void restart_if_ended(const char *after)
 	start_loader(NULL);
 }
 
-/* A reload that fails changes nothing, or all. */
+/* A reload that fails puts the whole new table in force, or keeps the old one. */
 static void fault_reload(void)
 {
 	static const unsigned int ought[2] = { 3, 6 };
@@ -664,7 +662,7 @@ static void fault_reload(void)
 	end_places("reload");
 }
 
-/* Somebody binds what must be dropped: quarantined sooner or later, and never left stopped. */
+/* A process binds under drop. In the end it is quarantined, and it does not stay stopped. */
 static void fault_quarantine(void)
 {
 	struct worker *w = intruder();
@@ -682,7 +680,7 @@ static void fault_quarantine(void)
 	while ((fault = next_place(false))) {
 		must(w, W_VFIO_OFF, 0, 0, 0);
 		tracer = attach(fault, NULL);
-		/* Beside: who binds stands still while there is no loader. */
+		/* A child asks for the bind, because the worker is stopped while no loader runs. */
 		fflush(NULL);
 		asker = fork();
 		if (!asker)
@@ -693,7 +691,7 @@ static void fault_quarantine(void)
 		restart_if_ended(fault);
 		expect(wait_for(SETTLE_MS, waitpid(asker, &status, WNOHANG) == asker),
 		       "after %s the process that bound stays stopped", fault);
-		/* Without a loader what is to be dropped is refused. */
+		/* Without a loader, drop refuses like deny. */
 		status = WEXITSTATUS(status);
 		expect(!status || (status == EACCES && ended), "binding, with %s: %s", fault,
 		       rig_errname(-status));
@@ -714,7 +712,7 @@ static void fault_quarantine(void)
 	end_places("quarantine");
 }
 
-/* It ends when it is told to, and what it pinned stays in force. */
+/* The loader ends at SIGTERM, and its pins stay in force. */
 static void fault_stop(void)
 {
 	const char *fault;
@@ -734,7 +732,7 @@ static void fault_stop(void)
 		       fault);
 		detach(tracer);
 		failed_places += !loader_said("irqgate: stopped");
-		loader_kill(); /* takes its status */
+		loader_kill(); /* reaps it */
 		expect_sane(fault);
 		expect_arrivals(3, fault);
 		start_loader(NULL);
@@ -743,7 +741,7 @@ static void fault_stop(void)
 	end_places("stop");
 }
 
-/* Once it fails, all may be left or some; once it does not, nothing is, and all arrives. */
+/* A failed unload may leave all pins or some. The next one leaves none, and all vectors arrive. */
 static void fault_unload(void)
 {
 	const struct output *o;
@@ -776,9 +774,9 @@ static void fault_unload(void)
 	end_places("unload");
 }
 
-/* ---- what else goes wrong --------------------------------------------------------------- */
+/* ---- other accidents -------------------------------------------------------------------- */
 
-/* A command that must fail, leave the old table, and say WHY. */
+/* The command must have failed, kept the old table, and said @why. */
 static void expect_refused(const struct output *o, const char *why, const char *after)
 {
 	static char now[sizeof(table[0])];
@@ -791,7 +789,7 @@ static void expect_refused(const struct output *o, const char *why, const char *
 	expect_arrivals(3, after);
 }
 
-/* More devices than the map takes. */
+/* The policy has more devices than the map takes. */
 static void fault_full(void)
 {
 	FILE *f;
@@ -810,7 +808,7 @@ static void fault_full(void)
 	expect_refused(irqgate("apply", POLICY_B, NULL), "devices", "a policy of 4097 devices");
 }
 
-/* As many descriptors as the limit lets have: all is done, or nothing. */
+/* Under a limit of fds, apply does all or nothing. */
 static void fault_descriptors(void)
 {
 	unsigned int failed = 0, limit;
@@ -829,7 +827,7 @@ static void fault_descriptors(void)
 		snprintf(command, sizeof(command), "ulimit -n %u; exec %s apply " POLICY_B, limit,
 			 irqgate_path());
 		o = run(argv);
-		/* So low that the program itself does not start. */
+		/* The limit is so low that the program does not start. */
 		if (o->status == 127)
 			continue;
 		status = o->status; /* which the next command overwrites */
@@ -847,7 +845,7 @@ static void fault_descriptors(void)
 	expect(failed, "no limit was low enough");
 }
 
-/* A loader that cannot look at a function for seconds: it is not gone. */
+/* For seconds, the loader cannot read a function's files. It must not take it for removed. */
 static void fault_starved(void)
 {
 	struct worker *w, *cut;
@@ -871,7 +869,7 @@ static void fault_starved(void)
 	must(cut, W_ABSENT, 0, 1, 1);
 }
 
-/* Bound by W, which is stopped until the loader, which does not run, quarantines it. */
+/* @w binds and is stopped until the loader, which is stopped as well, quarantines the vector. */
 static void bind_and_wait(struct worker *w)
 {
 	pid_t asker;
@@ -886,7 +884,7 @@ static void bind_and_wait(struct worker *w)
 	expect(wait_for(5000, task_state(w->pid) == 'T'), "who binds is not stopped");
 }
 
-/* Killed while it is held: nothing of it stays, and the loader goes on. */
+/* The VMM is killed while irqgate holds it. No trace of it stays, and the loader goes on. */
 static void fault_vmm_dies(void)
 {
 	struct worker *w = intruder();
@@ -902,7 +900,7 @@ static void fault_vmm_dies(void)
 	expect_is(ask(w, W_TAKE, 0, 0, 0), 1, "arrivals at the next owner");
 }
 
-/* Killed while it holds a process: the next one lets that go on, quarantined. */
+/* The loader is killed while it holds a process. The next one quarantines and continues it. */
 static void fault_loader_dies(void)
 {
 	struct worker *w = intruder();
@@ -911,14 +909,14 @@ static void fault_loader_dies(void)
 	loader_kill();
 	start_loader(NULL);
 	expect(wait_for(SETTLE_MS, task_state(w->pid) != 'T'), "a process stays stopped");
-	wait(NULL); /* who asked it takes its answer */
+	wait(NULL); /* the child that asked for the bind gets the answer */
 	expect_state(edu.handle, 0, 0, "quarantined");
 	must(w, W_RAISE, 0, 1, 2);
 	expect_is(ask(w, W_TAKE, 0, 0, 0), 0, "arrivals");
 	expect_arrivals(3, "a restart");
 }
 
-/* The cgroup of a context goes and comes while policies that name it are put in force. */
+/* The cgroup of a context goes and comes while `apply` puts policies in force that name it. */
 static void fault_cgroup(void)
 {
 	const char *path = "/sys/fs/cgroup/" BLUE;
@@ -929,7 +927,7 @@ static void fault_cgroup(void)
 
 	begin();
 	loader_reload(TWO_DEVICES);
-	/* It is who it was when it was executed. */
+	/* The VMM keeps the identity that it got at exec. */
 	expect_is(ask_text(vmm_of_blue, W_CGROUP, NOBODY), 0, "moving");
 	expect(wait_for(5000, !rmdir(path)), "rmdir: %s", rig_errname(errno));
 	nap(1500); /* the loader looks for it once a second */
@@ -942,15 +940,13 @@ static void fault_cgroup(void)
 	}
 	for (i = 0; i < 6; i++) {
 		o = irqgate("apply", i % 2 ? POLICY_A : POLICY_B, NULL);
-		status = o->status;
-		if (status)
-			expect_said(o, "apply");
+		expect(!o->status, "apply: exit %d: %s", o->status, o->err);
 	}
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
 	expect_sane("apply while its cgroup comes and goes");
 	loader_reload(TWO_DEVICES);
-	/* A new one of that name is the context's, from the first process on. */
+	/* A new cgroup of that name belongs to the context, from its first process on. */
 	w = driver(BLUE, &edu);
 	must(w, W_VFIO, 0, 1, 0);
 	must(w, W_RAISE, 0, 1, 1);
@@ -965,7 +961,7 @@ static void fault_cgroup(void)
 #define PINS "/sys/fs/bpf/irqgate"
 #define AWAY "/sys/fs/bpf/away" /* a bpf file system takes no names with a dot */
 
-/* The pins are moved away under a loader that runs: said, and nothing is let go. */
+/* The pins are moved away while a loader runs. Verbs say so, and the table stays in force. */
 static void fault_pins(void)
 {
 	struct worker *w = intruder();
@@ -987,7 +983,7 @@ static void fault_pins(void)
 	expect_is(ask(w, W_TAKE, 0, 0, 0), 0, "arrivals after the pins came back");
 }
 
-/* Somebody else's in their place: unload touches nothing there. */
+/* A link of another user is in the place of the pins. Unload removes nothing behind it. */
 static void fault_foreign_unload(void)
 {
 	const struct output *o;
@@ -1002,7 +998,7 @@ static void fault_foreign_unload(void)
 	expect(!rmdir("/sys/fs/bpf/theirs"), "what was beside it is gone");
 }
 
-/* No file system for pins: said, and nothing is in force. */
+/* No bpf file system is mounted. irqgate mounts one and pins nothing outside. */
 static void fault_bpffs(void)
 {
 	char command[600], *argv[] = { "/usr/bin/unshare", "-m", "/bin/sh", "-c", command, NULL };
@@ -1020,7 +1016,7 @@ static void fault_bpffs(void)
 	expect(!loaded(), "something is pinned outside");
 }
 
-/* A kernel that hides where its functions are: refused, with the way out. */
+/* The kernel hides the addresses of its functions. irqgate refuses, and names the remedy. */
 static void fault_addresses(void)
 {
 	static const char hide[] = "/proc/sys/kernel/kptr_restrict";

@@ -28,7 +28,6 @@ static void find(struct device *d, uint16_t vendor, uint16_t device, unsigned in
 	snprintf(d->handle, sizeof(d->handle), "pci:%s", d->bdf);
 }
 
-/* One device, registered for blue. */
 void enforce(const struct device *d, const char *vectors, const char *action)
 {
 	loader_with(ENFORCE CONTEXTS "devices:\n" ROW, d->handle, "blue", vectors, action);
@@ -40,7 +39,6 @@ void with(const struct device *d)
 		test_skip("this machine has no such device");
 }
 
-/* A VMM that has opened its function and bound nothing yet. */
 void equip(struct worker *w, const struct device *d)
 {
 	long n = ask_text(w, W_OPEN, d->bdf);
@@ -58,7 +56,6 @@ struct worker *vmm(const char *cgroup, const struct device *d)
 	return w;
 }
 
-/* A user-space driver: the same without a VM. */
 struct worker *driver(const char *cgroup, const struct device *d)
 {
 	struct worker *w = worker_new(cgroup);
@@ -68,7 +65,14 @@ struct worker *driver(const char *cgroup, const struct device *d)
 	return w;
 }
 
-/* All vectors. The result is VFIO's; KVM must agree. */
+struct worker *bound_driver(const char *cgroup, const struct device *d)
+{
+	struct worker *w = driver(cgroup, d);
+
+	must(w, W_VFIO, 0, d->vectors, 0);
+	return w;
+}
+
 long bind_all(struct worker *w, const struct device *d, enum order order)
 {
 	long ret;
@@ -81,7 +85,6 @@ long bind_all(struct worker *w, const struct device *d, enum order order)
 	return ret;
 }
 
-/* Emulated devices: eventfds with no source but who writes to them. */
 struct worker *emulator(const char *cgroup)
 {
 	struct worker *w = worker_new(cgroup);
@@ -89,6 +92,14 @@ struct worker *emulator(const char *cgroup)
 	must(w, W_VM, 4, 0, 0);
 	must(w, W_EVENTFDS, 4, 0, 0);
 	must(w, W_IRQFD, 0, 4, 0);
+	return w;
+}
+
+struct worker *red_vm(struct worker *owner)
+{
+	struct worker *w = heir_of(owner, RED, 0);
+
+	must(w, W_VM, 1, 0, 0);
 	return w;
 }
 
@@ -100,7 +111,6 @@ struct worker *bound_vmm(const char *cgroup, const struct device *d)
 	return w;
 }
 
-/* Is W of the context a device is registered for, under deny? */
 void expect_member(struct worker *w, const struct device *d, bool member, const char *what)
 {
 	equip(w, d);
@@ -112,9 +122,47 @@ void expect_member(struct worker *w, const struct device *d, bool member, const 
 	worker_end(w, false);
 }
 
+void expect_irqfd_refused(struct worker *red, struct worker *owner, const struct device *d,
+			  unsigned int times)
+{
+	mark();
+	expect_is(ask(red, W_IRQFD, 0, 1, 0), -EACCES, "KVM_IRQFD by red");
+	must(owner, W_RAISE, 0, 1, times);
+	expect_is(ask(red, W_PENDING, 0, 0, 0), 0, "pending at red's VM");
+	expect_is(ask(owner, W_TAKE, 0, 0, 0), times, "count at the owner");
+	COUNTS_OF(d, 0, 0, .passed = times, .denied = 1);
+}
+
+void expect_raise_refused(struct worker *red, struct worker *owner, const struct device *d,
+			  unsigned int vector)
+{
+	expect_is(ask(red, W_NONE, vector, 0, 0), -EACCES, "DATA_NONE by red");
+	expect_is(ask(red, W_BOOL, vector, 0, 0), -EACCES, "DATA_BOOL by red");
+	expect_is(ask(owner, W_PENDING, 0, 0, 0), 0, "pending at the owner's VM");
+	COUNTS_OF(d, vector, vector, .denied = 2);
+}
+
+void expect_reported(const char *verdict, const char *reason, const char *level, const char *handle,
+		     unsigned int vector)
+{
+	struct json_object *ev = event_wait(verdict, reason, level, handle, vector);
+
+	expect(ev, "no event: %s (%s) at level %s of %s vector %u", verdict, reason ?: "any",
+	       level ?: "any", handle ?: "any", vector);
+	json_object_put(ev);
+}
+
 void expect_running(struct worker *w)
 {
-	expect(wait_for(1000, task_state(w->pid) != 'T'), "the process that bound stays stopped");
+	expect(wait_for(1000, task_state(w->pid) != 'T'),
+	       "the process that bound the vectors stays stopped");
+}
+
+bool vector_is(const struct device *d, unsigned int vector, const char *state)
+{
+	struct binding b = {};
+
+	return binding_of(d->handle, vector, &b) && !strcmp(b.state, state);
 }
 
 long vfio_bindings(void)
@@ -141,20 +189,22 @@ void expect_forgotten(const char *after)
 		       map_count(maps[i]), maps[i], after);
 }
 
-/* A worker whose pid will be PID. */
+/* Another process may take the pid in between, so it tries again. */
 struct worker *worker_with_pid(pid_t pid)
 {
 	struct worker *w;
-	FILE *f = fopen("/proc/sys/kernel/ns_last_pid", "we");
+	char before[12];
+	int tries;
 
-	if (!f)
-		test_skip("this kernel cannot choose pids");
-	fprintf(f, "%d", pid - 1);
-	fclose(f);
-	w = worker_new(NOBODY);
-	if (w->pid != pid)
-		test_skip("pid %d was taken", pid);
-	return w;
+	snprintf(before, sizeof(before), "%d", pid - 1);
+	for (tries = 0; tries < 10; tries++) {
+		write_text("/proc/sys/kernel/ns_last_pid", before);
+		w = worker_new(NOBODY);
+		if (w->pid == pid)
+			return w;
+		worker_end(w, true);
+	}
+	test_fail("pid %d is taken", pid);
 }
 
 bool find_devices(void)
@@ -164,6 +214,46 @@ bool find_devices(void)
 	find(&nic, RIG_E1000E, 0, 5);
 	find(&igb, RIG_IGB, 0, 10);
 	return edu2.vectors && nic.vectors;
+}
+
+void modprobe(const char *option, const char *a, const char *b)
+{
+	char *argv[] = { "/sbin/modprobe", (char *)option, (char *)a, (char *)b, NULL };
+	const struct output *o = run(argv);
+
+	expect(!o->status, "modprobe %s %s: %s", option, a, o->err);
+}
+
+bool module_here(const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/module/%s", name);
+	return !access(path, F_OK);
+}
+
+static bool try_unload_modules(void)
+{
+	static const char *const names[] = { "vfio_pci", "vfio_pci_core", "kvm_amd", "kvm" };
+	bool here = false;
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char *argv[] = { "/sbin/modprobe", "-r", (char *)names[i], NULL };
+
+		if (module_here(names[i]))
+			run(argv);
+		here |= module_here(names[i]);
+	}
+	return !here;
+}
+
+/* The kernel releases a module some time after the last program that was attached there. */
+void modules_gone(void)
+{
+	unload();
+	if (!wait_for(10000, try_unload_modules()))
+		test_skip("vfio or kvm cannot be unloaded");
 }
 
 void copy_self(const char *path)
@@ -208,9 +298,8 @@ long tried(struct worker *w, enum evade_op op, uint32_t a, uint32_t b, uint32_t 
 	return ret;
 }
 
-static const char *const object_maps[OBJECT_MAPS] = {
-	"bindings", "bound", "eventfds", "irqfds", "vms", "held", "agents", "stats"
-};
+static const char *const object_maps[OBJECT_MAPS] = { "bindings", "bound", "eventfds", "irqfds",
+						      "vms",      "held",  "agents",   "stats" };
 
 void count_maps(long counts[OBJECT_MAPS])
 {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * matrix.host.*: a card in the hands of its own driver. No hook stops its interrupts,
- * but a device can be taken off the bus. What arrived is what the kernel counted.
+ * matrix.host.*: a card with its host driver. No hook stops its interrupts, but irqgate can take
+ * the device off the bus. The kernel's own counters say what arrived.
  */
+#include "fixture.h"
 #include "matrix.h"
 
 #include <arpa/inet.h>
@@ -64,7 +65,7 @@ static void send_packets(void)
 	close(sock);
 }
 
-/* What the kernel itself counted for the card's MSIs. */
+/* The kernel's own count of the card's MSIs. */
 static long kernel_count(void)
 {
 	char path[300], text[256];
@@ -91,7 +92,7 @@ static long kernel_count(void)
 	return sum;
 }
 
-/* To its own driver, which may take a while to name the interface. */
+/* Gives the card to its host driver, which may take a while to name the interface. */
 static void have_driver(void)
 {
 	char name[IFNAMSIZ];
@@ -113,7 +114,7 @@ static void set_interface(bool up)
 	interface_up(name, up);
 }
 
-/* The link comes up, packets leave. */
+/* Brings the link up and sends packets. */
 static void traffic(void)
 {
 	set_interface(true);
@@ -122,7 +123,7 @@ static void traffic(void)
 	nap(100);
 }
 
-/* No driver, or not bus master. */
+/* Has the card no driver, or is it no bus master? */
 static bool is_isolated(void)
 {
 	char path[64], name[IFNAMSIZ];
@@ -150,7 +151,7 @@ static const struct {
 };
 
 #define PATHS (sizeof(paths) / sizeof(paths[0]))
-/* In audit mode nothing is isolated. */
+/* In audit mode irqgate isolates nothing, so host.isolate has no cells there. */
 #define CELLS (PATHS * STATES + STATES)
 
 static struct cell {
@@ -158,9 +159,9 @@ static struct cell {
 	enum mode mode;
 	enum state state;
 } cells[CELLS];
-static struct test tests[CELLS];
+static struct test tests[CELLS + 1];
 
-/* What the table says of the card; unlisted devices are to be denied. */
+/* Loads the policy of a cell. It denies unlisted devices. */
 static void load(const struct cell *c)
 {
 	const char *mode = c->mode == ENFORCED ? ENFORCE : AUDIT;
@@ -168,6 +169,7 @@ static void load(const struct cell *c)
 	char rows[4096];
 
 	host_rows(rows, sizeof(rows));
+	revocations_forget();
 	if (c->state == UNAUTHORIZED && c->path == 0)
 		loader_with("%s" MATRIX_CONTEXTS MATRIX_DEFAULTS "devices:\n%s", mode, rows);
 	else
@@ -176,7 +178,7 @@ static void load(const struct cell *c)
 			    c->state == UNAUTHORIZED ? "[4]" : "all", action);
 }
 
-/* The card sends now and then by itself: compare in a quiet moment. */
+/* The card sends now and then by itself, so this compares in a quiet moment. */
 static void expect_counted(long base, bool bad, enum mode mode)
 {
 	long before, after, got;
@@ -211,6 +213,19 @@ static void expect_isolated(void)
 	expect(kernel_count() <= base, "%ld arrived of an isolated card", kernel_count() - base);
 }
 
+/* The loader removes the bindings when the driver frees its interrupts. */
+static bool has_bindings(void)
+{
+	struct json_object *all = show("bindings");
+	bool has = false;
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(all); i++)
+		has |= !strcmp(field(json_object_array_get_idx(all, i), "handle"), nic.handle);
+	json_object_put(all);
+	return has;
+}
+
 static void run_cell(void)
 {
 	const struct cell *c = &cells[test_current - tests];
@@ -226,12 +241,13 @@ static void run_cell(void)
 	load(c);
 	if (c->state == REVOKED) {
 		traffic();
-		/* It promises nothing it cannot hold. */
+		/* `revoke` fails if irqgate cannot stop the interrupts. */
 		verb(paths[c->path].why ? 1 : 0, "revoke", nic.handle, "all", NULL);
 	}
-	/* Then its interrupts are gone, and are counted from 0. */
+	/* When the card is down its bindings end, and the next ones count from 0. */
 	set_interface(false);
-	/* Nor is there anything left to cut, whatever irqgate still remembers. */
+	expect(wait_for(2000, !has_bindings()), "bindings are left of a card that is down");
+	/* Without bindings, `revoke` has nothing to cut and succeeds. */
 	if (c->state == REVOKED)
 		verb(0, "revoke", nic.handle, "all", NULL);
 	mark();
@@ -247,6 +263,52 @@ static void run_cell(void)
 	if (bad && c->mode == ENFORCED)
 		printf("matrix\t%s\t%s\t%s\t%s\t%s\n", paths[c->path].name, paths[c->path].what,
 		       state_names[c->state], level, paths[c->path].why ?: "");
+}
+
+static long leaks(void)
+{
+	struct json_object *all = show("stats");
+	long sum = 0;
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(all); i++)
+		sum += number(json_object_array_get_idx(all, i), "leaked");
+	json_object_put(all);
+	return sum;
+}
+
+/* Default-deny is about VFIO: host drivers of disk, console and network go on without leaks. */
+static void host_unlisted(void)
+{
+	const struct output *out;
+	struct worker *w;
+	long base, before;
+
+	have_driver();
+	loader_with(ENFORCE MATRIX_CONTEXTS
+		    "devices:\n" ROW "defaults: { unlisted_device: deny, unlisted_source: deny }\n",
+		    edu.handle, "blue", "all", "drop");
+	set_interface(false);
+	mark();
+	base = kernel_count();
+	before = leaks();
+	traffic();
+	expect_counted(base, false, ENFORCED);
+	expect(leaks() == before, "%ld interrupts of host drivers count as leaked",
+	       leaks() - before);
+	out = irqgate("explain", nic.handle, "0", NULL);
+	expect(strstr(out->out, "vector 0: allow, because a host driver has the device"),
+	       "explained as %s", out->out);
+	w = vmm("t/blue", &edu2);
+	expect_is(bind_all(w, &edu2, IRQFD_FIRST), -EACCES, "binding a device no row names");
+	worker_end(w, false);
+	/* When a row names the device for another context, each of its interrupts is a leak. */
+	loader_with(ENFORCE MATRIX_CONTEXTS "devices:\n" ROW, nic.handle, "blue", "all", "deny");
+	set_interface(false);
+	mark();
+	base = kernel_count();
+	traffic();
+	expect_counted(base, true, ENFORCED);
 }
 
 struct test_set host_tests(void)
@@ -268,5 +330,6 @@ struct test_set host_tests(void)
 			}
 		}
 	}
+	tests[n++] = (struct test){ "host.unlisted", host_unlisted };
 	return (struct test_set){ .tests = tests, .count = n, .loader_stays = true };
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "lib.h"
 
+#include <bpf/bpf.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -15,6 +16,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <irqgate/table.h>
 
 #define EVENTS "/run/irqgate-test.events"
 #define ERRORS "/run/irqgate-test.err"
@@ -35,13 +38,13 @@ static char why[512];
 
 static pid_t loader;
 static const char *loader_option;
-static long events_from; /* offset in EVENTS */
+static long events_from, errors_from; /* offsets in EVENTS and ERRORS */
 static struct worker workers[MAX_WORKERS];
 
 struct row {
 	char handle[32];
 	long vector;
-	bool host; /* registered for it */
+	bool host; /* registered for context host */
 	struct counts count;
 };
 
@@ -129,14 +132,26 @@ static int reap(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static void read_file(const char *path, char *buf, size_t len)
+static void read_from(const char *path, long offset, char *buf, size_t len)
 {
 	FILE *f = fopen(path, "re");
-	size_t n = f ? fread(buf, 1, len - 1, f) : 0;
+	size_t n = f && !fseek(f, offset, SEEK_SET) ? fread(buf, 1, len - 1, f) : 0;
 
 	buf[n] = '\0';
 	if (f)
 		fclose(f);
+}
+
+static void read_file(const char *path, char *buf, size_t len)
+{
+	read_from(path, 0, buf, len);
+}
+
+static long size_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) ? 0 : st.st_size;
 }
 
 static pid_t spawn(char *const argv[], const char *out, const char *err)
@@ -178,7 +193,7 @@ void irqgate_build(const char *name)
 	build = name;
 }
 
-/* Beside the directory of this program. */
+/* irqgate is beside the directory of this program. */
 char *irqgate_path(void)
 {
 	static char path[512];
@@ -203,7 +218,10 @@ void irqgate_fault(const char *what)
 	fault = what;
 }
 
-/* irqgate's path, before which comes what makes its system calls fail or lists them. */
+/*
+ * The path of irqgate, after the words of strace if a fault is set. @apart: strace is no parent
+ * of the loader.
+ */
 static int command(char *argv[MAX_WORDS], bool apart)
 {
 	static char option[128], trace[64];
@@ -212,11 +230,10 @@ static int command(char *argv[MAX_WORDS], bool apart)
 	if (fault) {
 		bool lists = strchr("+/", *fault);
 
-		snprintf(option, sizeof(option), "%s%s", lists ? "" : "inject=",
-			 fault + (*fault == '+'));
+		snprintf(option, sizeof(option), "%s%s",
+			 lists ? "" : "inject=", fault + (*fault == '+'));
 		snprintf(trace, sizeof(trace), "trace=%.*s", (int)strcspn(fault, ":"), fault);
 		argv[n++] = STRACE;
-		/* The tracer of a loader is no parent of it. */
 		if (apart)
 			argv[n++] = "-D";
 		argv[n++] = *fault == '+' ? "-qqfk" : "-qqf";
@@ -224,8 +241,9 @@ static int command(char *argv[MAX_WORDS], bool apart)
 		argv[n++] = lists ? option : "/dev/null";
 		if (!lists) {
 			/*
-			 * It stops at no other system call: a loader makes tens of thousands.
-			 * But where a filter stops it, it takes no signal.
+			 * With --seccomp-bpf the loader does not stop at other system calls, of
+			 * which it makes tens of thousands. But strace cannot inject a signal
+			 * where a filter stops the process.
 			 */
 			if (!strstr(fault, ":signal="))
 				argv[n++] = "--seccomp-bpf";
@@ -279,6 +297,21 @@ pid_t loader_pid(void)
 	return loader;
 }
 
+void loader_pause(bool on)
+{
+	char path[64];
+	int pid;
+	FILE *f;
+
+	kill(loader_pid(), on ? SIGSTOP : SIGCONT);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", loader_pid(), loader_pid());
+	f = fopen(path, "re");
+	expect(f, "%s: %s", path, rig_errname(errno));
+	while (fscanf(f, "%d", &pid) == 1)
+		kill(pid, on ? SIGSTOP : SIGCONT);
+	fclose(f);
+}
+
 void loader_options(const char *option)
 {
 	loader_option = option;
@@ -288,7 +321,7 @@ bool loader_said(const char *what)
 {
 	char text[32768];
 
-	read_file(ERRORS, text, sizeof(text));
+	read_from(ERRORS, errors_from, text, sizeof(text));
 	return strstr(text, what);
 }
 
@@ -310,7 +343,7 @@ void loader_verified(void)
 
 static void write_policy(const char *policy, va_list ap)
 {
-	/* The loader watches the file: it changes at once or not at all. */
+	/* The loader watches the file, so rename(2) replaces it as a whole. */
 	static const char new[] = POLICY_FILE ".new";
 	FILE *f = fopen(new, "we");
 
@@ -322,12 +355,12 @@ static void write_policy(const char *policy, va_list ap)
 		test_fail(POLICY_FILE ": %s", rig_errname(errno));
 }
 
-/* Runs it with the policy that was written. */
+/* Starts the loader with the policy that was written. */
 static void start(void)
 {
 	char *argv[MAX_WORDS];
 	int n = command(argv, true);
-	/* To look for the callers of each system call takes far longer. */
+	/* Looking for the callers of each system call takes far longer. */
 	long ready_ms = fault && *fault == '+' ? 20 * READY_MS : READY_MS;
 	uint64_t end = rig_now_ms() + (uint64_t)ready_ms;
 	char text[512];
@@ -339,10 +372,11 @@ static void start(void)
 	argv[n++] = (char *)loader_option;
 	argv[n] = NULL;
 	loader_option = NULL;
-	unlink(ERRORS); /* or an earlier loader's "ready" is taken for its own */
+	unlink(ERRORS); /* an earlier loader's "ready" must not count for this one */
 	unlink(EVENTS);
-	loader = spawn(argv, EVENTS, ERRORS);
 	events_from = 0;
+	errors_from = 0;
+	loader = spawn(argv, EVENTS, ERRORS);
 	while (!loader_said("irqgate: ready")) {
 		int status;
 
@@ -357,12 +391,13 @@ static void start(void)
 	}
 }
 
+/* How often the loader has reloaded the policy since it or the test started. */
 static unsigned int reloads(void)
 {
 	char text[32768], *p = text;
 	unsigned int n = 0;
 
-	read_file(ERRORS, text, sizeof(text));
+	read_from(ERRORS, errors_from, text, sizeof(text));
 	for (; (p = strstr(p, "reloaded the policy")); p++)
 		n++;
 	return n;
@@ -372,8 +407,9 @@ static void reload(void)
 {
 	unsigned int before = reloads();
 
+	/* SIGHUP forces a reload: the loader may have noticed the new file before. */
 	kill(loader, SIGHUP);
-	/* It may be in the midst of loading programs, of which a busy machine makes much. */
+	/* The loader may be loading programs, which takes long on a busy machine. */
 	expect(wait_for(30000, reloads() != before), "the policy was not reloaded");
 }
 
@@ -388,6 +424,8 @@ static void reload(void)
 
 void loader_start(const char *policy, ...)
 {
+	if (loader)
+		loader_stop();
 	WRITE_POLICY(policy);
 	start();
 }
@@ -481,9 +519,10 @@ static unsigned int counts_read(struct row rows[MAX_ROWS])
 		snprintf(rows[i].handle, sizeof(rows[i].handle), "%s", field(o, "handle"));
 		rows[i].vector = number(o, "vector");
 		rows[i].host = !strcmp(field(o, "context"), "host");
-		rows[i].count = (struct counts){ number(o, "passed"), number(o, "dropped"),
-						 number(o, "denied"), number(o, "would_drop"),
-						 number(o, "leaked"), number(o, "audited") };
+		rows[i].count = (struct counts){ number(o, "passed"),  number(o, "dropped"),
+						 number(o, "denied"),  number(o, "would_drop"),
+						 number(o, "leaked"),  number(o, "audited"),
+						 number(o, "replayed") };
 	}
 	json_object_put(all);
 	return (unsigned int)i;
@@ -502,9 +541,7 @@ static struct counts find_counts(const struct row *rows, unsigned int n, const c
 
 void mark_events(void)
 {
-	struct stat st;
-
-	events_from = stat(EVENTS, &st) ? 0 : st.st_size;
+	events_from = size_of(EVENTS);
 }
 
 void mark(void)
@@ -519,9 +556,10 @@ static struct counts delta(const struct row *rows, unsigned int n, const char *h
 	struct counts then = find_counts(marked, nmarked, handle, vector);
 	struct counts now = find_counts(rows, n, handle, vector);
 
-	return (struct counts){ now.passed - then.passed, now.dropped - then.dropped,
-				now.denied - then.denied, now.would_drop - then.would_drop,
-				now.leaked - then.leaked, now.audited - then.audited };
+	return (struct counts){ now.passed - then.passed,    now.dropped - then.dropped,
+				now.denied - then.denied,    now.would_drop - then.would_drop,
+				now.leaked - then.leaked,    now.audited - then.audited,
+				now.replayed - then.replayed };
 }
 
 bool hook_is(const char *name, const char *state)
@@ -554,6 +592,7 @@ static void counts_add(struct counts *sum, struct counts c)
 	sum->would_drop += c.would_drop;
 	sum->leaked += c.leaked;
 	sum->audited += c.audited;
+	sum->replayed += c.replayed;
 }
 
 struct counts counted_of(const char *const *handles, size_t count)
@@ -611,6 +650,8 @@ void expect_counts(const char *handle, unsigned int first, unsigned int last, st
 	for (vector = first; vector <= last; vector++) {
 		struct counts got = delta(rows, n, handle, vector);
 
+		/* Replays depend on timing; replay.* compares them. */
+		want.replayed = got.replayed;
 		if (memcmp(&got, &want, sizeof(got)))
 			test_fail("%s vector %u counted %s, expected %s", handle, vector,
 				  counts_text(&got, a), counts_text(&want, b));
@@ -765,7 +806,7 @@ long status_of(const char *name)
 
 /* ---- workers ------------------------------------------------------------- */
 
-/* An entry that is unused, or whose worker was ended. */
+/* An entry that is unused, or whose worker has ended. */
 static struct worker *new_entry(void)
 {
 	unsigned int i;
@@ -819,7 +860,7 @@ long ask_all(struct worker *w, enum worker_op op, uint32_t a, uint32_t b, uint32
 
 	if (ret == -ETIMEDOUT)
 		ret = task_state(w->pid) == 'T' ? -ESTALE : -ETIMEDOUT;
-	expect(ret != -ESTALE, "a worker was stopped and not continued (step %d)", op);
+	expect(ret != -ESTALE, "a worker stays stopped (step %d)", op);
 	expect(ret != -EPIPE, "a worker died (step %d)", op);
 	return ret;
 }
@@ -897,17 +938,18 @@ long from_environment(const char *name, long usual)
 static bool wanted(const struct test *t, char *const patterns[])
 {
 	for (; *patterns; patterns++) {
+		bool unwanted = **patterns == '!';
+		const char *text = *patterns + unwanted;
 		char pattern[128];
 
-		snprintf(pattern, sizeof(pattern), strpbrk(*patterns, "*?[") ? "%s" : "*%s*",
-			 *patterns);
-		if (fnmatch(pattern, t->name, 0))
+		snprintf(pattern, sizeof(pattern), strpbrk(text, "*?[") ? "%s" : "*%s*", text);
+		if (!fnmatch(pattern, t->name, 0) == unwanted)
 			return false;
 	}
 	return true;
 }
 
-static void workers_end(void)
+void workers_end(void)
 {
 	unsigned int i;
 
@@ -929,16 +971,20 @@ static void run_once(const struct test *t, const struct test_set *set)
 	outcome = PASSED;
 	why[0] = '\0';
 	test_current = t;
+	mark_events();
+	errors_from = size_of(ERRORS);
 	if (!setjmp(leave))
 		t->run();
-	if (outcome == FAILED || (!set->shared && !set->loader_stays))
+	/* The next test must not get another build or files that this test added to the policy. */
+	if (outcome == FAILED ||
+	    (!set->shared && (!set->loader_stays || *build || !access(POLICY_DIR, F_OK))))
 		shared_end();
 	else if (!set->shared)
 		workers_end();
 	why[strcspn(why, "\n")] = '\0';
 }
 
-/* What counts interrupts says nothing if the device sent some twice. */
+/* A test that counts interrupts proves nothing if the device sent a message twice. */
 static void run_one(const struct test *t, const struct test_set *set)
 {
 	uint32_t before = rig_repeats();
@@ -954,6 +1000,18 @@ static void run_one(const struct test *t, const struct test_set *set)
 	}
 }
 
+void revocations_forget(void)
+{
+	struct irqgate_device_key key;
+	int map = bpf_obj_get(PINS "/revoked");
+
+	while (map >= 0 && !bpf_map_get_next_key(map, NULL, &key))
+		if (bpf_map_delete_elem(map, &key))
+			break;
+	if (map >= 0)
+		close(map);
+}
+
 static void report(const struct test *t, bool shared, uint64_t start)
 {
 	static const char *const words[] = { "ok", "not ok", "skip" };
@@ -962,10 +1020,10 @@ static void report(const struct test *t, bool shared, uint64_t start)
 
 	printf("%s %s%s%s (%.1f s)\n", words[outcome], t->name, *why ? ": " : "", why,
 	       (double)(rig_now_ms() - start) / 1000);
-	/* What irqgate complained about helps; the next test starts afresh. */
+	/* Print irqgate's messages after a failure. */
 	if (outcome == FAILED) {
-		read_file(ERRORS, errors, sizeof(errors) - 1);
-		/* What was cut off must not take the next test's line with it. */
+		read_from(ERRORS, errors_from, errors, sizeof(errors) - 1);
+		/* The next test begins a new line, also after a message that was cut off. */
 		n = strlen(errors);
 		printf("%s%s", errors, n && errors[n - 1] != '\n' ? "\n" : "");
 	}
@@ -985,11 +1043,14 @@ int tests_run(const struct test_set *sets, size_t count, char *const patterns[])
 			if (!wanted(&sets[s].tests[i], patterns))
 				continue;
 			start = rig_now_ms();
+			if (!sets[s].shared)
+				revocations_forget();
 			run_one(&sets[s].tests[i], &sets[s]);
 			numbers[outcome]++;
 			report(&sets[s].tests[i], sets[s].shared, start);
 		}
-		shared_end();
+		if (!sets[s].joined)
+			shared_end();
 	}
 	printf("%u passed, %u failed, %u skipped\n", numbers[PASSED], numbers[FAILED],
 	       numbers[SKIPPED]);

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * matrix.PATH.MODE.STATE: every path an interrupt takes, for a source that is
- * authorized, one no table row speaks of, one of a wrong context, and one whose
- * authorization ends while it runs; enforced and audited. What happened is read
- * where the interrupt would arrive. Only then irqgate's counters and events are
- * compared, the counters exactly.
+ * matrix.PATH.MODE.STATE: every path of an interrupt, for a source that is authorized, one
+ * without a row, one of a wrong context, and one whose authorization ends while it runs; in
+ * enforce mode, in audit mode and under the inline gate. A cell reads first whether the interrupt
+ * arrived at the far end. Then it compares irqgate's counters, exactly, and its events.
  *
- * All paths of a mode and a state share a policy, a loader and its processes: the
- * cast. Each has an eventfd, vector or pin of its own there.
+ * All paths of a mode and a state share a policy, a loader and the cast: the same processes.
+ * Each path has its own eventfd, vector or pin there.
  */
 #include "matrix.h"
 
@@ -35,16 +34,16 @@ const char *const state_names[] = { "authorized", "unauthorized", "wrong_context
 
 struct path {
 	const char *name;
-	const char *what; /* for people */
+	const char *what; /* in docs/paths.md */
 	void (*prepare)(void);
 	void (*fire)(void);
 	long (*arrived)(unsigned int ms); /* 1 or 0 */
-	const struct device *device; /* it belongs to, whose vector is counted */
-	unsigned int vector; /* of that, or 0 */
-	bool spread; /* it may be counted elsewhere, too */
-	unsigned int how; /* what the functions want to know */
-	unsigned int leaks; /* states in which it cannot be stopped */
-	const char *why; /* not */
+	const struct device *device; /* whose vector is counted */
+	unsigned int vector; /* of the device, or 0 */
+	bool spread; /* another row may count it, too */
+	unsigned int how; /* an argument for the functions */
+	unsigned int leaks; /* states in which irqgate cannot stop it */
+	const char *why; /* it cannot */
 	bool (*here)(void); /* NULL: on every kernel and machine */
 };
 
@@ -56,7 +55,7 @@ struct cell {
 
 /* ---- policy and cast ------------------------------------------------------ */
 
-/* What each state makes of the devices, and of who signals. */
+/* Sources of the policy: those of red always, those of blue and iron until revoke_all(). */
 #define OF_RED                                                                                     \
 	"  - { handle: \"soft:other\", match: { cgroup: /t/other }, context: red }\n"              \
 	"  - { handle: \"soft:other-own\", match: { cgroup: /t/iron/other }, context: red }\n"
@@ -64,8 +63,9 @@ struct cell {
 	"  - { handle: \"soft:friend\", match: { cgroup: /t/friend }, context: blue }\n"           \
 	"  - { handle: \"soft:own\", match: { cgroup: /t/iron/own }, context: iron }\n"
 
+/* The cgroups of processes in each state. */
 static const struct {
-	const char *signaller; /* cgroups */
+	const char *signaller;
 	const char *holder; /* of a device of blue's */
 	const char *vmm; /* of the strict context */
 } who[] = {
@@ -100,7 +100,7 @@ size_t host_rows(char *text, size_t len)
 	return at;
 }
 
-/* The igb is blue's in all states: what varies is who else holds it. */
+/* The igb is blue's in all states. Another process holds it, too, and its context varies. */
 static char *policy(enum mode mode, enum state state, bool sources)
 {
 	static char text[4096];
@@ -129,24 +129,24 @@ static struct {
 	enum mode mode;
 	enum state state;
 	pid_t loader;
-	struct worker *victim; /* VMM of blue, whose eventfds others have */
-	struct worker *signaller; /* inherited them; has a VM of its own */
-	struct worker *stranger; /* the same without */
+	struct worker *victim; /* VMM of blue, whose eventfds others hold */
+	struct worker *signaller; /* inherited them, and has a VM */
+	struct worker *stranger; /* received them, and has no VM */
 	struct worker *card, *chip, *pin; /* VMMs of blue with the nic, edu, edu2 */
 	struct worker *owner, *holder; /* of the igb: VMM of blue, and its heir */
-	struct worker *receiver; /* the same that was sent it */
+	struct worker *receiver; /* of the igb: the owner sent it the device */
 	struct worker *vmm; /* of the strict context */
 } cast;
 
-/* What the cell that runs did and expects. */
+/* The cell that runs: what it did and expects. */
 static struct {
 	const struct path *path;
 	enum mode mode;
 	enum state state;
 	bool bad; /* its interrupts ought not to arrive */
 	bool enforced;
-	const char *level; /* that stopped it */
-	long culprit; /* process the kernel signalled for */
+	const char *level; /* the level that stopped it */
+	long culprit; /* the process for which the kernel signalled */
 	struct counts want;
 } now;
 
@@ -187,7 +187,7 @@ static struct worker *with_device(const struct device *d, unsigned int eventfds)
 	long n = ask_text(w, W_OPEN, d->bdf);
 
 	expect(n >= d->vectors, "cannot open %s: %s", d->bdf, rig_errname((int)n));
-	must(w, W_VFIO, 0, d->vectors, 0); /* there are no eventfds yet */
+	must(w, W_VFIO, 0, d->vectors, 0); /* connects nothing: there are no eventfds yet */
 	must(w, W_VM, d->vectors, 0, 0);
 	must(w, W_EVENTFDS, eventfds, 0, 0);
 	return w;
@@ -207,7 +207,7 @@ static struct worker *the_chip(void)
 	return cast.chip;
 }
 
-/* Its eventfds beyond the vectors are for the function's own notifications. */
+/* The eventfds after those of the vectors are for VFIO's notifications. */
 static struct worker *the_owner(void)
 {
 	if (!cast.owner)
@@ -231,7 +231,7 @@ static struct worker *the_receiver(void)
 	return cast.receiver;
 }
 
-/* No MSI is enabled: it has its INTx line. */
+/* The device has no MSI enabled, so it uses its INTx line. */
 static struct worker *the_pin(void)
 {
 	long n;
@@ -255,11 +255,11 @@ static struct worker *the_vmm(void)
 	return cast.vmm;
 }
 
-/* ---- what a cell does ------------------------------------------------------ */
+/* ---- the steps of a cell --------------------------------------------------- */
 
 /*
- * A step a gate may refuse: LEVEL is that gate's name, INJECTS says that the step
- * itself is an interrupt. False: it was refused.
+ * A step that a gate may refuse. @level is the name of the gate. @injects: the step itself is an
+ * interrupt. False: the gate refused.
  */
 static bool tried(long ret, const char *level, bool injects)
 {
@@ -278,14 +278,14 @@ static bool tried(long ret, const char *level, bool injects)
 	return true;
 }
 
-/* The device raised one interrupt; REGISTERED: whatever the state. */
+/* The device raised one interrupt. @registered: it is authorized in every state. */
 static void raised(bool registered)
 {
 	if (!now.bad || registered) {
 		now.want.passed++;
 	} else if (now.enforced) {
 		now.want.dropped++;
-		/* An INTx line that was dropped would stay masked: it is quarantined, too. */
+		/* A dropped INTx would leave its line masked, so INTx is quarantined as well. */
 		now.level = now.mode == INLINE && now.path->device != &edu2 ? "inline gate"
 									    : "quarantine";
 	} else {
@@ -293,7 +293,7 @@ static void raised(bool registered)
 	}
 }
 
-/* The kernel signalled for W: only the module can stop it. */
+/* The kernel signalled for @w. Only the module can stop that. */
 static void signalled(const struct worker *w)
 {
 	now.culprit = w->pid;
@@ -385,7 +385,7 @@ static long owner_arrived(unsigned int ms)
 	return ask(the_owner(), W_SEEN, now.path->vector, ms, 0);
 }
 
-/* It steals the count of a user-space driver. */
+/* A holder reads, and so steals, the count of a user-space driver's eventfd. */
 static long stolen;
 
 static void prepare_read(void)
@@ -430,9 +430,9 @@ static void inject_received(void)
 	tried(ask(the_receiver(), W_NONE, now.path->vector, 0, 0), "injection gate", true);
 }
 
-/* ---- what a function has beside MSI vectors ------------------------------------ */
+/* ---- interrupts of a function beside MSI --------------------------------------- */
 
-/* Of the owner's eventfds that belong to no vector. */
+/* The number of the owner's eventfd for this notification. */
 static unsigned int notification(void)
 {
 	return igb.vectors + (now.path->how == VFIO_PCI_ERR_IRQ_INDEX   ? 0
@@ -493,7 +493,7 @@ static void raise_intx(void)
 	raised(false);
 }
 
-/* The guest takes and ends it, which unmasks the next. */
+/* The guest takes the interrupt, and its EOI unmasks the line for the next. */
 static long intx_taken(unsigned int ms)
 {
 	return ask(the_pin(), W_INTX_TAKEN, 0, ms, 0);
@@ -520,7 +520,7 @@ static long victim_got(unsigned int ms)
 
 /* ---- kernel-side signallers ------------------------------------------------- */
 
-/* Who gets hold of the eventfd, and may then have it signalled without any hook. */
+/* A process gets the eventfd, and gives it to the kernel where no hook sees that. */
 static void prepare_inherited(void)
 {
 	prepare_irqfd();
@@ -554,7 +554,7 @@ static void stranger_has_signalled(void)
 	have_signalled(the_stranger());
 }
 
-/* By a step a gate sees: handed over first, or listened to first. */
+/* A gate sees that the process gives it to the kernel. The VM listens before, or after. */
 static void prepare_given(void)
 {
 	prepare_irqfd();
@@ -572,7 +572,7 @@ static void prepare_given_early(void)
 	listen_last();
 }
 
-/* The same by a guest, whose I/O or end of interrupt signals. */
+/* The same by a guest, whose I/O or EOI signals. */
 static void prepare_guest(void)
 {
 	prepare_irqfd();
@@ -592,7 +592,7 @@ static void guest_signals(void)
 	signalled(the_signaller());
 }
 
-/* A count from before KVM_IRQFD; who handed the eventfd to the kernel answers for it. */
+/* A count from before KVM_IRQFD is attributed to the process that gave the kernel the eventfd. */
 static void prepare_charged(void)
 {
 	must(the_signaller(), W_GIVE, own_vector(), TAKER_VHOST_CALL, 0);
@@ -615,14 +615,36 @@ static void prepare_injection(void)
 	the_vmm();
 }
 
+/* The step sets a state, and irqgate does not know whether an interrupt is in it. */
+static bool sets_state(void)
+{
+	switch ((enum injection)now.path->how) {
+	case INJECT_SET_LAPIC:
+	case INJECT_SET_VCPU_EVENTS:
+	case INJECT_SET_IRQCHIP:
+	case INJECT_SET_PIT2:
+	case INJECT_SELF_IPI:
+	case INJECT_ICR:
+	case INJECT_SET_SREGS:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void inject(void)
 {
-	tried(ask(the_vmm(), W_INJECT, now.path->how, 0, 0), "injection gate", true);
+	tried(ask(the_vmm(), W_INJECT, now.path->how, 0, 0), "injection gate", !sets_state());
 }
 
 static long injected(unsigned int ms)
 {
-	return ask(the_vmm(), W_INJECTED, now.path->how, ms, 0);
+	long arrived = ask(the_vmm(), W_INJECTED, now.path->how, ms, 0);
+
+	/* The worker set a state to clear the interrupt, which counts. */
+	if (arrived == 1 && now.bad && !now.enforced)
+		now.want.audited++;
+	return arrived;
 }
 
 static bool have_xen(void)
@@ -665,11 +687,11 @@ static bool have_xen(void)
 		.arrived = victim_got, .how = taker_, .leaks = leaks_, .why = why_, .spread = true \
 	}
 #define WHY_KEPT                                                                                   \
-	"what was given to the kernel while that was authorized stays with it, and no hook can "   \
-	"stop its signal"
+	"the kernel keeps an eventfd that it got while that was authorized, and no hook can stop " \
+	"its signal"
 #define WHY_UNASKED                                                                                \
-	"no hook sees the eventfd of a completion, nor can stop its signal: who already holds "    \
-	"it may use it"
+	"no hook sees the eventfd of a completion or can stop its signal, so a process that "      \
+	"holds it may use it"
 #define OWN_IF(name_, what_, injection_, here_)                                                    \
 	{                                                                                          \
 		.name = name_, .what = what_, .prepare = prepare_injection, .fire = inject,        \
@@ -776,12 +798,14 @@ static const struct path paths[] = {
 	OWN("own.set_mce", "KVM_X86_SET_MCE by it", INJECT_SET_MCE),
 	OWN("own.self_ipi", "KVM_SET_MSRS of the x2APIC self-IPI register by it", INJECT_SELF_IPI),
 	OWN("own.icr", "KVM_SET_MSRS of the x2APIC interrupt command register by it", INJECT_ICR),
+	OWN("own.set_sregs", "KVM_SET_SREGS with an interrupt in its bitmap by it",
+	    INJECT_SET_SREGS),
 	OWN_IF("own.xen", "KVM_XEN_HVM_EVTCHN_SEND by it", INJECT_XEN, have_xen),
 };
 
 #define PATHS (sizeof(paths) / sizeof(paths[0]))
 
-/* Paths without a device have one of the victim's each. */
+/* A path without a device has a vector of the victim's VM. */
 static unsigned int own_vector(void)
 {
 	return (unsigned int)(now.path - paths);
@@ -793,7 +817,7 @@ static unsigned int own_vector(void)
 
 static struct cell cells[CELLS];
 static struct test tests[CELLS];
-static char not_prepared[PATHS][256]; /* in the revoked state: why */
+static char not_prepared[PATHS][256]; /* revoked state: why a path did not run before */
 
 static void begin(const struct path *path)
 {
@@ -806,7 +830,7 @@ static void begin(const struct path *path)
 	now.want = (struct counts){};
 }
 
-/* Authorized, and arrives: for what is revoked later. */
+/* Prepares a path that is revoked later: it is authorized, and its interrupt arrives. */
 static void prepare_running(const void *path)
 {
 	begin(path);
@@ -827,27 +851,30 @@ static void revoke_all(enum mode mode)
 			verb(0, "revoke", devices[i]->handle, "all", NULL);
 }
 
-/* With the module those paths are tested that reach it. */
+/* Is the path tested in this mode? Under the inline gate, only paths that reach the module are. */
 static bool tested(const struct path *path, enum mode mode)
 {
 	return (!path->here || path->here()) &&
 	       (mode != INLINE || path->leaks || (path->device && path->fire != steal));
 }
 
-/* The policy, the cast and, to be revoked, the running paths of a mode and state. */
+/* Sets up policy and cast of a mode and state, and for REVOKED the running paths. */
 static void enter(enum mode mode, enum state state)
 {
 	size_t i;
 
 	if (cast.there && cast.mode == mode && cast.state == state && cast.loader == loader_pid())
 		return;
-	shared_end();
+	if (!cast.there || cast.mode != mode)
+		shared_end();
+	workers_end();
 	memset(&cast, 0, sizeof(cast));
 	cast.mode = mode;
 	cast.state = state;
 	modprobe("-a", "vhost_vsock", NULL);
 	hook_module(mode == INLINE);
-	loader_start("%s", policy(mode, state, true));
+	revocations_forget();
+	loader_with("%s", policy(mode, state, true));
 	cast.loader = loader_pid();
 	cast.there = true;
 	if (state == REVOKED) {
@@ -862,7 +889,7 @@ static void enter(enum mode mode, enum state state)
 	mark();
 }
 
-/* Events are thinned: the first eight of a counter, then at powers of two. */
+/* irqgate sends an event for the first eight counts of a row, then at powers of two. */
 static bool is_due(long count)
 {
 	return count <= 8 || !(count & (count - 1));
@@ -897,7 +924,7 @@ static void expect_event(const struct counts *total)
 		level = gate;
 	}
 	event = event_wait(verdict, NULL, level, d ? d->handle : NULL, now.path->vector);
-	expect(event, "no event '%s' at level '%s' of the %ldth", verdict, level, count);
+	expect(event, "no event '%s' at level '%s' for count %ld", verdict, level, count);
 	if (want->leaked)
 		expect(atol(field(event, "pid")) == now.culprit,
 		       "the event of the leak says pid %s, not %ld", field(event, "pid"),
@@ -946,7 +973,7 @@ static void run_cell(void)
 		p->fire();
 	n = p->arrived(arrives ? ARRIVE_MS : ABSENT_MS);
 	expect(n >= 0, "reading the far end: %s", rig_errname((int)n));
-	expect(n == arrives, arrives ? "%ld arrived instead of one" : "%ld arrived", n);
+	expect(n == arrives, arrives ? "%ld arrived, expected 1" : "%ld arrived, expected 0", n);
 	expect_step();
 	if (c->mode == ENFORCED && now.bad)
 		printf("matrix\t%s\t%s\t%s\t%s\t%s\n", p->name, p->what, state_names[c->state],
@@ -962,7 +989,7 @@ struct test_set matrix_tests(void)
 	for (mode = 0; mode <= INLINE; mode++) {
 		for (state = 0; state < STATES; state++) {
 			for (i = 0; i < PATHS; i++) {
-				/* To the module, unauthorized and a wrong context are the same. */
+				/* The module does not tell unauthorized and wrong context apart. */
 				if (!tested(&paths[i], mode) || (mode == INLINE && state == WRONG))
 					continue;
 				cells[n] = (struct cell){ &paths[i], mode, state };

@@ -21,9 +21,10 @@ void model_policy(int number, struct model_policy *p)
 	p->source = number >> 9 & 3;
 	p->anybody = number >> 11 & 1;
 	p->audit = (number >> 12 & 7) == 7;
+	p->unlisted = number >> 15 & 1;
 }
 
-/* Has the kernel process or its kin of the same context? Nobody's are of none. */
+/* The context of an identity. FRIEND_ is of none, as NOBODY_ is. */
 static enum who context_of(struct id id)
 {
 	return id.who == FRIEND_ ? NOBODY_ : id.who;
@@ -34,31 +35,42 @@ static bool same(struct id a, struct id b)
 	return a.process == b.process;
 }
 
-/* Of one known context. */
+/* Are both of one context? */
 static bool kin(struct id a, struct id b)
 {
 	return context_of(a) != NOBODY_ && context_of(a) == context_of(b);
 }
 
-/* Policy: may a vector go to this context? Revocations hold in audit mode as well. */
+/* Does the policy let any process have the device, because no row names it? */
+static bool is_free(const struct model *m, int device)
+{
+	int v;
+
+	for (v = 0; v < VECTORS; v++)
+		if (m->policy.row[device][v].who != NOBODY_)
+			return false;
+	return m->policy.unlisted;
+}
+
+/* May a vector go to the context of @id? Revocations hold in audit mode as well. */
 static bool may_have(const struct model *m, int device, int vector, struct id id)
 {
 	const struct policy_row *row = &m->policy.row[device][vector];
 
 	if (row->revoked)
 		return false;
-	if (m->policy.audit)
+	if (m->policy.audit || is_free(m, device))
 		return true;
 	return row->who != NOBODY_ && row->who == context_of(id);
 }
 
-/* Does the policy name ID a source for this context? */
+/* Does the policy name @id as a source for this context? */
 static bool is_source(const struct model *m, struct id id, enum who context)
 {
 	return id.who == FRIEND_ && m->policy.source != NOBODY_ && m->policy.source == context;
 }
 
-/* May ID inject into the VM of process A? Its VMM and the context's may, if not strict. */
+/* May @id inject into this VM? Its VMM and others of the context may, if it is not strict. */
 static bool may_signal(const struct model *m, struct id id, const struct actor *vmm)
 {
 	enum who context = context_of(vmm->creator);
@@ -67,7 +79,7 @@ static bool may_signal(const struct model *m, struct id id, const struct actor *
 		return true;
 	if (same(id, vmm->creator) || kin(id, vmm->creator))
 		return context != IRON_;
-	/* A listed source of another context is not an unlisted one. */
+	/* A source that the policy names for another context is not an unlisted one. */
 	return m->policy.anybody && !(id.who == FRIEND_ && m->policy.source != NOBODY_);
 }
 
@@ -91,7 +103,19 @@ bool model_listened(const struct model *m, int efd)
 	return false;
 }
 
-/* Is what is connected in order: who connected it, and every VM that listens? */
+/*
+ * May @id make a vector reach a VM? With a device that no row names, @id must be allowed to signal
+ * the VM.
+ */
+static bool may_reach(const struct model *m, int device, int vector, struct id id,
+		      const struct actor *vmm)
+{
+	if (!may_have(m, device, vector, vmm->creator))
+		return false;
+	return !is_free(m, device) || may_signal(m, id, vmm);
+}
+
+/* Does the policy allow the connection: its binder, and every VM that listens? */
 static bool in_order(const struct model *m, int device, int vector)
 {
 	const struct bound *b = &m->bound[device][vector];
@@ -101,12 +125,37 @@ static bool in_order(const struct model *m, int device, int vector)
 		return false;
 	for (i = 0; i < ACTORS; i++)
 		if (listener(&m->actor[i], b->efd, 0) >= 0 &&
-		    !may_have(m, device, vector, m->actor[i].creator))
+		    !may_reach(m, device, vector, b->by, &m->actor[i]))
 			return false;
 	return true;
 }
 
-/* May ID write to, read or come to hold an eventfd? Of the devices, and of the VMs. */
+/* Would the VM of @a harm another context that uses the eventfd, if it listened there? */
+static bool intrudes(const struct model *m, const struct actor *a, int efd)
+{
+	int d, v, i;
+
+	for (d = 0; d < DEVICES; d++) {
+		for (v = 0; v < VECTORS; v++) {
+			const struct bound *b = &m->bound[d][v];
+
+			if (b->efd == efd && !same(b->by, a->creator) && !kin(b->by, a->creator) &&
+			    may_have(m, d, v, b->by) && !may_reach(m, d, v, b->by, a))
+				return true;
+		}
+	}
+	for (i = 0; i < ACTORS; i++) {
+		const struct actor *other = &m->actor[i];
+
+		if (listener(other, efd, 0) >= 0 && !same(other->creator, a->creator) &&
+		    !kin(other->creator, a->creator) &&
+		    (!may_signal(m, a->creator, other) || !may_signal(m, other->creator, a)))
+			return true;
+	}
+	return false;
+}
+
+/* May @id write to an eventfd, read it or get it? Its devices and its VMs must allow that. */
 static bool may_touch(const struct model *m, int efd, struct id id)
 {
 	int d, v, i;
@@ -151,9 +200,9 @@ static bool held(const struct model *m, int efd)
 	return false;
 }
 
-/* ---- what has consequences --------------------------------------------------- */
+/* ---- consequences of a step -------------------------------------------------- */
 
-/* Is a device connected to it, BY this process if not NULL? */
+/* Is a device connected to the eventfd, @by this process unless NULL? */
 static bool is_bound(const struct model *m, int efd, const struct id *by)
 {
 	int d, v;
@@ -172,12 +221,12 @@ static void remember(struct id list[CHARGES], int *n, struct id id)
 	for (i = 0; i < *n; i++)
 		if (same(list[i], id) && list[i].who == id.who)
 			return;
-	/* The last place stands for all others. */
+	/* When the list is full, the last place stands for all others. */
 	i = *n < CHARGES ? (*n)++ : CHARGES - 1;
 	list[i] = id;
 }
 
-/* ID leaves a count there, for whoever will listen. */
+/* @id leaves a pending count for the next listener. */
 static void charge(struct model *m, int efd, struct id id)
 {
 	remember(m->efd[efd].charge, &m->efd[efd].ncharges, id);
@@ -185,8 +234,8 @@ static void charge(struct model *m, int efd, struct id id)
 }
 
 /*
- * An eventfd is signalled: the first that listens gets it, or it counts. An irqfd waits
- * exclusively (add_wait_queue_priority of kernel/sched/wait.c, up to 6.16).
+ * An eventfd is signalled. The first listener gets the interrupt; without a listener it counts. An
+ * irqfd waits exclusively (add_wait_queue_priority of kernel/sched/wait.c, up to 6.16).
  */
 static void signal_efd(struct model *m, int efd, bool must, struct seen *seen)
 {
@@ -218,13 +267,15 @@ static void device_fires(struct model *m, int device, int vector, struct seen *s
 		b->latched = true;
 		return;
 	}
+	/* A dropped interrupt is replayed once when the vector is allowed again. */
+	b->dropped |= b->wait != NOT_HELD || !in_order(m, device, vector);
 	if (!in_order(m, device, vector))
 		return;
-	/* Released by and by, or never where nobody has the eventfd any more. */
+	/* The loader releases it some time later, or never if no process holds the eventfd. */
 	signal_efd(m, b->efd, b->wait == NOT_HELD, seen);
 }
 
-/* With an eventfd's last descriptor its irqfd ends (EPOLLHUP in irqfd_wakeup of KVM). */
+/* An irqfd ends with the last fd of its eventfd (EPOLLHUP in irqfd_wakeup of KVM). */
 static void irqfds_end(struct model *m)
 {
 	int i, s;
@@ -236,8 +287,8 @@ static void irqfds_end(struct model *m)
 }
 
 /*
- * Quarantines follow. What a verb finds in order again it releases before it returns;
- * what became so when a listener left the loader releases by and by.
+ * Updates the quarantines. A verb releases before it returns what is allowed again. If a vector
+ * is allowed again because a listener left, the loader releases it some time later.
  */
 static void follow(struct model *m, bool verb)
 {
@@ -253,12 +304,40 @@ static void follow(struct model *m, bool verb)
 			if (!in_order(m, d, v)) {
 				b->wait = HELD;
 			} else if (b->wait == HELD || b->wait == RELEASE_PENDING) {
-				/* Where nobody has the eventfd, nothing can be pointed there. */
+				/* Without an fd of the eventfd, no vector can be pointed there. */
 				if (!held(m, b->efd))
 					b->wait = STUCK;
 				else
 					b->wait = verb ? NOT_HELD : RELEASE_PENDING;
 			}
+		}
+	}
+}
+
+/* The listener changes. Dropped interrupts were not for the new one, so no replay comes. */
+static void forget_dropped(struct model *m, int efd)
+{
+	int d, v;
+
+	for (d = 0; d < DEVICES; d++)
+		for (v = 0; v < VECTORS; v++)
+			if (m->bound[d][v].efd == efd)
+				m->bound[d][v].dropped = false;
+}
+
+/* Replays come with a release: at the end of a verb, or some time later by the loader. */
+static void give_back(struct model *m, struct seen *seen)
+{
+	int d, v;
+
+	for (d = 0; d < DEVICES; d++) {
+		for (v = 0; v < VECTORS; v++) {
+			struct bound *b = &m->bound[d][v];
+
+			if (b->efd < 0 || !b->dropped || !in_order(m, d, v))
+				continue;
+			signal_efd(m, b->efd, false, seen);
+			b->dropped = b->wait != NOT_HELD;
 		}
 	}
 }
@@ -289,9 +368,9 @@ bool model_stuck(const struct model *m)
 }
 
 /*
- * ID writes to an eventfd or has the kernel hold it: who did so last answers for what the
- * kernel signals there, unless the one before may not. A VMM that listens does not, unless
- * it HANDS it to what will signal and nobody else does.
+ * @id writes to an eventfd or makes the kernel hold it. Signals of the kernel are attributed to
+ * the last process that did so, unless the one before is not authorized. They are not attributed
+ * to a VMM that listens, unless it @hands the eventfd to a taker and no other process did.
  */
 static void touch(struct model *m, int efd, struct id id, bool hands)
 {
@@ -309,9 +388,10 @@ static void touch(struct model *m, int efd, struct id id, bool hands)
 		e->mixed = true;
 	e->last = id;
 	e->seen_last = hands || is_bound(m, efd, NULL) || model_listened(m, efd);
+	e->watched |= hands;
 }
 
-/* May whoever ever touched it still? Else it may be told as a leak of such a one. */
+/* May every process that ever touched it still do so? If not, a signal may count as its leak. */
 static bool all_may_touch(const struct model *m, int efd)
 {
 	const struct efd *e = &m->efd[efd];
@@ -370,7 +450,7 @@ static void end_actor(struct model *m, int i)
 			end_actor(m, k);
 	m->actor[i].alive = false;
 	no_vm(&m->actor[i]);
-	/* Heirs go with whoever opened the device: nobody has it then. */
+	/* Heirs end with the process that opened the device, so no process holds it then. */
 	for (v = 0; i < DEVICES && v < VECTORS; v++)
 		m->bound[i][v] = (struct bound){ .efd = -1 };
 }
@@ -396,7 +476,7 @@ static int vectors_of(int device)
 	return device ? 1 : VECTORS;
 }
 
-/* Is nobody of this cgroup, nor what is connected of one who was? */
+/* No process, VM or binding is of this cgroup. */
 static bool is_deserted(const struct model *m, enum who who)
 {
 	int i, d, v;
@@ -420,7 +500,7 @@ static bool is_slot(const struct actor *a, int slot)
 	return slot >= 0 && slot < SLOTS && a->fd[slot] >= 0;
 }
 
-/* The process a step is of, or any where it is of none. */
+/* The process that does the step; 0 if no process does. */
 static int actor_of(const struct step *s)
 {
 	return s->code <= S_FORK && s->code != S_FIRE ? s->a : 0;
@@ -465,9 +545,10 @@ bool model_can(const struct model *m, const struct step *s)
 		return is_slot(a, s->b);
 	case S_GIVE:
 		given = a->given[s->b][s->c].efd;
-		/* A ring takes one, a port too; vhost replaces it. */
+		/* A ring or a port takes one eventfd; vhost replaces the old one. */
+		/* After its guest ran, a strict VMM cannot clear pending interrupts (W_IRR). */
 		return is_slot(a, s->b) && given != GONE && (s->c == BY_VHOST || given == NONE) &&
-		       (s->c != BY_GUEST || a->vm);
+		       (s->c != BY_GUEST || (a->vm && context_of(a->creator) != IRON_));
 	case S_GIVEN:
 		return a->given[s->b][s->c].efd >= 0;
 	case S_RMDIR:
@@ -484,7 +565,7 @@ bool model_can(const struct model *m, const struct step *s)
 	}
 }
 
-/* EFD gets a listener: what it carries already comes at once. */
+/* @efd gets a listener, which gets the pending count at once. */
 static const char *irqfd(struct model *m, struct actor *a, int efd, int slot, long result,
 			 struct seen *seen)
 {
@@ -496,23 +577,30 @@ static const char *irqfd(struct model *m, struct actor *a, int efd, int slot, lo
 		plain = plain && may_signal(m, e->toucher[i], a);
 	for (d = 0; d < DEVICES; d++)
 		for (v = 0; v < VECTORS; v++)
-			if (m->bound[d][v].efd == efd && !may_have(m, d, v, a->creator))
+			if (m->bound[d][v].efd == efd && !may_reach(m, d, v, m->bound[d][v].by, a))
 				entitled = false;
 	remember(e->toucher, &e->ntouchers, a->id);
 	if (result == -EBUSY && (listener(a, efd, 0) >= 0 || model_listened(m, efd)))
-		return NULL; /* one of a VM; from 6.17 on one at all */
+		return NULL; /* an eventfd takes one irqfd of a VM; from 6.17 on only one at all */
 	if (result && result != -EACCES)
 		return "KVM_IRQFD failed";
 	if (result)
-		return plain && entitled ? "KVM_IRQFD was refused, though all is in order" : NULL;
+		return plain && entitled && !intrudes(m, a, efd)
+			       ? "KVM_IRQFD was refused, though all is in order"
+			       : NULL;
+	if (intrudes(m, a, efd))
+		return "a VM came to listen to what others had";
+	if (model_listened(m, efd))
+		forget_dropped(m, efd);
 	a->listens[slot] = efd;
 	a->since[slot] = m->irqfds++;
-	/* Refused or not, a count by somebody who may not signal this VM must not arrive. */
+	e->watched = true;
+	/* A count by a process that may not signal this VM must not arrive in any case. */
 	for (i = 0; i < e->ncharges; i++)
 		ok = ok && may_signal(m, e->charge[i], a);
-	/* Of nobody that is known: a source that is not listed, whoever it was. */
+	/* A count of an unknown process is that of an unlisted source. */
 	ok = ok || (e->unseen && m->policy.anybody);
-	/* It may be the device's, too. */
+	/* The device may have made the count, too. */
 	if (e->count && ok && entitled)
 		seen->may[self] |= 1U << slot;
 	follow(m, false);
@@ -535,11 +623,12 @@ static const char *bind(struct model *m, const struct actor *a, const struct ste
 		return ok ? "an authorized vector was not bound" : NULL;
 	}
 	touch(m, b->efd, a->id, false);
+	m->efd[b->efd].watched = true;
 	if (old.latched)
 		signal_efd(m, b->efd, false, seen);
 	/*
-	 * What the device kept it sends while the kernel connects it: under drop nothing can
-	 * stop that one without the module (docs/guarantees.md), but it must be told.
+	 * The device sends a kept interrupt while the kernel connects the vector. Under drop only
+	 * the module can stop that one (docs/guarantees.md), but it must count as leaked.
 	 */
 	seen->leak = old.latched && !ok;
 	m->may_leak += old.latched;
@@ -556,12 +645,19 @@ static const char *none(struct model *m, const struct actor *a, int vector, long
 	bool ok = may_have(m, a->device, vector, a->id);
 	int i;
 
-	/* It injects: into the VM of a strict context its own VMM may not. */
-	for (i = 0; i < ACTORS; i++)
-		if (listener(&m->actor[i], b->efd, 0) >= 0 && !m->policy.audit &&
-		    context_of(m->actor[i].creator) == IRON_)
-			ok = ok && !kin(a->id, m->actor[i].creator) &&
-			     !same(a->id, m->actor[i].creator);
+	/*
+	 * DATA_NONE injects. The VMM of a strict context may not inject into its own VM. With a
+	 * device that no row names, the process must be allowed to signal the VM.
+	 */
+	for (i = 0; i < ACTORS; i++) {
+		const struct actor *vmm = &m->actor[i];
+
+		if (listener(vmm, b->efd, 0) < 0 || m->policy.audit)
+			continue;
+		if (context_of(vmm->creator) == IRON_)
+			ok = ok && !kin(a->id, vmm->creator) && !same(a->id, vmm->creator);
+		ok = ok && (!is_free(m, a->device) || may_signal(m, a->id, vmm));
+	}
 	if (!ok)
 		return result == -EACCES ? NULL : "DATA_NONE was not refused";
 	if (result)
@@ -592,22 +688,28 @@ static const char *write_to(struct model *m, const struct actor *a, int efd, lon
 }
 
 /*
- * The kernel signals for ID: nothing can stop that on a stock kernel (docs/paths.md). Who
- * may is not told as a leak; who may not is, if it is certain who is answerable.
+ * The kernel signals for @id. A stock kernel cannot stop that (docs/paths.md). The signal is no
+ * leak if @id is authorized. If not, it is one if the signaller is certain.
  */
-static void kernel_signals(struct model *m, int efd, struct id id, struct seen *seen)
+static void kernel_signals(struct model *m, int efd, struct id id, bool ring, struct seen *seen)
 {
 	struct efd *e = &m->efd[efd];
 	bool clean = may_touch(m, efd, id), bound = is_bound(m, efd, NULL);
 
-	if (!clean && same(e->last, id) && !e->mixed && !is_bound(m, efd, &id) &&
-	    (e->seen_last || (!bound && !m->policy.anybody)))
+	/* A ring had it before irqgate watched it, so the signaller is unknown. */
+	if (e->unwatched && ring && !m->policy.anybody && !m->policy.audit && !bound &&
+	    model_listened(m, efd))
+		m->must_leak++;
+	else if (e->early)
+		m->may_leak++;
+	else if (!clean && same(e->last, id) && !e->mixed && !is_bound(m, efd, &id) &&
+		 (e->seen_last || (!bound && !m->policy.anybody)))
 		m->must_leak++;
 	else if (!clean)
 		m->may_leak++;
-	/* Of nobody that is known: a source that is not listed. */
+	/* A signal of an unknown process is that of an unlisted source. */
 	clean = clean && (m->policy.anybody || (e->last.process && e->seen_last));
-	if (!clean || !all_may_touch(m, efd))
+	if (!e->early && (!clean || !all_may_touch(m, efd)))
 		m->may_leak++;
 	if (!model_listened(m, efd))
 		charge(m, efd, id);
@@ -620,19 +722,23 @@ static const char *aio(struct model *m, const struct actor *a, int efd, long res
 	if (result)
 		return "an AIO request failed";
 	touch(m, efd, a->id, false);
-	kernel_signals(m, efd, a->id, seen);
+	kernel_signals(m, efd, a->id, false, seen);
 	return NULL;
 }
 
 static const char *give(struct model *m, struct actor *a, const struct step *s, long result)
 {
 	int efd = a->fd[s->b];
-	bool may = may_touch(m, efd, a->id) || s->c == BY_RING; /* which asks nobody */
+	bool may = may_touch(m, efd, a->id) || s->c == BY_RING; /* no gate sees a ring */
 
 	if (!may)
 		return result == -EACCES ? NULL : "giving a descriptor to the kernel was not refused";
 	if (result)
 		return "giving a descriptor to the kernel was refused or failed";
+	if (s->c == BY_RING) {
+		m->efd[efd].early |= !is_bound(m, efd, NULL) && !model_listened(m, efd);
+		m->efd[efd].unwatched |= !m->efd[efd].watched;
+	}
 	touch(m, efd, a->id, s->c != BY_RING);
 	a->given[s->b][s->c] = (struct given){ efd, a->id };
 	return NULL;
@@ -666,7 +772,7 @@ static const char *send(struct model *m, const struct step *s, long result)
 	int efd = m->actor[s->a].fd[s->b];
 	bool may;
 
-	to->fd[s->b] = -1; /* closed before */
+	to->fd[s->b] = -1; /* the test closes the old fd first */
 	may = may_touch(m, efd, to->id);
 	if (result == 1)
 		to->fd[s->b] = efd;
@@ -708,7 +814,19 @@ static void inherit(struct model *m, int heir, int from)
 	memcpy(a->fd, m->actor[from].fd, sizeof(a->fd));
 }
 
-const char *model_step(struct model *m, const struct step *s, long result, struct seen *seen)
+static void model_apply(struct model *m, int number)
+{
+	struct model_policy old = m->policy;
+	int d, v;
+
+	model_policy(number, &m->policy);
+	/* Revocations last until `allow`. */
+	for (d = 0; d < DEVICES; d++)
+		for (v = 0; v < VECTORS; v++)
+			m->policy.row[d][v].revoked = old.row[d][v].revoked;
+}
+
+static const char *do_step(struct model *m, const struct step *s, long result, struct seen *seen)
 {
 	struct actor *a = &m->actor[actor_of(s)];
 	struct policy_row *row;
@@ -742,13 +860,14 @@ const char *model_step(struct model *m, const struct step *s, long result, struc
 	case S_IRQFD:
 		return irqfd(m, a, a->fd[s->b], s->b, result, seen);
 	case S_IRQFD_OFF:
+		forget_dropped(m, a->listens[s->b]);
 		a->listens[s->b] = -1;
 		follow(m, false);
 		return result ? "the end of an irqfd failed" : NULL;
 	case S_BIND:
 		return bind(m, a, s, result, seen);
 	case S_UNBIND:
-		/* What the device keeps it keeps where nothing was bound. */
+		/* If nothing was bound, the device still keeps what it kept. */
 		m->bound[a->device][s->b] = (struct bound){
 			.efd = -1, .latched = m->bound[a->device][s->b].latched };
 		return result ? "unbinding failed" : NULL;
@@ -768,7 +887,7 @@ const char *model_step(struct model *m, const struct step *s, long result, struc
 		follow(m, false);
 		return NULL;
 	case S_MOVE:
-		a->place = s->b; /* a process is who it was */
+		a->place = s->b; /* its identity stays */
 		return result ? "a process could not be moved" : NULL;
 	case S_EXEC:
 		a->id = (struct id){ ++m->processes, a->place };
@@ -781,7 +900,8 @@ const char *model_step(struct model *m, const struct step *s, long result, struc
 	case S_GIVE:
 		return give(m, a, s, result);
 	case S_GIVEN:
-		kernel_signals(m, a->given[s->b][s->c].efd, a->given[s->b][s->c].by, seen);
+		kernel_signals(m, a->given[s->b][s->c].efd, a->given[s->b][s->c].by,
+			       s->c == BY_RING, seen);
 		return result ? "the kernel was not made to signal" : NULL;
 	case S_RMDIR:
 		remove_cgroup(m, s->a);
@@ -790,7 +910,7 @@ const char *model_step(struct model *m, const struct step *s, long result, struc
 		fork_actor(m, a);
 		return NULL;
 	case S_APPLY:
-		model_policy(s->a, &m->policy);
+		model_apply(m, s->a);
 		return verb(m, result);
 	case S_ALLOW:
 		row = &m->policy.row[s->a][s->b];
@@ -810,6 +930,14 @@ const char *model_step(struct model *m, const struct step *s, long result, struc
 		break;
 	}
 	return "no such step";
+}
+
+const char *model_step(struct model *m, const struct step *s, long result, struct seen *seen)
+{
+	const char *wrong = do_step(m, s, result, seen);
+
+	give_back(m, seen);
+	return wrong;
 }
 
 /* ---- as text ------------------------------------------------------------------- */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What ought to happen, by docs/guarantees.md and docs/policy.md alone: which interrupt
- * may arrive where after each step of several processes. Shares nothing with irqgate but
- * those documents; tests/vm/property.c does the steps and holds reality against this.
+ * A model of docs/guarantees.md and docs/policy.md: it says which interrupt may arrive where after
+ * each step of several processes. It shares nothing with irqgate but those documents.
+ * tests/vm/property.c does the steps and compares the real far ends with the model.
  *
- * A step has three numbers. A process has four descriptors for eventfds; at most one VM,
- * which raises local APIC vector N for the eventfd that was descriptor N; processes 0 and
- * 1 have a device each.
+ * A step has three numbers. A process has four slots for eventfds and at most one VM, which raises
+ * local APIC vector N for the eventfd that was in slot N at KVM_IRQFD. Processes 0 and 1 have a
+ * device each.
  */
 #ifndef IRQGATE_TEST_MODEL_H
 #define IRQGATE_TEST_MODEL_H
@@ -18,45 +18,45 @@
 #define SLOTS 4
 #define DEVICES 2
 #define VECTORS 3 /* of device 0; device 1 has one */
-#define EFDS 256 /* of one run */
+#define EFDS 256 /* in one run */
 #define CHARGES 8
 #define NONE (-1) /* no eventfd */
-#define GONE (-2) /* not this process's to use any more */
+#define GONE (-2) /* this process cannot use it any more */
 
-/* Whom a cgroup makes a process. FRIEND is of no context: it may be a source. */
-enum who { NOBODY_, BLUE_, RED_, IRON_, FRIEND_, WHOS }; /* IRON is strict */
+/* The identity that a cgroup gives to a process. FRIEND_ is of no context, but may be a source. */
+enum who { NOBODY_, BLUE_, RED_, IRON_, FRIEND_, WHOS }; /* IRON_ is strict */
 
 enum step_code {
-	S_SPAWN, /* process a of who b; with a device if it is to have one */
-	S_HEIR, /* process a, who c, inherits what b has */
-	S_END, /* process a; with its heirs */
-	S_VM, /* process a gets one, or loses it */
-	S_IRQFD, /* VM of process a listens to descriptor b */
-	S_IRQFD_OFF,
-	S_BIND, /* process a connects vector b to descriptor c */
-	S_UNBIND, /* vector b */
+	S_SPAWN, /* process a of who b starts; processes 0 and 1 open their device */
+	S_HEIR, /* process a of who c starts and inherits the fds of process b */
+	S_END, /* process a ends, with its heirs */
+	S_VM, /* process a makes a VM, or closes it */
+	S_IRQFD, /* VM of process a listens to slot b */
+	S_IRQFD_OFF, /* it does not any more */
+	S_BIND, /* process a connects vector b to slot c */
+	S_UNBIND, /* process a disconnects vector b */
 	S_FIRE, /* device a raises vector b */
-	S_WRITE, /* process a to descriptor b by means c */
-	S_NONE, /* process a has vector b signalled: VFIO_DEVICE_SET_IRQS DATA_NONE */
+	S_WRITE, /* process a writes to slot b by means c */
+	S_NONE, /* process a raises vector b: VFIO_DEVICE_SET_IRQS DATA_NONE */
 	S_MSI, /* process a: KVM_SIGNAL_MSI of vector b */
-	S_SEND, /* process a sends descriptor b to process c, as descriptor b there */
-	S_NEW, /* process a: descriptor b is a new eventfd */
-	S_MOVE, /* process a goes to the cgroup of who b */
-	S_EXEC, /* process a executes a program, which keeps what it has but its VM */
-	S_AIO, /* process a has an AIO completion signal descriptor b */
-	S_GIVE, /* process a gives descriptor b to enum taker_kind c */
-	S_GIVEN, /* process a has that signal what it was given for descriptor b */
-	S_FORK, /* a child goes on in place of process a */
-	S_RMDIR, /* the cgroup of who a goes, and is made again when it is needed */
-	S_APPLY, /* the policy that a stands for */
+	S_SEND, /* process a sends slot b to slot b of process c */
+	S_NEW, /* process a puts a new eventfd into slot b */
+	S_MOVE, /* process a moves to the cgroup of who b */
+	S_EXEC, /* process a executes a program, which keeps all fds but the VM */
+	S_AIO, /* process a makes an AIO completion signal slot b */
+	S_GIVE, /* process a gives slot b to enum taker_kind c */
+	S_GIVEN, /* process a makes this taker signal what it got from slot b */
+	S_FORK, /* a child takes the place of process a */
+	S_RMDIR, /* the cgroup of who a is removed, and made again when it is needed */
+	S_APPLY, /* policy number a */
 	S_ALLOW, /* device a, vector b, to who c */
 	S_REVOKE, /* device a, vector b */
-	S_KILL, /* the loader */
-	S_START,
+	S_KILL, /* kills the loader */
+	S_START, /* starts a loader */
 	STEPS,
 };
 
-/* What signals for a process, from within the kernel, what it was given once. */
+/* These parts of the kernel signal an eventfd for a process that gave it to them. */
 enum taker_kind { BY_RING, BY_VHOST, BY_GUEST, TAKERS }; /* io_uring, vhost, ioeventfd */
 
 struct step {
@@ -65,16 +65,17 @@ struct step {
 };
 
 struct policy_row {
-	enum who who; /* NOBODY_: not listed */
+	enum who who; /* NOBODY_: there is no row */
 	bool revoked;
 };
 
-/* What S_APPLY's number stands for. */
+/* The policy that the number of S_APPLY stands for. */
 struct model_policy {
 	struct policy_row row[DEVICES][VECTORS];
-	bool drop[DEVICES]; /* else deny */
-	enum who source; /* whom FRIEND_ may signal, NOBODY_: it is no source */
-	bool anybody; /* sources that are not listed may signal */
+	bool drop[DEVICES]; /* on_violation: drop; else deny */
+	enum who source; /* the context that FRIEND_ may signal; NOBODY_: it is no source */
+	bool anybody; /* unlisted_source: allow */
+	bool unlisted; /* unlisted_device: allow */
 	bool audit;
 };
 
@@ -98,73 +99,77 @@ struct model {
 		bool alive;
 		struct id id;
 		enum who place; /* its cgroup now */
-		unsigned int parents; /* bits: cgroups of those it forked from */
-		int parent; /* of an heir, else -1 */
-		int device; /* it holds, else -1 */
+		unsigned int parents; /* cgroups of the processes it forked from, as bits */
+		int parent; /* of an heir; else -1 */
+		int device; /* that it holds; else -1 */
 		bool vm;
 		struct id creator;
 		int fd[SLOTS]; /* eventfd, -1: none */
-		int listens[SLOTS]; /* its VM, as vector N, to which eventfd; -1 */
-		int since[SLOTS]; /* so many listened before */
-		bool kept[EFDS]; /* by the parent after a fork */
+		int listens[SLOTS]; /* eventfd to which its VM listens as vector N; else -1 */
+		int since[SLOTS]; /* how many irqfds were made before that */
+		bool kept[EFDS]; /* its parent still holds these after a fork */
 		struct given {
 			int efd; /* or NONE, GONE */
 			struct id by;
 		} given[SLOTS][TAKERS];
 	} actor[ACTORS];
 	struct efd {
-		int count; /* nobody took yet; while a VM listens it is 0 */
-		struct id charge[CHARGES]; /* who made it so */
+		int count; /* pending count; 0 while a VM listens */
+		struct id charge[CHARGES]; /* processes that made it */
 		int ncharges;
-		bool unseen; /* some when it was no eventfd of interrupts */
-		struct id toucher[CHARGES]; /* whoever made the kernel hold it, or wrote */
+		bool unseen; /* part of it came while the eventfd was not protected */
+		struct id toucher[CHARGES]; /* processes that wrote, or gave it to the kernel */
 		int ntouchers;
-		struct id last; /* the last of them but for VMMs that listen */
-		bool seen_last; /* it was an eventfd of interrupts then */
-		bool mixed; /* one who may not was there before, and stays answerable */
-		bool lost; /* of some the cgroup is gone */
+		struct id last; /* the last of them, without VMMs that listen */
+		bool seen_last; /* it was protected at that moment */
+		bool watched; /* it is protected, or was once */
+		bool early; /* a ring got it while it was not protected */
+		bool unwatched; /* ... and never had been, so irqgate cannot know the signaller */
+		bool mixed; /* an earlier process without permission stays answerable */
+		bool lost; /* the cgroup of one of these processes was removed */
 	} efd[EFDS];
 	struct bound {
 		int efd; /* -1: none */
 		struct id by;
 		enum wait wait; /* is it quarantined? */
-		bool latched; /* the device may keep one to be sent when it is connected */
+		bool dropped; /* an interrupt was dropped, and is replayed at the release */
+		bool latched; /* the device may have kept one, and sends it when connected */
 	} bound[DEVICES][VECTORS];
-	/* Interrupts that arrived unauthorized, which no hook can stop: told as leaks. */
+	/* Unauthorized interrupts that no hook can stop. They must, or may, count as leaked. */
 	long must_leak, may_leak;
 };
 
-/* What may be seen after a step. What is in neither must not be. */
+/* Interrupts that must arrive after a step, and those that may. No other may arrive. */
 struct seen {
 	unsigned int must[ACTORS], may[ACTORS]; /* vectors of its VM, as bits */
-	int must_count[EFDS], may_count[EFDS]; /* by how much an eventfd nobody listens to grew */
-	bool leak; /* what may be seen only if it is counted as leaked of ... */
-	int device, vector;
+	int must_count[EFDS], may_count[EFDS]; /* growth of eventfds without a listener */
+	bool leak; /* one may arrive only if it counts as leaked, of ... */
+	int device, vector; /* ... this one */
 };
 
 void model_begin(struct model *m);
 
-/* Can the step be done at all? If not it is left out. */
+/* Can the step be done at all? If not, it is left out. */
 bool model_can(const struct model *m, const struct step *s);
 
 /*
- * The step was done with RESULT (0 or more, or -errno). NULL: that may be; else what is
- * wrong with it.
+ * The step was done with @result (0 or more, or -errno). NULL: the model allows that. Else the text
+ * says what is wrong.
  */
 const char *model_step(struct model *m, const struct step *s, long result, struct seen *seen);
 
-/* A vector that is to be fired and whose release is awaited: the loader does it by and by. */
+/* The loader releases a vector some time after it is allowed. Does this one wait for that? */
 bool model_awaits_release(const struct model *m, int device, int vector);
 void model_released(struct model *m, int device, int vector);
 
-/* Who has a descriptor of an eventfd, as *SLOT; -1: no process that serves. */
+/* A process that has the eventfd in *@slot. -1: no process has. */
 int model_holder(const struct model *m, int efd, int *slot);
 bool model_listened(const struct model *m, int efd);
 
 /* A verb may fail if a quarantine cannot be released any more. */
 bool model_stuck(const struct model *m);
 
-/* One line of a reproducer, and back. False: no step. */
+/* Print and parse a line of a reproducer. False: the line is no step. */
 void step_print(const struct step *s, char buf[64]);
 bool step_parse(const char *line, struct step *s);
 

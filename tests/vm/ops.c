@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What operators use, and what the loader may do. */
+/* ops.*: the privileges of the loader and access to irqgate. tool.*: the views of operators. */
 #include "fixture.h"
 
 #include <errno.h>
@@ -57,7 +57,7 @@ void expect_privileges(bool unhooked)
 	expect(status("Seccomp", 10) == 2, "the loader has no seccomp filter");
 }
 
-/* Root's, and of no use to others. */
+/* The file is root's, and other users have no access. */
 static void expect_private(const char *path)
 {
 	struct stat st;
@@ -67,7 +67,7 @@ static void expect_private(const char *path)
 	       st.st_mode & 07777, st.st_uid);
 }
 
-/* What it keeps is enough: a reload, a quarantine and its release, of other users. */
+/* The kept capabilities suffice for a reload, a quarantine and a release for another user. */
 static void privileges(void)
 {
 	const struct worker_options user = { .cgroup = BLUE, .uid = 12345 };
@@ -91,10 +91,10 @@ static void privileges(void)
 	COUNTS_OF(&nic, 3, 4, .dropped = 1);
 	loader_reload(ENFORCE CONTEXTS "devices:\n" ROW, nic.handle, "blue", "[0-3]", "drop");
 	must(w, W_ARRIVES, 0, 4, 1);
-	/* One that binds what it must not have is stopped, and goes on. */
+	/* The loader stops a process that binds an unauthorized vector, and continues it. */
 	must(w, W_VFIO_OFF, 0, 0, 0);
 	expect_is(ask(w, W_VFIO, 0, nic.vectors, 0), 0, "binding again");
-	expect(task_state(w->pid) != 'T', "the process that bound stays stopped");
+	expect(task_state(w->pid) != 'T', "the process that bound the vectors stays stopped");
 	must(w, W_ABSENT, 4, 1, 1);
 	expect_privileges(false);
 }
@@ -125,7 +125,7 @@ static int monitor_connect(void)
 	return connect(fd, (struct sockaddr *)&addr, sizeof(addr)) ? -errno : 0;
 }
 
-/* Which of the ways in a process without privileges finds open; 0: none. */
+/* A process without privileges tries all ways to irqgate. The number of an open one; 0: none. */
 static int ways_in(void)
 {
 	union bpf_attr id = { .map_id = 1 };
@@ -158,7 +158,7 @@ static void unprivileged(void)
 	expect_is(monitor_connect(), 0, "root's monitor");
 	pid = fork();
 	if (!pid) {
-		setsid(); /* SIGCONT goes to all of a session */
+		setsid(); /* in one session, any process may send SIGCONT to any other */
 		if (setgroups(0, NULL) || setresgid(65534, 65534, 65534) ||
 		    setresuid(65534, 65534, 65534))
 			_exit(99);
@@ -177,13 +177,12 @@ static void expect_refused(const char *why, const char *verb_word, const char *m
 	       o->status, why, o->err);
 }
 
-/* What somebody else made where the pins go is neither read nor filled. */
+/* irqgate neither reads nor fills a directory of another user at the place of the pins. */
 static void foreign_pins(void)
 {
-	union bpf_attr map = { .map_type = BPF_MAP_TYPE_HASH,
-			       .key_size = 16,
-			       .value_size = 4096,
-			       .max_entries = 1 };
+	union bpf_attr map = {
+		.map_type = BPF_MAP_TYPE_HASH, .key_size = 16, .value_size = 4096, .max_entries = 1
+	};
 	union bpf_attr pin = { .pathname = (uintptr_t)PINS "/stats" };
 	int fd;
 
@@ -197,7 +196,7 @@ static void foreign_pins(void)
 	expect_refused("expected a directory of a bpf file system", "load", NULL);
 	expect_refused("expected a directory of a bpf file system", "show", "stats");
 	unlink(PINS);
-	/* A larger entry than `show` has room for. */
+	/* A pinned map with larger entries than `show` has room for. */
 	verb(0, "load", NULL);
 	fd = bpf(BPF_MAP_CREATE, &map);
 	expect(fd >= 0, "a map: %s", rig_errname(-fd));
@@ -238,7 +237,7 @@ static void expect_narrow(const char *text)
 	}
 }
 
-/* What a terminal of 80x24 gets until the program ends. Returns its exit status. */
+/* Runs top in a terminal of 80x24 until it ends. Returns its exit status. */
 static int in_terminal(const char *keys, char *out, size_t len)
 {
 	struct winsize size = { .ws_row = 24, .ws_col = 80 };
@@ -257,7 +256,7 @@ static int in_terminal(const char *keys, char *out, size_t len)
 	while (have + 1 < len && (n = read(fd, out + have, len - have - 1)) > 0) {
 		have += (size_t)n;
 		out[have] = '\0';
-		/* The last line of the screen is there: type. */
+		/* Type when the last line of the screen has come. */
 		if (*keys && strstr(out, "q quit")) {
 			expect(write(fd, keys, strlen(keys)) > 0, "cannot type");
 			keys = "";
@@ -274,10 +273,10 @@ static void top(void)
 	const struct output *o;
 	struct worker *w;
 
-	loader_start(ENFORCE "contexts:\n"
-			     "  - { name: " LONG_NAME ", match: { cgroup: /t/blue } }\n"
-			     "devices:\n" ROW,
-		     nic.handle, LONG_NAME, "[0-2]", "drop");
+	loader_with(ENFORCE "contexts:\n"
+			    "  - { name: " LONG_NAME ", match: { cgroup: /t/blue } }\n"
+			    "devices:\n" ROW,
+		    nic.handle, LONG_NAME, "[0-2]", "drop");
 	w = bound_vmm(BLUE, &nic);
 	must(w, W_ABSENT, 4, 1, 3);
 	must(w, W_ARRIVES, 0, 1, 2);
@@ -286,14 +285,14 @@ static void top(void)
 	expect_narrow(o->out);
 	expect(strstr(line_of(o->out, "quarantined"), "bound 5, quarantined 2"), "top says: %s",
 	       line_of(o->out, "quarantined"));
-	/* What is stopped comes before what is in order. */
+	/* Violations come before allowed vectors. */
 	expect(strstr(o->out, " drop ") && strstr(o->out, " allow ") &&
 		       strstr(o->out, " drop ") < strstr(o->out, " allow "),
 	       "the violation is not first:\n%s", o->out);
 
 	expect_is(in_terminal("q", screen, sizeof(screen)), 0, "top, after q");
 	line_of(screen, nic.handle);
-	/* To the alternate screen and back, and the cursor is shown again. */
+	/* top switches to the alternate screen and back, and shows the cursor again. */
 	expect(strstr(screen, "\033[?1049h") && strstr(screen, "\033[?1049l") &&
 		       strstr(screen, "\033[?25h"),
 	       "top does not restore the terminal");
@@ -308,14 +307,14 @@ static void top(void)
 
 static void graph(void)
 {
-	/* A process has the name of its program: one that would break out of a string. */
+	/* The name of the program, so of the process, would end a string of DOT. */
 	const struct worker_options hostile = { .cgroup = BLUE, .exe = "/run/v\"];\033[31m\n" };
 	const struct output *o;
 	struct worker *w;
 	const char *c;
 
 	copy_self(hostile.exe);
-	unload(); /* what other tests had stopped is drawn, too */
+	unload(); /* graph also draws what was stopped in other tests */
 	enforce(&nic, "[0-2]", "drop");
 	w = worker_as(&hostile);
 	equip(w, &nic);
@@ -348,5 +347,5 @@ static const struct test tests[] = {
 
 struct test_set ops_tests(void)
 {
-	return TEST_SET(tests);
+	return TEST_SET(tests, .loader_stays = true);
 }

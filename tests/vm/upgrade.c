@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * upgrade.*: an irqgate of another build takes over while devices fire and others
- * try to signal: nothing gets through meanwhile, nothing authorized is lost, and
- * what the old one knew the new one knows.
+ * upgrade.*: an irqgate of another build takes over while devices fire and a process of another
+ * context tries to signal. No unauthorized interrupt gets through meanwhile, no authorized one is
+ * lost, and the new irqgate knows all that the old one knew.
  */
 #include "fixture.h"
 #include "worker-evade.h"
@@ -25,16 +25,17 @@ static void take_over(const char *build, bool gated)
 
 	with(&igb);
 	hook_module(gated);
-	loader_start(POLICY);
-	/* The old one's hooks that observe are gone, as with any gate that is two seconds old. */
-	expect(!gated || wait_for(10000, hook_is("vfio_msi", "yielded")), "vfio_msi does not yield");
+	loader_with(POLICY);
+	/* Wait until the old build's observing hooks are detached, two seconds after the gate came.
+	 */
+	expect(!gated || wait_for(10000, hook_is("vfio_msi", "yielded")),
+	       "vfio_msi does not yield");
 	w = bound_vmm(BLUE, &igb);
-	cut = bound_vmm(BLUE, &edu); /* sends nothing of its own, so its stream is exact */
-	calm = driver(BLUE, &edu2); /* as does this one, of which nothing may be lost */
-	must(calm, W_VFIO, 0, 1, 0);
+	cut = bound_vmm(BLUE, &edu); /* an edu sends only on request, so its stream is exact */
+	calm = bound_driver(BLUE, &edu2); /* no interrupt of this one may be lost */
 	foreign = heir_of(w, RED, 0);
 	moved = worker_new(BLUE);
-	must(moved, W_EVENTFDS, 1, 0, 0); /* it runs */
+	must(moved, W_EVENTFDS, 1, 0, 0); /* the answer proves that the worker was executed */
 	expect_is(ask_text(moved, W_CGROUP, NOBODY), 0, "moving out");
 	mark();
 	must(w, W_ARRIVES, 0, 3, 2);
@@ -47,8 +48,9 @@ static void take_over(const char *build, bool gated)
 	must(calm, W_STREAM, 0, 5000, 1);
 	must(foreign, (enum worker_op)E_LOOP, LOOP_WRITE, 0, 0);
 	irqgate_build(build);
-	loader_start(POLICY);
-	expect_is(ask(foreign, (enum worker_op)E_LOOP_END, 0, 0, 0) > 0, 1, "a foreign write got through");
+	loader_with(POLICY);
+	expect_is(ask(foreign, (enum worker_op)E_LOOP_END, 0, 0, 0) > 0, 1,
+		  "a foreign write got through");
 	raised = must(cut, W_STREAM_STOP, 0, 0, 0);
 	passed = must(calm, W_STREAM_STOP, 0, 0, 0);
 	expect_is(ask(cut, W_PENDING, 0, 0, 0), 0, "pending at the cut VM");
@@ -57,7 +59,7 @@ static void take_over(const char *build, bool gated)
 	expect_state(igb.handle, 0, 2, "bound");
 	expect_state(igb.handle, 3, igb.vectors - 1, contained);
 
-	/* Counters went along, and no interrupt counts twice. */
+	/* The new build has the old counters, and no interrupt counts twice. */
 	after = counted_all(edu.handle);
 	expect(after.dropped <= raised && !after.leaked && !after.passed,
 	       "%ld dropped of %ld raised meanwhile, %ld leaked, %ld passed", after.dropped, raised,
@@ -66,28 +68,28 @@ static void take_over(const char *build, bool gated)
 	expect(after.passed <= passed && !after.dropped && !after.leaked,
 	       "%ld passed of %ld raised meanwhile, %ld dropped, %ld leaked", after.passed, passed,
 	       after.dropped, after.leaked);
-	expect(before.passed == 6 && before.dropped == 2 * (igb.vectors - 3), "passed %ld, dropped %ld before",
-	       before.passed, before.dropped);
+	expect(before.passed == 6 && before.dropped == 2 * (igb.vectors - 3),
+	       "passed %ld, dropped %ld before", before.passed, before.dropped);
 	mark();
 	must(w, W_ARRIVES, 0, 3, 2);
 	must(w, W_ABSENT, 3, igb.vectors - 3, 2);
 	COUNTS_OF(&igb, 0, 2, .passed = 2);
 	COUNTS_OF(&igb, 3, igb.vectors - 1, .dropped = 2);
 
-	/* To the eventfd it came from, under the old build. */
+	/* The release points at the eventfd that was bound under the old build. */
 	verb(0, "allow", igb.handle, "3-9", "--to", "blue", NULL);
 	must(w, W_ARRIVES, 0, igb.vectors, 2);
 	worker_end(foreign, true);
 	worker_end(w, false);
 
-	/* Who a process is has not changed. */
+	/* Processes keep their identity. */
 	expect_member(moved, &igb, true, "a process that was moved out before");
-	expect(access(PINS_OLD, F_OK), "something of the old one is left");
+	expect(access(PINS_OLD, F_OK), "pins of the old build are left");
 	unload();
 	hook_module(false);
 }
 
-/* Each takes a minute under emulation: without and with the gate on different kernels. */
+/* A test takes a minute under emulation, so the gate is in one on 6.1 and in the other on 6.12. */
 static bool on_linux(const char *series)
 {
 	struct utsname uts;
@@ -104,9 +106,9 @@ static void upgrade_build(void)
 static void upgrade_layout(void)
 {
 	take_over("next", on_linux("6.12."));
-	/* What is of another layout is not misread, nor taken over while it runs. */
+	/* irqgate does not misread maps of another layout, nor take over while that loader runs. */
 	irqgate_build("next");
-	loader_start(POLICY);
+	loader_with(POLICY);
 	irqgate_build("");
 	verb(1, "show", "stats", NULL);
 	verb(1, "run", NULL);
@@ -123,5 +125,5 @@ struct test_set upgrade_tests(void)
 		{ "upgrade.layout", upgrade_layout },
 	};
 
-	return TEST_SET(tests);
+	return TEST_SET(tests, .loader_stays = true);
 }

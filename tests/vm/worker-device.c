@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a device has beside MSI vectors: INTx, the ERR and REQ indexes, wake-up. */
+/* Interrupts of a device beside MSI: INTx, the ERR and REQ indexes, wake-up. */
 #include "worker-impl.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@ static long bind_index(uint32_t vector, uint32_t index, uint32_t action)
 			   &worker_eventfds[vector], sizeof(worker_eventfds[vector]));
 }
 
-/* The device may sleep, and says so at the eventfd when somebody wakes it. */
+/* The device may sleep. VFIO signals the eventfd when a process wakes it. */
 static long sleep_till_touched(uint32_t vector)
 {
 	struct {
@@ -35,13 +35,15 @@ static long touch(void)
 {
 	struct vfio_device_info info = { .argsz = sizeof(info) };
 
-	usleep(SUSPEND_MS * 1000); /* it falls asleep by and by */
+	usleep(SUSPEND_MS * 1000); /* until it has fallen asleep */
 	return ioctl(worker_dev.fd, VFIO_DEVICE_GET_INFO, &info) ? -errno : 0;
 }
 
 long serve_device(const struct call *c)
 {
 	switch ((enum worker_op)c->op) {
+	case W_OPEN_PLAIN:
+		return rig_dev_open_plain(&worker_dev, c->text);
 	case W_INDEX:
 		return bind_index(c->a, c->b, c->c);
 	case W_INDEX_NONE:
@@ -50,6 +52,8 @@ long serve_device(const struct call *c)
 		return rig_dev_intx(&worker_dev, c->a);
 	case W_SLEEP:
 		return sleep_till_touched(c->a);
+	case W_ENABLE:
+		return rig_dev_enable(&worker_dev);
 	case W_TOUCH:
 		return touch();
 	default:

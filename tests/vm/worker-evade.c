@@ -20,6 +20,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -40,9 +41,10 @@ union argument {
 };
 
 /*
- * The argument begins SPLIT bytes before the end of the first of two pages. Either
- * reader faults on the first page, then on the second. While a reader waits for the
- * second, the first is taken away, and the other way round: so each read is seen.
+ * The argument begins @split bytes before the end of the first of two pages. Each reader, first
+ * the gate and then the kernel, faults on the first page and then on the second. While a reader
+ * waits for the second page, trap_fault() takes away the first, and the other way round. So
+ * each read causes a fault.
  */
 struct trap {
 	int uffd, stop, file;
@@ -52,8 +54,8 @@ struct trap {
 	union argument shown, wanted;
 	unsigned int faults[2];
 	int dup_from, dup_to; /* dup2(2) between the readers; -1: none */
-	int at, go; /* eventfds: a reader has come to the second page; -1: it may go on */
-	bool in_gate; /* the first reader, not the second */
+	int at, go; /* eventfds: the reader is at the second page; it may go on. -1: no stop */
+	bool in_gate; /* stop the first reader, not the second */
 	pthread_t thread, caller;
 	long result;
 };
@@ -169,7 +171,7 @@ static long trap_spring(struct trap *t)
 	return trap_result(t);
 }
 
-/* Another descriptor of what FD is, to be replaced by dup2(2). */
+/* Makes another fd of the file behind @fd. trap_fault() replaces it by dup2(2). */
 static void trap_dup(struct trap *t, int fd, int wanted)
 {
 	t->dup_from = wanted;
@@ -187,7 +189,7 @@ static void trap_init(struct trap *t, int file, unsigned long cmd, size_t split)
 	};
 }
 
-/* The caller closes what trap_dup made. */
+/* The caller closes the fd that trap_dup() made. */
 static void trap_vfio(struct trap *t, const struct call *c)
 {
 	uint32_t count = c->c >> 8 ? c->c >> 8 : 1, i;
@@ -232,7 +234,7 @@ static void trap_irqfd(struct trap *t, const struct call *c, int unbound)
 {
 	struct kvm_irqfd *shown = &t->shown.irqfd, *wanted = &t->wanted.irqfd;
 
-	/* Multiples of 8: a load that needs both pages would be repeated. */
+	/* The split is a multiple of 8: the CPU would repeat a load that needs both pages. */
 	trap_init(t, worker_vm.fd, KVM_IRQFD, offsetof(struct kvm_irqfd, flags));
 	*wanted = (struct kvm_irqfd){ .fd = (uint32_t)worker_eventfds[c->b], .gsi = RIG_GSI(c->a) };
 	*shown = *wanted;
@@ -317,7 +319,7 @@ static void *flip(void *arg)
 	volatile uint32_t *start = &f->set->start;
 	const struct sched_param none = {};
 
-	/* On a CPU it shares it would take most of the time. */
+	/* On a shared CPU this thread would take most of the time. */
 	pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
 	while (!__atomic_load_n(&f->stop, __ATOMIC_RELAXED)) {
 		*start = f->a;
@@ -474,7 +476,7 @@ static long clone_vm(const struct call *c)
 
 	if (stack == MAP_FAILED)
 		return -errno;
-	/* CLONE_VFORK: they share errno. */
+	/* CLONE_VFORK, because both share errno. */
 	pid = clone(clone_main, stack + size, CLONE_VM | CLONE_VFORK | SIGCHLD, &result);
 	if (pid < 0)
 		result.result = -errno;
@@ -488,7 +490,7 @@ static long become(const struct call *c)
 {
 	const int64_t ok = 0;
 
-	/* The next step waits in the socket. */
+	/* Answer now: the caller's next step waits in the socket for the new program. */
 	if (send(worker_sock, &ok, sizeof(ok), MSG_NOSIGNAL) != sizeof(ok))
 		return -errno;
 	worker_become(c->a, c->text);
@@ -500,7 +502,7 @@ static long become(const struct call *c)
 
 static struct io_uring ring;
 
-/* One request; what it completes with. */
+/* Submits one request. Returns its result. */
 static long ring_do(struct io_uring *r, void (*prepare)(struct io_uring_sqe *, void *), void *arg)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(r);
@@ -530,7 +532,7 @@ static long ring_new(void)
 
 static void prepare_send(struct io_uring_sqe *sqe, void *target)
 {
-	/* The file of slot 0 here goes to slot 0 there. */
+	/* Fixed file 0 of this ring becomes fixed file 0 of the target. */
 	io_uring_prep_rw(IORING_OP_MSG_RING, sqe, *(int *)target, NULL, 0, 0);
 	sqe->addr = IORING_MSG_SEND_FD;
 	sqe->file_index = 1;
@@ -596,7 +598,7 @@ static long ring_install(const struct call *c)
 
 enum part { PART_EVENTFD, PART_IRQFD, PART_DEVICE, PART_VM, PARTS };
 
-/* The Nth order of the parts. */
+/* Permutation @n of the parts. */
 static void order_of(uint32_t n, enum part order[PARTS])
 {
 	enum part left[PARTS] = { PART_EVENTFD, PART_IRQFD, PART_DEVICE, PART_VM };
@@ -644,7 +646,7 @@ static long churn_end(enum part part)
 		worker_eventfds[0] = -1;
 		break;
 	case PART_IRQFD:
-		/* By its number: without one, or a VM, it has ended or will with the VM. */
+		/* KVM_IRQFD needs the fds of both. Without one of them the irqfd ends by itself. */
 		if (worker_eventfds[0] >= 0 && worker_vm.fd >= 0)
 			return rig_vm_irqfd_off(&worker_vm, worker_eventfds[0], RIG_GSI(0));
 		break;
@@ -667,7 +669,8 @@ static long churn(const struct call *c)
 
 	for (i = c->b; i < c->b + c->a && !ret; i++) {
 		ret = churn_make(c, i);
-		/* Half of the orders with either order of binding. */
+		/* Odd and even rounds bind in different order, so each order of ending comes twice.
+		 */
 		order_of(i / 2, order);
 		for (k = 0; k < PARTS && !ret; k++)
 			ret = churn_end(order[k]);
@@ -728,6 +731,25 @@ static long run_irqgate(const char *verb)
 	return status ? -EIO : 0;
 }
 
+/* At any time one of the two numbers is the device's. */
+static long twist(void)
+{
+	static int number[2], other = -1;
+	int i;
+
+	if (other < 0) {
+		other = open("/dev/null", O_RDWR | O_CLOEXEC);
+		number[0] = worker_dev.fd;
+		number[1] = dup(worker_dev.fd);
+	}
+	for (i = 0; i < 2; i++) {
+		if (dup2(number[i], number[!i]) < 0 || usleep(100) || dup2(other, number[i]) < 0)
+			return -errno;
+		usleep(1000);
+	}
+	return dup2(number[0], number[1]) < 0 ? -errno : 0;
+}
+
 static long loop_round(const struct call *c)
 {
 	long ret;
@@ -745,6 +767,8 @@ static long loop_round(const struct call *c)
 	case LOOP_CONTINUE:
 		usleep(c->c);
 		return kill((pid_t)c->b, c->a == LOOP_HANGUP ? SIGHUP : SIGCONT) ? -errno : 0;
+	case LOOP_TWIST:
+		return twist();
 	case LOOP_FLAP:
 		usleep(c->c);
 		ret = run_irqgate("revoke");
@@ -780,6 +804,64 @@ static long loop_end(void)
 	__atomic_store_n(&loop_stop, true, __ATOMIC_RELAXED);
 	pthread_join(loop_thread, &result);
 	return (long)result;
+}
+
+/* ---- filling what irqgate remembers -------------------------------------------- */
+
+static long create_vm(unsigned long type)
+{
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm = ioctl(kvm, KVM_CREATE_VM, type);
+	long ret = vm < 0 ? -errno : 0;
+
+	close(kvm);
+	return ret;
+}
+
+static long fill_one(enum fill what, uint32_t i)
+{
+	int fd = what == FILL_VM || what == FILL_BAD_VM ? -1 : rig_eventfd();
+	struct vhost_vring_file ring = { .fd = fd };
+	struct kvm_ioeventfd io = {
+		.addr = 0x1000,
+		.len = 4,
+		.fd = fd,
+		.datamatch = i,
+		.flags = KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DATAMATCH,
+	};
+	struct kvm_irqfd irqfd = { .fd = (uint32_t)fd, .gsi = RIG_GSI(0) };
+	long ret;
+
+	switch (what) {
+	case FILL_OTHER:
+		ret = ioctl(fd, VHOST_SET_VRING_CALL, &ring) ? -errno : 0;
+		return ret == -ENOTTY ? 0 : ret;
+	case FILL_BAD_VM:
+		ret = create_vm(0x5a5a);
+		return ret == -EINVAL ? 0 : ret;
+	case FILL_IOEVENTFD:
+		return ioctl(worker_vm.fd, KVM_IOEVENTFD, &io) ? -errno : 0;
+	case FILL_IRQFD:
+		return ioctl(worker_vm.fd, KVM_IRQFD, &irqfd) ? -errno : 0;
+	case FILL_VM:
+		return create_vm(0);
+	}
+	return -EINVAL;
+}
+
+static long fill(const struct call *c)
+{
+	struct rlimit files;
+	long ret = 0;
+	uint32_t i;
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+	for (i = 0; i < c->b && !ret; i++)
+		ret = fill_one((enum fill)c->a, i);
+	if (ret == -EACCES)
+		return (long)i - 1;
+	return ret ? ret : (long)i;
 }
 
 long serve_evade(const struct call *c)
@@ -847,6 +929,8 @@ long serve_evade(const struct call *c)
 		return loop_start(c);
 	case E_LOOP_END:
 		return loop_end();
+	case E_FILL:
+		return fill(c);
 	}
 	return -EOPNOTSUPP;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the files of a worker share: its objects, and who serves which steps. */
+/* Shared by the files of a worker: its objects, and the functions that serve its steps. */
 #ifndef IRQGATE_TEST_WORKER_IMPL_H
 #define IRQGATE_TEST_WORKER_IMPL_H
 
@@ -16,16 +16,16 @@ extern struct rig_vm worker_vm;
 extern int32_t worker_eventfds[RIG_MAX_VECTORS]; /* -1: none */
 extern int worker_sock; /* steps come from here */
 
-/* Moves to CGROUP and executes a worker that keeps what an heir does. */
+/* Moves to @cgroup and executes a worker that keeps the same fds as an heir (W_HEIR). */
 void worker_become(uint32_t vector, const char *cgroup) __attribute__((noreturn));
 
-/* ioctl(2) by the 32-bit system call. -ENOSYS where there is none. */
+/* ioctl(2) by the 32-bit system call. -ENOSYS: this machine has none. */
 long worker_ioctl32(int fd, unsigned int cmd, const void *data, size_t len);
 
-/* The child serves from here on; who waits for the parent waits for both. */
+/* Forks. The child serves from here on, and the parent ends with the child. */
 long go_on_in_child(void);
 
-/* Each returns -EOPNOTSUPP for steps of another. */
+/* Each returns -EOPNOTSUPP for the steps of the others. */
 long serve_adopt(const struct call *c);
 long serve_signal(const struct call *c);
 long serve_device(const struct call *c);

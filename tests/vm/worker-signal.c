@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Ways to signal and to read an eventfd, and to have the kernel signal it. */
+/* Ways to signal and to read an eventfd, and to make the kernel signal it. */
 #include "worker-impl.h"
 
 #include <errno.h>
@@ -35,7 +35,7 @@ static struct io_uring *ring_new(void)
 	return NULL;
 }
 
-/* Submits what was prepared and returns its result. -EAGAIN: it would wait. */
+/* Submits the prepared request. Returns its result; -EAGAIN: it would wait. */
 static long ring_run(struct io_uring *ring)
 {
 	struct __kernel_timespec limit = { .tv_nsec = RING_MS * 1000000L };
@@ -111,7 +111,7 @@ static long signal_by(uint32_t vector, enum means means)
 	return n < 0 ? n : n == sizeof(one) ? 0 : -EIO;
 }
 
-/* The count, 0 when there is none. */
+/* The count; 0 if there is none. */
 static long read_by(uint32_t vector, enum means means)
 {
 	uint64_t count = 0;
@@ -122,11 +122,11 @@ static long read_by(uint32_t vector, enum means means)
 
 /* ---- AIO ----------------------------------------------------------------- */
 
-/* Completes in whatever context wakes the file that is polled. */
+/* The request completes in the context that signals the polled eventfd: here. */
 static long aio_complete(int eventfd)
 {
 	static aio_context_t context;
-	static pid_t owner; /* a context is of one process, not of its children */
+	static pid_t owner; /* a child does not inherit the AIO context of its parent */
 	struct io_event event;
 	struct iocb iocb = {
 		.aio_lio_opcode = IOCB_CMD_POLL,
@@ -230,7 +230,10 @@ static long vhost_open(struct vhost *v, uint32_t number)
 	return ret;
 }
 
-/* One packet to nobody, which it consumes and confirms, or a head that does not exist. */
+/*
+ * Gives vhost a packet without a destination, which it consumes and confirms. @broken: gives it
+ * a descriptor that does not exist.
+ */
 static long vhost_kick(struct vhost *v, bool broken)
 {
 	struct ring *tx = &v->rings[TX];
@@ -239,13 +242,13 @@ static long vhost_kick(struct vhost *v, bool broken)
 	tx->desc[0].len = sizeof(v->packet);
 	tx->avail.ring[tx->avail.idx % RING_SIZE] = broken ? 0xffff : 0;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	/* A broken one is looked at again with every kick: it is not consumed. */
+	/* vhost does not consume a broken descriptor, so it reads the same one at every kick. */
 	if (!broken || !tx->avail.idx)
 		tx->avail.idx++;
 	return rig_eventfd_signal(v->kick);
 }
 
-/* ---- whoever signals for the process ------------------------------------- */
+/* ---- takers: they signal for the process --------------------------------- */
 
 static struct taken {
 	struct io_uring *ring;
@@ -281,7 +284,7 @@ static long take(uint32_t vector, enum taker taker)
 {
 	switch (taker) {
 	case TAKER_AIO:
-		return 0; /* takes it with each request */
+		return 0; /* each request gives it the eventfd */
 	case TAKER_URING:
 		return uring_take(vector);
 	case TAKER_VHOST_CALL:

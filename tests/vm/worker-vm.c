@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Interrupts without a device: what a guest causes, and what a VMM may inject. */
+/* Interrupts without a device: a guest causes them, or a VMM injects them. */
 #include "worker-impl.h"
 
 #include <errno.h>
@@ -8,16 +8,18 @@
 #include <linux/pci_regs.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* ---- the guest of another VM --------------------------------------------- */
 
 #define PORT(vector) (0x500 + (vector))
 #define PINS 24
-#define RESAMPLE_PIN(vector) (16 + (vector) % 8) /* from 16 on only the IOAPIC has them */
-#define RESAMPLE_LAPIC(pin) ((uint8_t)(0xe0 + (pin))) /* one that shared it would end too */
+#define RESAMPLE_PIN(vector) (16 + (vector) % 8) /* only the IOAPIC has pins from 16 on */
+/* Each pin has its own vector: EOI of a shared one would end both interrupts. */
+#define RESAMPLE_LAPIC(pin) ((uint8_t)(0xe0 + (pin)))
 
-static int level_trigger[PINS]; /* raises a level-triggered interrupt of the guest */
+static int level_trigger[PINS]; /* eventfds that raise level-triggered interrupts of the guest */
 
 static long ioeventfd(uint32_t vector)
 {
@@ -49,7 +51,7 @@ static long end_of_interrupt(uint32_t vector)
 	return ret ? ret : rig_vm_guest_take(&worker_vm);
 }
 
-/* A driver silences its device first, or the end of interrupt raises the next. */
+/* As a driver does, it first makes the device silent: else EOI would raise the next interrupt. */
 static long intx_taken(uint32_t vector, uint32_t ms)
 {
 	int ret = rig_vm_wait_vector(&worker_vm, RIG_LAPIC(vector), ms);
@@ -62,9 +64,9 @@ static long intx_taken(uint32_t vector, uint32_t ms)
 
 /* ---- the VMM itself ------------------------------------------------------- */
 
-#define PIT_PIN 0 /* where the usual routing has GSI 0 */
+#define PIT_PIN 0 /* KVM's default routing has GSI 0 here */
 #define CHIP_PIN 5
-#define LINE_PIN 6 /* and the next, for one that stays high raises no other */
+#define LINE_PIN 6 /* and the next one: a line that stays high raises no other interrupt */
 #define X2APIC_SELF_IPI 0x83f
 #define X2APIC_ICR 0x830
 #define ICR_SELF (1U << 18)
@@ -102,7 +104,7 @@ static int create_bare(void)
 	return bare.vcpu < 0 ? -errno : 0;
 }
 
-/* x2APIC, for its registers are MSRs; machine checks, which need CR4.MCE. */
+/* Enables x2APIC, because its registers are MSRs, and machine checks, which need CR4.MCE. */
 static int set_up_cpu(void)
 {
 	struct {
@@ -126,7 +128,8 @@ static int set_up_cpu(void)
 static int set_up_pit(void)
 {
 	struct kvm_pit_config config = {};
-	struct kvm_reinject_control control = {}; /* the guest acknowledges nothing */
+	/* Without reinjection, because the guest acknowledges nothing. */
+	struct kvm_reinject_control control = {};
 
 	return vm_ioctl(KVM_CREATE_PIT2, &config) ?: vm_ioctl(KVM_REINJECT_CONTROL, &control);
 }
@@ -150,6 +153,22 @@ static int set_up_xen(void)
 	       vcpu_ioctl(KVM_XEN_VCPU_SET_ATTR, &upcall);
 }
 
+/* Runs the vCPU for no instruction. irqgate allows less to a strict VMM once a vCPU ran. */
+static int run_once(int vcpu)
+{
+	struct kvm_run *run =
+		mmap(NULL, (size_t)getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+	int ret;
+
+	if (run == MAP_FAILED)
+		return -errno;
+	run->immediate_exit = 1;
+	ret = ioctl(vcpu, KVM_RUN, 0) && errno == EINTR ? 0 : -EPROTO;
+	run->immediate_exit = 0;
+	munmap(run, (size_t)getpagesize());
+	return ret;
+}
+
 static long set_up_injections(void)
 {
 	return rig_vm_create(&worker_vm) ?: rig_vm_guest(&worker_vm) ?: create_bare() ?:
@@ -158,7 +177,7 @@ static long set_up_injections(void)
 	       rig_vm_ioapic(&worker_vm, CHIP_PIN, RIG_LAPIC(INJECT_SET_IRQCHIP), false) ?:
 	       rig_vm_ioapic(&worker_vm, LINE_PIN, RIG_LAPIC(INJECT_IRQ_LINE), false) ?:
 	       rig_vm_ioapic(&worker_vm, LINE_PIN + 1, RIG_LAPIC(INJECT_IRQ_LINE), false) ?:
-	       set_up_xen();
+	       set_up_xen() ?: run_once(worker_vm.vcpu) ?: run_once(bare.vcpu);
 }
 
 static int set_lapic(uint8_t vector)
@@ -200,9 +219,18 @@ static int set_pit2(void)
 	return ret ?: vm_ioctl(KVM_SET_PIT2, &pit);
 }
 
+static int set_sregs(uint8_t vector)
+{
+	struct kvm_sregs sregs;
+	int ret = vcpu_ioctl(KVM_GET_SREGS, &sregs);
+
+	sregs.interrupt_bitmap[vector / 64] |= 1ULL << vector % 64;
+	return ret ?: vcpu_ioctl(KVM_SET_SREGS, &sregs);
+}
+
 static int set_mce(void)
 {
-	static uint8_t bank; /* one that holds an error takes no other */
+	static uint8_t bank; /* another each time: a bank that holds an error takes no other */
 	struct kvm_x86_mce mce = { .status = MCI_FATAL, .bank = bank++ % MC_BANKS };
 
 	return vcpu_ioctl(KVM_X86_SET_MCE, &mce);
@@ -265,11 +293,16 @@ static long inject(enum injection what)
 		return set_msr(X2APIC_ICR, ICR_SELF | vector);
 	case INJECT_XEN:
 		return send_event();
+	case INJECT_SET_SREGS:
+		return set_sregs(vector);
 	}
 	return -EINVAL;
 }
 
-/* Takes it back, so that the next is seen. */
+/*
+ * Clears a pending event, so that the next one is seen. It sets no state if nothing is pending,
+ * because the VMM of a strict context may not.
+ */
 static long event_pending(int vcpu, enum injection what)
 {
 	struct kvm_vcpu_events events;
@@ -277,7 +310,7 @@ static long event_pending(int vcpu, enum injection what)
 
 	if (ioctl(vcpu, KVM_GET_VCPU_EVENTS, &events))
 		return -errno;
-	if (what == INJECT_INTERRUPT)
+	if (what == INJECT_INTERRUPT || what == INJECT_SET_SREGS)
 		pending = events.interrupt.injected && events.interrupt.nr == RIG_LAPIC(what);
 	else if (what == INJECT_SMI)
 		pending = events.smi.pending;
@@ -286,6 +319,8 @@ static long event_pending(int vcpu, enum injection what)
 			  events.exception.nr == MC_VECTOR;
 	else
 		pending = events.nmi.pending;
+	if (!pending)
+		return 0;
 	memset(&events.exception, 0, sizeof(events.exception));
 	events.interrupt.injected = 0;
 	events.nmi.pending = 0;
@@ -294,13 +329,14 @@ static long event_pending(int vcpu, enum injection what)
 	return ioctl(vcpu, KVM_SET_VCPU_EVENTS, &events) ? -errno : pending;
 }
 
-/* 1: VECTOR became pending within MS, and nothing else did. */
+/* 1: @vector became pending within @ms, and no other did. */
 static long seen(uint8_t vector, uint32_t ms)
 {
 	int ret = rig_vm_wait_vector(&worker_vm, vector, ms);
 	int n = rig_vm_irr(&worker_vm, NULL);
 
-	rig_vm_clear(&worker_vm);
+	if (n)
+		rig_vm_clear(&worker_vm);
 	if (n > !ret)
 		return -EEXIST;
 	return ret == -ETIMEDOUT ? 0 : ret ? ret : 1;
@@ -315,13 +351,14 @@ static long injected(enum injection what, uint32_t ms)
 	case INJECT_SMI:
 	case INJECT_SET_VCPU_EVENTS:
 	case INJECT_SET_MCE:
+	case INJECT_SET_SREGS:
 		return event_pending(worker_vm.vcpu, what);
 	default:
 		return seen(RIG_LAPIC(what), ms);
 	}
 }
 
-/* Bit n: what the rig uses for number n; the highest: something else. */
+/* Bit n is the local APIC vector of RIG_LAPIC(n); bit 30: another vector is pending, too. */
 static long irr(uint32_t wanted, uint32_t ms)
 {
 	uint64_t end = rig_now_ms() + ms;
@@ -333,7 +370,8 @@ static long irr(uint32_t wanted, uint32_t ms)
 		if (n < 0)
 			return n;
 		mine = (uint32_t)(((uint64_t)words[RIG_LAPIC(0) / 32 + 1] << 32 |
-				   words[RIG_LAPIC(0) / 32]) >> RIG_LAPIC(0) % 32);
+				   words[RIG_LAPIC(0) / 32]) >>
+				  RIG_LAPIC(0) % 32);
 	} while ((mine & wanted) != wanted && rig_now_ms() < end && !usleep(1000));
 	if (n)
 		rig_vm_clear(&worker_vm);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <linux/vfio.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,16 +13,18 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define ARRIVE_MS 2000
 #define SETTLE_MS 100
 #define ANSWER_S 30
-#define LOST_MS 20000 /* what has not come until then, on whatever busy machine */
+#define LOST_MS 20000 /* an interrupt that did not come is lost, however busy the machine is */
 
 struct stream {
 	volatile int stop;
@@ -36,7 +39,7 @@ int worker_sock;
 static struct stream *stream;
 static pid_t streamer;
 
-/* Not /proc/self/exe: the process would be named after it. */
+/* The worker must not execute /proc/self/exe: the process would be named "exe". */
 static const char *own_path(char *buf, size_t len)
 {
 	ssize_t n = readlink("/proc/self/exe", buf, len - 1);
@@ -169,13 +172,13 @@ static long bind_irqfds(uint32_t start, uint32_t count)
 	return first;
 }
 
-/* Apart, so that the hardware does not merge two into one. */
+/* It pauses between interrupts, so that the hardware does not merge two into one. */
 static long raise_all(const struct call *c)
 {
 	uint32_t i, t;
 	int ret;
 
-	/* One that was inherited. */
+	/* An inherited device is not mapped yet. */
 	if (worker_dev.fd >= 0 && !worker_dev.bar[0]) {
 		ret = rig_dev_map(&worker_dev);
 		if (ret)
@@ -240,7 +243,7 @@ static long await(uint32_t vector)
 	return ret;
 }
 
-/* int 0x80 takes its pointers in 32 bits. */
+/* int 0x80 takes pointers of 32 bits. */
 long worker_ioctl32(int fd, unsigned int cmd, const void *data, size_t len)
 {
 	long ret = -ENOSYS;
@@ -287,7 +290,7 @@ static long compat_irqfd(uint32_t vector)
 	return worker_ioctl32(worker_vm.fd, KVM_IRQFD, &irqfd, sizeof(irqfd));
 }
 
-/* One at a time: the hardware merges nothing, on however many CPUs. */
+/* One at a time, so the hardware merges nothing, whatever the number of CPUs. */
 static bool arrives(uint32_t vector)
 {
 	int fd = worker_eventfds[vector];
@@ -331,7 +334,6 @@ static long stream_stop(void)
 	return stream->raised;
 }
 
-/* The child serves from here on; who waits for the parent waits for both. */
 long go_on_in_child(void)
 {
 	pid_t pid = fork();
@@ -353,7 +355,7 @@ static void keep_at_exec(int fd)
 		fcntl(fd, F_SETFD, 0);
 }
 
-/* What an heir keeps is told it as VECTOR:FD, */
+/* The last argument names the eventfds that an heir keeps, each as "VECTOR:FD,". */
 void worker_become(uint32_t vector, const char *cgroup)
 {
 	char number[3][12], kept[1024] = "", self[512];
@@ -424,10 +426,70 @@ static long steal(uint32_t vector, uint32_t pid, uint32_t fd)
 	return got < 0 ? got : 0;
 }
 
+static long trace(enum tracing how, pid_t pid)
+{
+	struct iovec here = { .iov_len = sizeof(here) }, there = { .iov_len = sizeof(there) };
+	char path[64];
+	long ret;
+
+	switch (how) {
+	case BY_MEM:
+		snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+		ret = open(path, O_RDWR | O_CLOEXEC);
+		if (ret >= 0)
+			close((int)ret);
+		break;
+	case BY_SEIZE:
+		ret = ptrace(PTRACE_SEIZE, pid, NULL, NULL);
+		if (!ret && !ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) &&
+		    waitpid(pid, NULL, __WALL) == pid)
+			ret = ptrace(PTRACE_DETACH, pid, NULL, NULL);
+		break;
+	default:
+		/* Any address does: EFAULT means that the kernel allowed the access. */
+		here.iov_base = &here;
+		there.iov_base = &worker_sock;
+		there.iov_len = sizeof(worker_sock);
+		ret = process_vm_readv(pid, &here, 1, &there, 1, 0);
+	}
+	return ret < 0 && errno != EIO && errno != EFAULT ? -errno : 0;
+}
+
+static void *be_idle(void *number)
+{
+	__atomic_store_n((pid_t *)number, (pid_t)syscall(SYS_gettid), __ATOMIC_SEQ_CST);
+	while (pause() < 0)
+		;
+	return NULL;
+}
+
+static long start_idle(bool child)
+{
+	static pid_t number;
+	pthread_t thread;
+	pid_t pid;
+
+	number = 0;
+	if (child) {
+		pid = fork();
+		if (!pid) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			be_idle(&number);
+		}
+		return pid < 0 ? -errno : pid;
+	}
+	if (pthread_create(&thread, NULL, be_idle, &number))
+		return -EAGAIN;
+	while (!__atomic_load_n(&number, __ATOMIC_SEQ_CST))
+		usleep(1000);
+	return number;
+}
+
 static long serve(const struct call *c, int fd)
 {
 	const int32_t none = -1;
 	uint8_t yes = 1;
+	uint64_t full = UINT64_MAX - 1;
 	long ret;
 
 	switch ((enum worker_op)c->op) {
@@ -461,6 +523,11 @@ static long serve(const struct call *c, int fd)
 		return rig_eventfd_take(worker_eventfds[c->a]);
 	case W_WRITE:
 		return rig_eventfd_signal(worker_eventfds[c->a]);
+	case W_FILL:
+		return write(worker_eventfds[c->a], &full, sizeof(full)) != sizeof(full) ||
+				       fcntl(worker_eventfds[c->a], F_SETFL, 0)
+			       ? -errno
+			       : 0;
 	case W_MSI:
 		return rig_vm_signal_msi(&worker_vm, RIG_LAPIC(c->a));
 	case W_LINE:
@@ -501,6 +568,10 @@ static long serve(const struct call *c, int fd)
 		return receive(c->a, c->b, c->c);
 	case W_NUMBER:
 		return c->b ? worker_dev.fd : worker_eventfds[c->a];
+	case W_TRACE:
+		return trace((enum tracing)c->a, (pid_t)c->b);
+	case W_IDLE:
+		return start_idle(c->a);
 	case W_STEAL:
 		return steal(c->a, c->b, c->c);
 	default:

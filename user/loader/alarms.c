@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <unistd.h>
+
+#include "lib/util.h"
+#include "loader/events.h"
+#include "loader/loader.h"
+#include "s390/firmware.h"
+
+void loader_tell(struct loader *l, const struct irqgate_event *ev)
+{
+	if (may_write(stdout))
+		event_print(stdout, &l->pins, ev, l->opts->json);
+	else
+		l->unprinted++;
+	monitor_send(ev);
+}
+
+void loader_tell_own(struct loader *l, enum irqgate_verdict verdict, enum irqgate_reason reason,
+		     enum irqgate_level level)
+{
+	struct irqgate_event ev = {
+		.time = boottime_ns(),
+		.type = IRQGATE_EVENT_VERDICT,
+		.verdict = verdict,
+		.reason = reason,
+		.level = level,
+		.gd_expected = IRQGATE_GD_NONE,
+		.gd_actual = IRQGATE_GD_NONE,
+		.count = 1,
+	};
+
+	loader_tell(l, &ev);
+}
+
+/* A difference between firmware and table is an event once, when it appears. */
+void loader_check_firmware(struct loader *l)
+{
+	struct firmware_findings found;
+	struct irqgate_event ev;
+	size_t i;
+
+	l->check_firmware = false;
+	l->compared = l->pins.state->generation;
+	if (firmware_check(&l->pins, &found)) {
+		l->compared = 0; /* again in a second */
+		return;
+	}
+	for (i = 0; i < found.n; i++) {
+		const struct firmware_finding *f = &found.finding[i];
+
+		if (firmware_known(&l->firmware, f))
+			continue;
+		ev = (struct irqgate_event){
+			.time = boottime_ns(),
+			.type = IRQGATE_EVENT_VERDICT,
+			.handle = f->handle,
+			.vector = IRQGATE_VECTOR_FUNCTION,
+			.verdict = f->verdict,
+			.reason = f->reason,
+			.gd_expected = f->expected,
+			.gd_actual = f->actual,
+			.count = vectors_count(&f->vectors) ?: 1,
+		};
+		loader_tell(l, &ev);
+	}
+	firmware_free(&l->firmware);
+	l->firmware = found;
+}
+
+/* kernel.ftrace_enabled=0 detaches every trampoline, and the kernel reports nothing. */
+void loader_check_sentinel(struct loader *l)
+{
+	__u64 one = 1, seen = __atomic_load_n(&l->pins.state->sentinel, __ATOMIC_RELAXED);
+	bool alive;
+
+	if (!l->gates)
+		return;
+	if (write(l->sentinel, &one, sizeof(one)) < 0 && errno == EAGAIN &&
+	    read(l->sentinel, &one, sizeof(one)) > 0 && write(l->sentinel, &one, sizeof(one)) < 0)
+		return;
+	alive = __atomic_load_n(&l->pins.state->sentinel, __ATOMIC_RELAXED) != seen;
+	if (alive == !l->pins.state->alarm)
+		return;
+	l->pins.state->alarm = alive ? 0 : boottime_ns();
+	loader_tell_own(l, IRQGATE_VERDICT_ALARM,
+			alive ? IRQGATE_REASON_RECOVERED : IRQGATE_REASON_SILENT,
+			IRQGATE_LEVEL_NONE);
+	loader_notify_status(l);
+	if (alive)
+		loader_adopt(l); /* the hooks missed objects that were made or ended */
+	msg(alive ? "the hooks fire again"
+		  : "ALARM: the hooks do not fire, nothing is enforced; is kernel.ftrace_enabled "
+		    "0?");
+}
+
+void loader_check_room(struct loader *l)
+{
+	bool untold = l->pins.state->overflow != l->pins.state->recovered;
+	enum irqgate_room room;
+	bool filling = false;
+
+	for (room = 0; room < IRQGATE_ROOMS; room++) {
+		bool full = pins_filled(&l->pins, room) >= FILLING_PERCENT;
+
+		if (full && !l->filling[room])
+			msg("ALARM: the map %s is %u %% full: what finds no room is refused",
+			    room_names[room], pins_filled(&l->pins, room));
+		if (full && !l->filling[room])
+			loader_tell_own(l, IRQGATE_VERDICT_ALARM, IRQGATE_REASON_FILLING,
+					IRQGATE_LEVEL_NONE);
+		filling |= full || l->filling[room];
+		l->filling[room] = full;
+	}
+	if (untold && !l->untold) {
+		if (l->pins.state->unseen != l->pins.state->found)
+			msg("ALARM: something was made for which a map had no room; nothing new "
+			    "is bound until there is");
+		else
+			msg("ALARM: a map had no room for a VM or an irqfd; what would signal it "
+			    "is refused until there is");
+		loader_tell_own(l, IRQGATE_VERDICT_ALARM, IRQGATE_REASON_OVERFLOW,
+				IRQGATE_LEVEL_NONE);
+	}
+	if ((l->untold || filling) && !untold && !pins_filling(&l->pins)) {
+		msg("the maps have room again");
+		loader_tell_own(l, IRQGATE_VERDICT_ALARM, IRQGATE_REASON_EMPTIED,
+				IRQGATE_LEVEL_NONE);
+	}
+	l->untold = untold;
+}
