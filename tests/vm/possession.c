@@ -24,7 +24,7 @@ static void possession_scm_rights(void)
 	must(w, W_SEND, 0, 1, 0);
 	expect_is(ask(foreign, W_RECEIVE, 1, 0, 0), 0, "the device at red");
 	COUNTS_OF(&nic, 1, 1, .denied = 1);
-	expect_reported("deny", "context", "possession", nic.handle, 1);
+	expect_reported("deny", "unlisted", "possession", nic.handle, 1);
 	make_peers(w, friend);
 	must(w, W_SEND, 1, 0, 0);
 	expect_is(ask(friend, W_RECEIVE, 1, 0, 0), 1, "the eventfd at a friend");
