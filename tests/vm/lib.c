@@ -1012,20 +1012,26 @@ void revocations_forget(void)
 		close(map);
 }
 
+/* What irqgate said since the test began. The next test begins a new line. */
+static void print_from(const char *path, long offset)
+{
+	char text[4096];
+	size_t n;
+
+	read_from(path, offset, text, sizeof(text));
+	n = strlen(text);
+	printf("%s%s", text, n && text[n - 1] != '\n' ? "\n" : "");
+}
+
 static void report(const struct test *t, bool shared, uint64_t start)
 {
 	static const char *const words[] = { "ok", "not ok", "skip" };
-	char errors[4096];
-	size_t n;
 
 	printf("%s %s%s%s (%.1f s)\n", words[outcome], t->name, *why ? ": " : "", why,
 	       (double)(rig_now_ms() - start) / 1000);
-	/* Print irqgate's messages after a failure. */
 	if (outcome == FAILED) {
-		read_from(ERRORS, errors_from, errors, sizeof(errors) - 1);
-		/* The next test begins a new line, also after a message that was cut off. */
-		n = strlen(errors);
-		printf("%s%s", errors, n && errors[n - 1] != '\n' ? "\n" : "");
+		print_from(ERRORS, errors_from);
+		print_from(EVENTS, events_from);
 	}
 	fflush(stdout);
 	if (outcome == FAILED && !shared && loaded())
