@@ -6,7 +6,7 @@
  * periodically. The iterators also tell the loader which process holds which VFIO device or
  * eventfd under which descriptor: a quarantine needs that.
  */
-#include "learn.bpf.h"
+#include "track.bpf.h"
 
 #define MAX_FOREBEARS 8
 

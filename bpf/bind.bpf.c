@@ -9,7 +9,7 @@
  */
 #include "gate.bpf.h"
 #include "hook.bpf.h"
-#include "own.bpf.h"
+#include "vmm_inject.bpf.h"
 
 #include <linux/vfio.h>
 

@@ -6,7 +6,7 @@
 #ifndef IRQGATE_GATE_BPF_H
 #define IRQGATE_GATE_BPF_H
 
-#include "learn.bpf.h"
+#include "track.bpf.h"
 
 #define EACCES 13
 #define EFAULT 14

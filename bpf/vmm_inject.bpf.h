@@ -2,8 +2,8 @@
 /*
  * Injection by a VMM into its own VM without an eventfd: by system calls on the VM and its vCPUs.
  */
-#ifndef IRQGATE_OWN_BPF_H
-#define IRQGATE_OWN_BPF_H
+#ifndef IRQGATE_VMM_INJECT_BPF_H
+#define IRQGATE_VMM_INJECT_BPF_H
 
 #include "gate.bpf.h"
 

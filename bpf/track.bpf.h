@@ -8,8 +8,8 @@
  * compare-and-swap, and the entry itself is removed only when the last reference on the eventfd
  * goes (lifecycle.bpf.c).
  */
-#ifndef IRQGATE_LEARN_BPF_H
-#define IRQGATE_LEARN_BPF_H
+#ifndef IRQGATE_TRACK_BPF_H
+#define IRQGATE_TRACK_BPF_H
 
 #include "compat.bpf.h"
 #include "decide.bpf.h"
