@@ -11,12 +11,11 @@
 #ifndef IRQGATE_TRACK_BPF_H
 #define IRQGATE_TRACK_BPF_H
 
+#include "account.bpf.h"
 #include "compat.bpf.h"
 #include "decide.bpf.h"
-#include "report.bpf.h"
 
 #define SIGKILL 9
-#define SIGSTOP 19
 
 static __always_inline __u32 adoption(void)
 {
@@ -34,41 +33,12 @@ static __always_inline void epoch_bump(void)
 		__sync_fetch_and_add(&st->epoch, 1);
 }
 
-static __always_inline bool loader_alive(void)
-{
-	struct irqgate_state *st = the_state();
-	__u64 now;
-
-	if (!st || !st->loader_tgid)
-		return false; /* task_exited clears it at once */
-	/* While the loader hangs, its guard does the urgent work (user/loader/guard.c). */
-	now = bpf_ktime_get_ns();
-	return now - st->loader_beat < IRQGATE_LOADER_HANGS_NS || now - st->guard_beat < IRQGATE_LOADER_HANGS_NS;
-}
-
 /* Does the inline gate drop every unauthorized interrupt? */
 static __always_inline bool inline_alone(void)
 {
 	struct irqgate_state *st = the_state();
 
 	return st && st->inline_gate == IRQGATE_INLINE_ALONE;
-}
-
-/*
- * The agent that the current process is (user/loader/quarantine.c), NULL: it is none. The start
- * time rules out another process that reuses the pid.
- */
-static __noinline struct irqgate_agent *current_agent(void)
-{
-	struct irqgate_tgid_key key = { .tgid = bpf_get_current_pid_tgid() >> 32 };
-	struct irqgate_agent *agent = bpf_map_lookup_elem(&agents, &key);
-
-	return agent && agent->start == current_start() / IRQGATE_NSEC_PER_TICK ? agent : NULL;
-}
-
-static __always_inline bool current_is_agent(void)
-{
-	return current_agent() != NULL;
 }
 
 /* Does the policy refuse objects that irqgate cannot keep track of? */
@@ -202,49 +172,6 @@ static __always_inline void eventfd_del_vm(__u64 ctx, __u64 kvm)
 	forget_untracked(e);
 }
 
-/*
- * Stop the current process before it returns to user space, until the loader has put its binding
- * in order. Otherwise the process could first make the device raise the vector.
- * Return: false if there is no room to record the stop. The process is not stopped then.
- */
-SHARED int hold_current(void)
-{
-	struct irqgate_tgid_key key = { .tgid = bpf_get_current_pid_tgid() >> 32 };
-	struct irqgate_held entry = {};
-
-	entry.since = bpf_ktime_get_boot_ns();
-	entry.start = current_start();
-	/* Record it first, so that the loader continues every process that is stopped. */
-	if (bpf_map_update_elem(&held, &key, &entry, BPF_ANY))
-		return false;
-	bpf_send_signal(SIGSTOP);
-	return true;
-}
-
-/* Wake the loader for an unauthorized vector. */
-static __always_inline void ask_loader(__u64 handle, __u32 vector)
-{
-	struct irqgate_event *ev = event_new(IRQGATE_EVENT_QUARANTINE);
-
-	if (!ev)
-		return; /* the loader's periodic check finds the binding */
-	ev->handle = handle;
-	ev->vector = vector;
-	bpf_ringbuf_submit(ev, BPF_RB_FORCE_WAKEUP);
-}
-
-/*
- * Ask the loader to point a vector at a sink, or to isolate the device of a host driver. In task
- * context the binder is held until that is done; interrupts that arrive meanwhile count as
- * leaked. Without a loader the binder is not held, because no process would continue it.
- */
-static __always_inline void request_quarantine(struct irqgate_binding *b, bool hold)
-{
-	if (hold && loader_alive())
-		hold_current();
-	ask_loader(b->handle, b->vector);
-}
-
 /* Judge a binding that was just made or that got a new listener. Task context. */
 static __always_inline void judge_bound(struct irqgate_binding *b, bool hold)
 {
@@ -257,112 +184,6 @@ static __always_inline void judge_bound(struct irqgate_binding *b, bool hold)
 		return;
 	if (r.d.verdict == IRQGATE_VERDICT_DROP || r.d.verdict == IRQGATE_VERDICT_DENY)
 		request_quarantine(b, hold);
-}
-
-/*
- * Add the interrupts that passed by the fast path. The binding ended, so no more come. Clear the
- * source, so that a reused irq does not inherit the allow.
- */
-static __always_inline void fold_passing(struct irqgate_binding *b)
-{
-	__u32 irq = b->irq;
-	struct irqgate_passing *p = bpf_map_lookup_elem(&passing, &irq);
-
-	if (!p)
-		return;
-	p->source = 0;
-	counted(&b->count.passed, __sync_lock_test_and_set(&p->passed, 0));
-}
-
-/* Keep the counts of a binding that ended. */
-static __always_inline void counters_keep(struct irqgate_binding *b)
-{
-	struct irqgate_counters *c = vector_stats(b->handle, b->vector);
-	int i;
-
-	fold_passing(b);
-	if (!c)
-		return;
-	for (i = 0; i < IRQGATE_MAX_REASONS; i++)
-		counted(&c->reason[i], b->count.reason[i]);
-	counted(&c->passed, b->count.passed);
-	counted(&c->dropped, b->count.dropped);
-	counted(&c->would_drop, b->count.would_drop);
-	counted(&c->leaked, b->count.leaked);
-	counted(&c->replayed, b->count.replayed);
-}
-
-static __always_inline void counters_clear(struct irqgate_binding *b)
-{
-	__builtin_memset(&b->count, 0, sizeof(b->count));
-}
-
-/* Count @n interrupts that did not arrive, and note in the binding that one is to be replayed. */
-static __always_inline __u64 count_swallowed(struct irqgate_binding *b, __u64 n)
-{
-	b->pending = 1;
-	return counted_why(&b->count, &b->count.dropped, b->reason, n);
-}
-
-/* Count @n interrupts by the verdict on the binding. Return: the counter's new value. */
-static __always_inline __u64 count_by_verdict(struct irqgate_binding *b, __u8 verdict, __u64 n)
-{
-	if (b->state == IRQGATE_BINDING_QUARANTINED)
-		return count_swallowed(b, n);
-	switch (verdict) {
-	case IRQGATE_VERDICT_AUDIT:
-		return counted_why(&b->count, &b->count.would_drop, b->reason, n);
-	case IRQGATE_VERDICT_DROP:
-	case IRQGATE_VERDICT_DENY:
-		return counted_why(&b->count, &b->count.leaked, b->reason, n);
-	default:
-		return counted(&b->count.passed, n);
-	}
-}
-
-/* Count @n interrupts of a binding by the verdict on it, report, ask for containment. */
-static __always_inline void account(struct irqgate_binding *b, __u8 verdict, __u64 n)
-{
-	n = count_by_verdict(b, verdict, n);
-	if (verdict <= IRQGATE_VERDICT_ALLOW && b->state != IRQGATE_BINDING_QUARANTINED)
-		return;
-	if (!report_due(&b->count, n))
-		return;
-	if (b->state == IRQGATE_BINDING_QUARANTINED) {
-		report_binding(b, IRQGATE_VERDICT_DROP, IRQGATE_LEVEL_QUARANTINE, n);
-	} else if (verdict == IRQGATE_VERDICT_AUDIT) {
-		report_binding(b, IRQGATE_VERDICT_AUDIT, IRQGATE_LEVEL_NONE, n);
-	} else {
-		report_binding(b, IRQGATE_VERDICT_LEAK, IRQGATE_LEVEL_NONE, n);
-		if (b->state == IRQGATE_BINDING_BOUND || b->isolate)
-			request_quarantine(b, false);
-	}
-}
-
-/* The inline gate stopped @n interrupts of a binding. */
-static __always_inline void account_dropped(struct irqgate_binding *b, __u64 n)
-{
-	n = count_swallowed(b, n);
-	if (report_due(&b->count, n))
-		report_binding(b, IRQGATE_VERDICT_DROP, IRQGATE_LEVEL_INLINE, n);
-}
-
-static __always_inline __u64 take(void *map, __u32 irq)
-{
-	__u64 *n = bpf_map_lookup_elem(map, &irq);
-
-	return n && *n ? __sync_lock_test_and_set(n, 0) : 0;
-}
-
-/* Count the MSIs that fired before their binding was learned. */
-static __always_inline void fold_early(struct irqgate_binding *b)
-{
-	__u64 passed = take(&early, b->irq), dropped = take(&early_dropped, b->irq);
-
-	if (passed)
-		account(b, b->verdict, passed);
-	if (dropped)
-		account_dropped(b, dropped);
 }
 
 /*
