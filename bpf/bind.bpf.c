@@ -4,11 +4,10 @@
  *
  * The LSM hooks read the caller's arguments. They are only a first filter: after they looked, the
  * caller can change its memory, or dup2 over a descriptor. The authority is the state that the
- * kernel then holds: vector_signal and the irqfd hooks (lifecycle.bpf.c) read it back and judge
- * again.
+ * kernel then holds: vector_signal (connect.bpf.c) and the irqfd hooks (lifecycle.bpf.c) read it
+ * back and judge again.
  */
-#include "gate.bpf.h"
-#include "hook.bpf.h"
+#include "vfio.bpf.h"
 #include "vmm_inject.bpf.h"
 
 #include <linux/vfio.h>
@@ -48,11 +47,6 @@ struct listener {
 	__u32 pad;
 };
 
-static __always_inline bool index_is_msi(__u32 index)
-{
-	return index == VFIO_PCI_MSI_IRQ_INDEX || index == VFIO_PCI_MSIX_IRQ_INDEX;
-}
-
 /* Is there room for the rows of a vector and its eventfd? */
 static __always_inline int gate_tracked(struct request *rq, struct attempt *a)
 {
@@ -68,40 +62,6 @@ static __always_inline int gate_tracked(struct request *rq, struct attempt *a)
 			return -EACCES;
 	}
 	return gate_charge(a);
-}
-
-/* The eventfd to which the owner connected a vector, 0: none. */
-static __always_inline __u64 vector_home(__u64 handle, __u32 vector)
-{
-	struct irqgate_vector_key key = { .handle = handle, .vector = vector };
-	struct irqgate_irq_key *irq = bpf_map_lookup_elem(&bound, &key);
-	struct irqgate_binding *b = irq ? bpf_map_lookup_elem(&bindings, irq) : NULL;
-
-	return b ? binding_home(b) : 0;
-}
-
-/*
- * May the current process connect a vector to the eventfd of an attempt, and so to the VMs that
- * listen to it, or raise the vector there?
- */
-SHARED __u64 decide_attempt(struct attempt *a)
-{
-	struct irqgate_ident *id = ident_current();
-	struct listening who = {};
-	union decision r, seen;
-
-	if (!a)
-		return 0;
-	who.raises = a->injects;
-	r.raw = decide_vector(a->handle, a->vector, a->gd);
-	seen.raw = decide_listeners(a->handle, a->vector,
-				    a->injects ? vector_home(a->handle, a->vector) : a->eventfd, id,
-				    &who);
-	if (seen.d.verdict <= r.d.verdict)
-		return r.raw;
-	a->vm = who.vm;
-	a->gd = who.gd;
-	return seen.raw;
 }
 
 /* One vector of VFIO_DEVICE_SET_IRQS. */
@@ -141,23 +101,6 @@ static long gate_vector_cb(__u32 i, struct request *rq)
 	if (error)
 		rq->error = error;
 	return 0;
-}
-
-/* An attempt on the function itself, not on a vector. */
-static __always_inline int gate_function(__u64 handle, __u8 level)
-{
-	struct attempt a = {};
-
-	a.handle = handle;
-	a.vector = IRQGATE_VECTOR_FUNCTION;
-	a.gd = gd_current();
-	a.level = level;
-	return refusal(gate(&a, decide_vector(handle, IRQGATE_VECTOR_FUNCTION, a.gd)));
-}
-
-static __always_inline __u64 vfio_file_handle(struct file *file)
-{
-	return device_handle(BPF_CORE_READ(vfio_file_device(file), dev));
 }
 
 /* The only feature that binds an eventfd: notification of a wake-up. */
@@ -682,282 +625,6 @@ SEC("lsm/file_ioctl_compat")
 int BPF_PROG(gate_vhost_compat, struct file *file, unsigned int cmd, unsigned long arg)
 {
 	return vhost_binds(cmd) && file_is_vhost(file) ? gate_compat(0) : 0;
-}
-
-/*
- * The possession gate: a descriptor arrives by SCM_RIGHTS, pidfd_getfd or io_uring. A process
- * that may not signal a protected eventfd, or bind a device, may not come to hold it either,
- * because no gate can stop a signal from inside the kernel later.
- */
-SEC("lsm/file_receive")
-int BPF_PROG(gate_file_receive, struct file *file)
-{
-	struct irqgate_agent *agent;
-	struct attempt a = {};
-
-	if ((__u64)file->f_op != eventfd_fops_addr)
-		return 0;
-	a.eventfd = (__u64)BPF_CORE_READ(file, private_data);
-	agent = current_agent();
-	if (agent)
-		return agent->eventfd == a.eventfd ? 0 : -EACCES;
-	a.level = IRQGATE_LEVEL_POSSESSION;
-	return refusal(gate_eventfd(&a));
-}
-
-/*
- * An agent copies a file by its number in another process, which may have given the number to
- * another file meanwhile: a file on which its owner lets every call hang, or another device. The
- * agent gets the file that it wants, and no other of whatever type.
- */
-static __always_inline bool agent_wants(struct irqgate_agent *agent, struct file *file)
-{
-	if (file_is(file, eventfd_fops_addr))
-		return true; /* gate_file_receive decides */
-	return file_is(file, vfio_device_fops_addr) &&
-	       agent->device ==
-		       core_container_of(vfio_file_device(file), struct vfio_pci_core_device, vdev);
-}
-
-SEC("lsm/file_receive")
-int BPF_PROG(gate_vfio_receive, struct file *file)
-{
-	struct irqgate_agent *agent = current_agent();
-	struct irqgate_device_key key = {};
-
-	if (agent)
-		return agent_wants(agent, file) ? 0 : -EACCES;
-	if (!file_is(file, vfio_device_fops_addr))
-		return 0;
-	key.handle = vfio_file_handle(file);
-	if (gate_function(key.handle, IRQGATE_LEVEL_POSSESSION))
-		return -EACCES;
-	/*
-	 * With the descriptor a process could make the device bus master again, but irqgate can
-	 * also quarantine its vectors.
-	 */
-	if (key.handle && bpf_map_lookup_elem(&isolated, &key) && loader_alive()) {
-		hold_current();
-		ask_loader(key.handle, IRQGATE_VECTOR_FUNCTION);
-	}
-	return 0;
-}
-
-#define PTRACE_MODE_ATTACH 0x02
-#define CAP_SYS_PTRACE 19
-
-/* May the process trace every process? Root of the initial user namespace is trusted. */
-static __always_inline bool traces_all(void)
-{
-	const struct cred *cred = BPF_CORE_READ(bpf_get_current_task_btf(), cred);
-	__u32 caps = 0;
-
-	bpf_core_read(&caps, sizeof(caps), &cred->cap_effective);
-	return caps & 1U << CAP_SYS_PTRACE && !BPF_CORE_READ(cred, user_ns, level);
-}
-
-/*
- * A process that traces another one, writes its memory or takes its descriptors acts as that one.
- */
-SEC("lsm/ptrace_access_check")
-int BPF_PROG(gate_trace, struct task_struct *child, unsigned int mode)
-{
-	struct irqgate_state *st = the_state();
-	struct irqgate_ident *id;
-	struct attempt a = {};
-	union decision r = {};
-
-	if (!st || !(mode & PTRACE_MODE_ATTACH) || traces_all())
-		return 0;
-	id = bpf_task_storage_get(&idents, child, NULL, 0);
-	if (id)
-		ident_start(id, child); /* complete the identity of a new child */
-	/*
-	 * A thread whose identity found no memory has that of its process, which has that of its
-	 * parent.
-	 */
-	id = id ?: bpf_task_storage_get(&idents, child->group_leader, NULL, 0) ?:
-	     bpf_task_storage_get(&idents, child->real_parent, NULL, 0);
-	a.vector = IRQGATE_VECTOR_FUNCTION;
-	a.gd = gd_current();
-	a.level = IRQGATE_LEVEL_POSSESSION;
-	if (!id)
-		return refusal(gate_full(&a));
-	r.d = irqgate_decide_trace(slot_defaults(st, st->generation), ident_gd(id), a.gd);
-	return refusal(gate(&a, r.raw));
-}
-
-/*
- * vfio_msi_set_vector_signal(vdev, vector, fd, msix), 6.1 to 7.3: every change of an MSI vector
- * passes here with igate held, also the teardown. Its result does not matter, because the hook
- * reads what is connected now.
- */
-static __always_inline int do_vector_signal(__u64 vdev, __u64 vector)
-{
-	struct vfio_pci_core_device *dev = (void *)vdev;
-	struct irqgate_device_key key = { .handle = pci_handle(BPF_CORE_READ(dev, pdev)) };
-
-	sync_vector(vdev, vector, ident_current(), false);
-	bpf_map_delete_elem(&binders, &key);
-	return 0;
-}
-
-SEC("fexit/vfio_msi_set_vector_signal")
-int BPF_PROG(vector_signal, struct vfio_pci_core_device *vdev, unsigned int vector)
-{
-	return do_vector_signal(as_number(vdev), vector);
-}
-
-SEC("kprobe.multi")
-int BPF_KPROBE(vector_signal_enter_kp, __u64 vdev, __u64 vector)
-{
-	return call_enter(vdev, vector);
-}
-
-HOOK_EXIT_KPROBE(vector_signal)
-
-/*
- * vfio_pci_set_irqs_ioctl(vdev, flags, index, start, count, data): what VFIO does in the end, by
- * its own copy of the arguments. INTx has no step of its own, so for INTx this hook does what
- * vector_signal does for MSI. The close of a device passes here, too.
- */
-struct done {
-	__u64 vdev;
-	__u32 flags;
-	__u32 index;
-	__u32 start;
-	__u32 count;
-};
-
-static long raised_cb(__u32 i, struct done *d)
-{
-	struct vfio_pci_core_device *vdev = (void *)d->vdev;
-	struct irqgate_counters *c;
-	struct attempt a = {};
-	union decision r;
-	__u64 n;
-
-	a.handle = pci_handle(BPF_CORE_READ(vdev, pdev));
-	a.vector = index_is_msi(d->index) ? d->start + i : IRQGATE_VECTOR_FUNCTION;
-	a.gd = gd_current();
-	a.injects = 1;
-	r.raw = decide_attempt(&a);
-	if (r.d.verdict != IRQGATE_VERDICT_DENY && r.d.verdict != IRQGATE_VERDICT_DROP)
-		return 0;
-	c = vector_stats(a.handle, a.vector);
-	if (!c)
-		return 0;
-	r.d.verdict = IRQGATE_VERDICT_LEAK;
-	r.d.reason = IRQGATE_REASON_SWAPPED;
-	n = counted_why(c, &c->leaked, r.d.reason, 1);
-	if (report_due(c, n))
-		report_attempt(&a, r, IRQGATE_LEVEL_NONE, n);
-	return 0;
-}
-
-/*
- * Does VFIO's connection of a vector differ from its binding? The stack of this function is free
- * again when it returns.
- */
-SHARED int vector_differs(__u64 device, __u32 vector)
-{
-	struct vfio_pci_core_device *vdev = (void *)device;
-	struct irqgate_vector_key key = { .vector = vector };
-	struct vfio_pci_irq_ctx *vctx = vfio_connected(vdev, vector);
-	__u64 trigger = vctx ? (__u64)BPF_CORE_READ(vctx, trigger) : 0;
-	struct irqgate_binding *b = NULL;
-	struct irqgate_irq_key *irq;
-
-	key.handle = pci_handle(BPF_CORE_READ(vdev, pdev));
-	irq = bpf_map_lookup_elem(&bound, &key);
-	if (irq)
-		b = bpf_map_lookup_elem(&bindings, irq);
-	return trigger ? !b || b->trigger != trigger ||
-				 irq->irq != BPF_CORE_READ(vctx, producer.irq)
-		       : irq != NULL;
-}
-
-/*
- * While a program is preempted, the kernel skips it for every other task on that CPU. So
- * vector_signal may have missed a change that this program sees.
- */
-static long skipped_cb(__u32 i, struct done *d)
-{
-	if (vector_differs(d->vdev, d->start + i))
-		sync_vector(d->vdev, d->start + i, ident_current(), false);
-	return 0;
-}
-
-/* An agent that unmasks the line gives back a swallowed INTx: the device still asserts the line. */
-static __noinline int intx_unmasked(void)
-{
-	struct irqgate_agent *agent = current_agent();
-	struct irqgate_irq_key key = {};
-	struct irqgate_binding *b;
-
-	if (!agent)
-		return 0;
-	key.irq = agent->irq;
-	b = bpf_map_lookup_elem(&bindings, &key);
-	if (b)
-		b->pending = 0;
-	return 0;
-}
-
-/*
- * Sync the bindings after VFIO_DEVICE_SET_IRQS. Also count vectors that the call itself raised
- * and that the gate would have refused: the caller had shown the gate other arguments. Those
- * interrupts have arrived.
- */
-static __always_inline int do_irqs_set(struct done *d, int error)
-{
-	if (d->index == VFIO_PCI_INTX_IRQ_INDEX) {
-		sync_vector(d->vdev, IRQGATE_VECTOR_FUNCTION, ident_current(), false);
-		if (!error && d->flags & VFIO_IRQ_SET_ACTION_UNMASK)
-			intx_unmasked();
-	} else if (index_is_msi(d->index) && d->flags & VFIO_IRQ_SET_ACTION_TRIGGER) {
-		bpf_loop(d->count ?: vfio_index_vectors((void *)d->vdev, d->index), skipped_cb, d,
-			 0);
-	}
-	if (!error && (d->flags & VFIO_IRQ_SET_ACTION_TRIGGER) &&
-	    (d->flags & (VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_DATA_BOOL)) && d->count)
-		bpf_loop(d->count, raised_cb, d, 0);
-	return 0;
-}
-
-SEC("fexit/vfio_pci_set_irqs_ioctl")
-int BPF_PROG(irqs_set, struct vfio_pci_core_device *vdev, __u32 flags, unsigned int index,
-	     unsigned int start, unsigned int count, void *data, int ret)
-{
-	struct done d = { .vdev = as_number(vdev),
-			  .flags = flags,
-			  .index = index,
-			  .start = start,
-			  .count = count };
-
-	return do_irqs_set(&d, ret);
-}
-
-SEC("kprobe.multi")
-int BPF_KPROBE(irqs_set_enter_kp, __u64 vdev, __u32 flags, __u32 index, __u32 start, __u32 count)
-{
-	return call_enter(vdev, (__u64)flags << 48 | (__u64)index << 32 | start << 16 | count);
-}
-
-SEC("kretprobe.multi")
-int BPF_KRETPROBE(irqs_set_kp, int ret)
-{
-	struct irqgate_call call;
-	struct done d = {};
-
-	if (!call_exit(&call))
-		return 0;
-	d.vdev = call.a;
-	d.flags = call.b >> 48;
-	d.index = call.b >> 32 & 0xffff;
-	d.start = call.b >> 16 & 0xffff;
-	d.count = call.b & 0xffff;
-	return do_irqs_set(&d, ret);
 }
 
 char _license[] SEC("license") = "GPL";

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Injection by a VMM into its own VM without an eventfd: by system calls on the VM and its vCPUs.
+ * Part of bind.bpf.c, because gate_ioctl is one program for all commands.
  */
 #ifndef IRQGATE_VMM_INJECT_BPF_H
 #define IRQGATE_VMM_INJECT_BPF_H
