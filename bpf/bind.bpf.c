@@ -107,7 +107,8 @@ static long gate_vector_cb(__u32 i, struct request *rq)
 static __always_inline bool binds_wakeup(__u32 flags)
 {
 	return flags & VFIO_DEVICE_FEATURE_SET &&
-	       (flags & VFIO_DEVICE_FEATURE_MASK) == VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP;
+	       (flags & VFIO_DEVICE_FEATURE_MASK) ==
+		       VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP;
 }
 
 static __noinline int gate_feature(struct file *file, unsigned long arg)
@@ -546,9 +547,9 @@ static __always_inline bool adds(unsigned int cmd, unsigned long arg)
 		return v & VFIO_IRQ_SET_ACTION_TRIGGER &&
 		       argument(arg, offsetof(struct vfio_irq_set, count), 1);
 	case VFIO_DEVICE_FEATURE:
-		return binds_wakeup(argument(arg, offsetof(struct vfio_device_feature, flags),
-					     VFIO_DEVICE_FEATURE_SET |
-						     VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP));
+		return binds_wakeup(argument(
+			arg, offsetof(struct vfio_device_feature, flags),
+			VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP));
 	case KVM_IRQFD:
 		v = argument(arg, offsetof(struct kvm_irqfd, flags), 0);
 		return !(v & KVM_IRQFD_FLAG_DEASSIGN);

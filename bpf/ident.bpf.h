@@ -18,8 +18,7 @@
 	ident_more(id, (m)->table, (key)->kind, (key)->cgroup, (key)->pid)
 
 SHARED int ident_meant(__u32 table, __u32 pid, __u64 start);
-SHARED __u32 ident_more(struct irqgate_ident *id, __u32 table, __u32 kind, __u32 cgroup,
-			__u32 pid);
+SHARED __u32 ident_more(struct irqgate_ident *id, __u32 table, __u32 kind, __u32 cgroup, __u32 pid);
 
 #include <irqgate/match.h>
 
@@ -112,8 +111,7 @@ SHARED int ident_meant(__u32 table, __u32 pid, __u64 start)
 	return matches && irqgate_match_process(matches, pid, start);
 }
 
-SHARED __u32 ident_more(struct irqgate_ident *id, __u32 table, __u32 kind, __u32 cgroup,
-			__u32 pid)
+SHARED __u32 ident_more(struct irqgate_ident *id, __u32 table, __u32 kind, __u32 cgroup, __u32 pid)
 {
 	struct irqgate_match_key key = {
 		.kind = kind, .source = table >> 1, .cgroup = cgroup, .pid = pid

@@ -109,8 +109,10 @@ ARRAY(BPF_MAP_TYPE_ARRAY, usage, struct irqgate_usage, IRQGATE_ACCOUNTS, BPF_F_M
 
 /* The size of each map of enum irqgate_room. The loader may choose it (user/loader/hooks.c). */
 const volatile __u32 max_rows[IRQGATE_ROOM_SLOTS] __weak = {
-	[IRQGATE_ROOM_EVENTFDS] = IRQGATE_MAX_EVENTFDS, [IRQGATE_ROOM_IRQFDS] = IRQGATE_MAX_EVENTFDS,
-	[IRQGATE_ROOM_VMS] = IRQGATE_MAX_VMS,		[IRQGATE_ROOM_BINDINGS] = IRQGATE_MAX_BINDINGS,
+	[IRQGATE_ROOM_EVENTFDS] = IRQGATE_MAX_EVENTFDS,
+	[IRQGATE_ROOM_IRQFDS] = IRQGATE_MAX_EVENTFDS,
+	[IRQGATE_ROOM_VMS] = IRQGATE_MAX_VMS,
+	[IRQGATE_ROOM_BINDINGS] = IRQGATE_MAX_BINDINGS,
 	[IRQGATE_ROOM_STATS] = IRQGATE_MAX_STATS,
 };
 HASH(isolated, struct irqgate_device_key, struct irqgate_isolation, 1024);
@@ -240,8 +242,7 @@ static __always_inline bool below_quota(__u32 account, __u32 room, __u32 more)
 SHARED int has_room(__u32 account, __u32 room, __u32 more)
 {
 	return below_quota(IRQGATE_ACCOUNT_ALL, room, more) && below_quota(account, room, more) &&
-	       (account < IRQGATE_ACCOUNT_UID ||
-		below_quota(IRQGATE_ACCOUNT_UNLISTED, room, more));
+	       (account < IRQGATE_ACCOUNT_UID || below_quota(IRQGATE_ACCOUNT_UNLISTED, room, more));
 }
 
 /* No plain index: the verifier takes a slot that was read from memory for unbounded. */

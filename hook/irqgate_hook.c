@@ -28,8 +28,9 @@
 
 /* The kernels on which this file's assumptions on both functions and ftrace were tested. */
 #define SERIES(major, minor) (LINUX_VERSION_CODE >> 8 == KERNEL_VERSION(major, minor, 0) >> 8)
-#define TESTED (IS_ENABLED(CONFIG_X86_64) && IS_ENABLED(CONFIG_DYNAMIC_FTRACE_WITH_ARGS) && \
-		(SERIES(6, 1) || SERIES(6, 12) || SERIES(7, 3)))
+#define TESTED                                                                                     \
+	(IS_ENABLED(CONFIG_X86_64) && IS_ENABLED(CONFIG_DYNAMIC_FTRACE_WITH_ARGS) &&               \
+	 (SERIES(6, 1) || SERIES(6, 12) || SERIES(7, 3)))
 
 /* These are names of 6.12; 6.1 has others. */
 #ifndef ftrace_regs_set_instruction_pointer
@@ -241,7 +242,7 @@ static int __init irqgate_hook_init(void)
 		return -EOPNOTSUPP;
 	}
 	err = attach(&msi_ops, IS_MODULE(CONFIG_VFIO_PCI_CORE) ? "vfio_pci_core:vfio_msihandler"
-								: "vfio_msihandler");
+							       : "vfio_msihandler");
 	if (err)
 		return err;
 	err = attach(&signal_ops, "eventfd_signal_mask");

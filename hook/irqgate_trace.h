@@ -19,11 +19,11 @@
 /* DECLARE_TRACE_WRITABLE exists in only one of the passes over this header. */
 #undef IRQGATE_TRACE
 #ifdef DECLARE_TRACE_WRITABLE
-#define IRQGATE_TRACE(name)							\
-	DECLARE_TRACE_WRITABLE(name, TP_PROTO(struct irqgate_hook_call *call),	\
-			       TP_ARGS(call), sizeof(struct irqgate_hook_call))
+#define IRQGATE_TRACE(name)                                                                        \
+	DECLARE_TRACE_WRITABLE(name, TP_PROTO(struct irqgate_hook_call *call), TP_ARGS(call),      \
+			       sizeof(struct irqgate_hook_call))
 #else
-#define IRQGATE_TRACE(name)							\
+#define IRQGATE_TRACE(name)                                                                        \
 	DECLARE_TRACE(name, TP_PROTO(struct irqgate_hook_call *call), TP_ARGS(call))
 #endif
 

@@ -185,8 +185,8 @@ static inline struct irqgate_decision irqgate_decide_trace(const struct irqgate_
  * @gd: context of the VM
  */
 static inline struct irqgate_decision irqgate_decide_source(const struct irqgate_defaults *def,
-							    __u32 source, int own,
-							    int strict, __u32 gd)
+							    __u32 source, int own, int strict,
+							    __u32 gd)
 {
 	if (source != IRQGATE_GD_NONE && source == gd)
 		return (struct irqgate_decision){ .verdict = IRQGATE_VERDICT_ALLOW,

@@ -117,8 +117,7 @@ IRQGATE_MATCH_INLINE __u32 irqgate_match_from(const struct irqgate_matching *m,
 /* Find the row of a process that a pid of the policy means, or of a descendant of it. */
 IRQGATE_MATCH_INLINE __u32 irqgate_match_pid(const struct irqgate_matching *m,
 					     struct irqgate_ident *id,
-					     struct irqgate_match_key *key, __u32 pid,
-					     __u64 start)
+					     struct irqgate_match_key *key, __u32 pid, __u64 start)
 {
 	if (!(m->kinds >> IRQGATE_MATCH_PID) || !IRQGATE_MATCH_MEANT(m, pid, start))
 		return IRQGATE_GD_NONE;

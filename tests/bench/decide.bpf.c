@@ -54,7 +54,7 @@ SEC("tc") int bench_msi(struct __sk_buff *skb)
 SEC("tc") int bench_decide(struct __sk_buff *skb)
 {
 	__u32 i = next_irq();
+	__u64 handle = irqgate_handle_pci(0, 0, 0) + i / FUNCTIONS_EACH;
 
-	return decide_vector(irqgate_handle_pci(0, 0, 0) + i / FUNCTIONS_EACH, i % FUNCTIONS_EACH,
-			     bench.gd) >> 63;
+	return decide_vector(handle, i % FUNCTIONS_EACH, bench.gd) >> 63;
 }

@@ -82,7 +82,7 @@ static void make_binding(__u32 i, void *key, void *value)
 	b->judged = irqgate_judged(epoch, verdict);
 	b->verdict = verdict;
 	b->reason = verdict == IRQGATE_VERDICT_ALLOW ? IRQGATE_REASON_REGISTERED
-						      : IRQGATE_REASON_CONTEXT;
+						     : IRQGATE_REASON_CONTEXT;
 }
 
 static void make_device(__u32 i, void *key, void *value)
@@ -171,7 +171,8 @@ static void run(const struct timed *t, unsigned int repeat, double *took)
 	*took = opts.duration;
 }
 
-static void take_turns(struct timed *timed, unsigned int n, unsigned int rounds, unsigned int repeat)
+static void take_turns(struct timed *timed, unsigned int n, unsigned int rounds,
+		       unsigned int repeat)
 {
 	double took;
 	unsigned int i, r;

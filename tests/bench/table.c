@@ -76,9 +76,11 @@ static void write_policy(const char *path)
 
 	if (!f)
 		die(path);
-	fprintf(f, "version: 1\nmode: audit\ncontexts:\n  - { name: c, match: { uid: 1 } }\ndevices:\n");
+	fprintf(f,
+		"version: 1\nmode: audit\ncontexts:\n  - { name: c, match: { uid: 1 } }\ndevices:\n");
 	for (i = 0, left = VECTORS; left > 0; i++, left -= 2048)
-		fprintf(f, "  - { handle: \"pci:0000:%02x:%02x.%d\", context: c, vectors: [0-%d] }\n",
+		fprintf(f,
+			"  - { handle: \"pci:0000:%02x:%02x.%d\", context: c, vectors: [0-%d] }\n",
 			i >> 8, i >> 3 & 31, i & 7, left > 2048 ? 2047 : left - 1);
 	if (fclose(f))
 		die(path);

@@ -111,7 +111,8 @@ static uint64_t first_iova(void)
 	info->argsz = sizeof(buf);
 	if (ioctl(container, VFIO_IOMMU_GET_INFO, info))
 		die("VFIO_IOMMU_GET_INFO");
-	for (cap = (void *)(buf + info->cap_offset); info->cap_offset; cap = (void *)(buf + cap->next)) {
+	for (cap = (void *)(buf + info->cap_offset); info->cap_offset;
+	     cap = (void *)(buf + cap->next)) {
 		range = (void *)cap;
 		if (cap->id == VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE)
 			return range->iova_ranges[0].start;
@@ -173,13 +174,13 @@ static void start(void)
 	uint64_t common = structure(VIRTIO_PCI_CAP_COMMON_CFG, NULL);
 	uint32_t multiplier;
 
-	put(config + PCI_COMMAND, get(config + PCI_COMMAND, 2) | PCI_COMMAND_MEMORY |
-					  PCI_COMMAND_MASTER, 2);
+	put(config + PCI_COMMAND,
+	    get(config + PCI_COMMAND, 2) | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
 	notify = structure(VIRTIO_PCI_CAP_NOTIFY_CFG, &multiplier);
 	put(common + VIRTIO_PCI_COMMON_STATUS, 0, 1);
 	memset(mem, 0, sizeof(*mem));
-	put(common + VIRTIO_PCI_COMMON_STATUS,
-	    VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER, 1);
+	put(common + VIRTIO_PCI_COMMON_STATUS, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER,
+	    1);
 	put(common + VIRTIO_PCI_COMMON_GFSELECT, 1, 4);
 	put(common + VIRTIO_PCI_COMMON_GF,
 	    1 << (VIRTIO_F_VERSION_1 - 32) | 1 << (VIRTIO_F_ACCESS_PLATFORM - 32), 4);
@@ -197,7 +198,8 @@ static void start(void)
 	put(common + VIRTIO_PCI_COMMON_Q_ENABLE, 1, 2);
 	put(common + VIRTIO_PCI_COMMON_STATUS,
 	    VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK |
-		    VIRTIO_CONFIG_S_DRIVER_OK, 1);
+		    VIRTIO_CONFIG_S_DRIVER_OK,
+	    1);
 	notify += get(common + VIRTIO_PCI_COMMON_Q_NOFF, 2) * multiplier;
 }
 

@@ -148,8 +148,8 @@ static void device_case(const struct rule *r, unsigned int mode, __u8 unlisted, 
 	      verdict, isolate, r->reason, r->expected, "device", (size_t)(r - rules));
 	/* What a row says holds for a host driver, too. */
 	if (r->whose != DEFAULT)
-		check(irqgate_decide(&def, r->registered ? &reg : NULL, r->row ? &vec : NULL,
-				     &rev, r->function ? IRQGATE_VECTOR_FUNCTION : 3, r->gd, true),
+		check(irqgate_decide(&def, r->registered ? &reg : NULL, r->row ? &vec : NULL, &rev,
+				     r->function ? IRQGATE_VECTOR_FUNCTION : 3, r->gd, true),
 		      verdict, isolate, r->reason, r->expected, "driver", (size_t)(r - rules));
 }
 
@@ -217,12 +217,12 @@ static void device_of_host(void **state)
 					    .flags = IRQGATE_REG_ALL_VECTORS };
 
 	(void)state;
-	check(irqgate_decide(&def, &reg, NULL, NULL, 0, IRQGATE_GD_HOST, false), IRQGATE_VERDICT_ALLOW,
-	      false, IRQGATE_REASON_REGISTERED, IRQGATE_GD_HOST, "host", 0);
+	check(irqgate_decide(&def, &reg, NULL, NULL, 0, IRQGATE_GD_HOST, false),
+	      IRQGATE_VERDICT_ALLOW, false, IRQGATE_REASON_REGISTERED, IRQGATE_GD_HOST, "host", 0);
 	check(irqgate_decide(&def, &reg, NULL, NULL, 0, GD_A, false), IRQGATE_VERDICT_DENY, false,
 	      IRQGATE_REASON_CONTEXT, IRQGATE_GD_HOST, "host", 1);
-	check(irqgate_decide(&def, &reg, NULL, NULL, 0, IRQGATE_GD_NONE, false), IRQGATE_VERDICT_DENY,
-	      false, IRQGATE_REASON_CONTEXT, IRQGATE_GD_HOST, "host", 2);
+	check(irqgate_decide(&def, &reg, NULL, NULL, 0, IRQGATE_GD_NONE, false),
+	      IRQGATE_VERDICT_DENY, false, IRQGATE_REASON_CONTEXT, IRQGATE_GD_HOST, "host", 2);
 }
 
 /* A device its own driver has and no row names is the host's: unlisted_device is not asked. */
@@ -239,7 +239,8 @@ static void unlisted_host(void **state)
 				def = (struct irqgate_defaults){ .mode = (__u8)mode,
 								 .unlisted_device = device,
 								 .unlisted_host = host };
-				check(irqgate_decide(&def, NULL, NULL, NULL, 3, IRQGATE_GD_HOST, true),
+				check(irqgate_decide(&def, NULL, NULL, NULL, 3, IRQGATE_GD_HOST,
+						     true),
 				      verdicts[mode][host],
 				      mode == IRQGATE_MODE_ENFORCE &&
 					      host == IRQGATE_ACTION_ISOLATE,
@@ -249,10 +250,12 @@ static void unlisted_host(void **state)
 	/* Where nothing is set: a table of before there was this default says so, too. */
 	def = (struct irqgate_defaults){ .mode = IRQGATE_MODE_ENFORCE,
 					 .unlisted_device = IRQGATE_ACTION_DENY };
-	check(irqgate_decide(&def, NULL, NULL, NULL, 3, IRQGATE_GD_HOST, true), IRQGATE_VERDICT_ALLOW,
-	      false, IRQGATE_REASON_UNLISTED, IRQGATE_GD_HOST, "default-deny", 0);
-	check(irqgate_decide(&def, NULL, NULL, NULL, 3, IRQGATE_GD_HOST, false), IRQGATE_VERDICT_DENY,
-	      false, IRQGATE_REASON_UNLISTED, IRQGATE_GD_NONE, "default-deny", 1);
+	check(irqgate_decide(&def, NULL, NULL, NULL, 3, IRQGATE_GD_HOST, true),
+	      IRQGATE_VERDICT_ALLOW, false, IRQGATE_REASON_UNLISTED, IRQGATE_GD_HOST,
+	      "default-deny", 0);
+	check(irqgate_decide(&def, NULL, NULL, NULL, 3, IRQGATE_GD_HOST, false),
+	      IRQGATE_VERDICT_DENY, false, IRQGATE_REASON_UNLISTED, IRQGATE_GD_NONE, "default-deny",
+	      1);
 }
 
 /* The VM is of GD_A. */
@@ -290,8 +293,8 @@ static void source(void **state)
 				const struct source_rule *r = &source_rules[i];
 				struct irqgate_defaults def = { .mode = (__u8)mode,
 								.unlisted_source = (__u8)action };
-				__u32 source = r->row ? r->row == SAME ? GD_A : GD_B
-						      : IRQGATE_GD_NONE;
+				__u32 source =
+					r->row ? r->row == SAME ? GD_A : GD_B : IRQGATE_GD_NONE;
 				bool isolate = r->outcome == BY_DEFAULT &&
 					       mode == IRQGATE_MODE_ENFORCE &&
 					       action == IRQGATE_ACTION_ISOLATE;
@@ -300,8 +303,7 @@ static void source(void **state)
 						       ? verdicts[mode][IRQGATE_ACTION_DENY]
 						       : verdicts[mode][action];
 
-				check(irqgate_decide_source(&def, source, r->own, r->strict,
-							    GD_A),
+				check(irqgate_decide_source(&def, source, r->own, r->strict, GD_A),
 				      verdict, isolate, r->reason, r->expected, "source", i);
 			}
 }
@@ -313,9 +315,12 @@ static void trace(void **state)
 		__u32 owner, gd;
 		bool may;
 	} cases[] = {
-		{ GD_A, GD_A, true },		  { GD_A, GD_B, false },
-		{ GD_A, IRQGATE_GD_NONE, false }, { GD_A, IRQGATE_GD_HOST, false },
-		{ IRQGATE_GD_NONE, GD_A, true },  { IRQGATE_GD_NONE, IRQGATE_GD_NONE, true },
+		{ GD_A, GD_A, true },
+		{ GD_A, GD_B, false },
+		{ GD_A, IRQGATE_GD_NONE, false },
+		{ GD_A, IRQGATE_GD_HOST, false },
+		{ IRQGATE_GD_NONE, GD_A, true },
+		{ IRQGATE_GD_NONE, IRQGATE_GD_NONE, true },
 		{ IRQGATE_GD_HOST, GD_A, true },
 	};
 	struct irqgate_defaults def = {};

@@ -14,10 +14,12 @@
  * What zpci_mod_fc was given for fh 80020001 by Linux 6.12 under QEMU, read with the
  * kernel's own kprobe events (tests/s390x/guest, firmware.kprobe).
  */
+/* clang-format off */
 static const __u8 floating[IRQGATE_FIB_SIZE] = {
 	[40] = 0x20, 0x02, 0x00, 0x81, /* isc 2, noi 2, aibvo 0, sum, aisbo 1 */
 	[48] = 0, 0, 0, 0, 0x00, 0x7a, 0x10, 0x38, [56] = 0, 0, 0, 0, 0x00, 0x7a, 0x10, 0x08,
 };
+/* clang-format on */
 
 static void fib_floating(void **state)
 {
@@ -64,9 +66,11 @@ static void fib_limits(void **state)
 
 static void fib_directed(void **state)
 {
+	/* clang-format off */
 	static const __u8 b[IRQGATE_FIB_SIZE] = {
 		[0] = 1, [40] = 0x00, 0x20, 0, 0, 0x01, 0x40, [76] = 0x12, 0x34, 0x50, 0x00
 	};
+	/* clang-format on */
 	struct irqgate_fib fib;
 
 	(void)state;
@@ -82,7 +86,7 @@ static void fib_directed(void **state)
 static void gaite(void **state)
 {
 	static const __u8 b[IRQGATE_GAITE_SIZE] = { 0x1f, 0xe5, 0xd0, 0x00, 3, 1, 0xee, 9,
-						    0,	  0,	0,    1,    2, 3, 4,	5 };
+						    0,    0,    0,    1,    2, 3, 4,    5 };
 	static const __u8 none[IRQGATE_GAITE_SIZE];
 	struct irqgate_gaite g;
 
@@ -124,17 +128,18 @@ static void expect(const char *devices, int noi, __u32 owner, const char *want)
 	size_t i;
 	int n;
 
-	n = snprintf(text, sizeof(text),
-		     "version: 1\ncontexts:\n- { name: blue, gd: 5, match: { uid: 7 } }\ndevices: %s\n",
-		     devices);
+	n = snprintf(
+		text, sizeof(text),
+		"version: 1\ncontexts:\n- { name: blue, gd: 5, match: { uid: 7 } }\ndevices: %s\n",
+		devices);
 	assert_int_equal(policy_parse("f", text, n, &p), 0);
 	assert_true(policy_resolve(p, "/nowhere") >= 0);
 	assert_int_equal(rows_of_policy(&rows, p), 0);
 	assert_int_equal(firmware_compare(&rows, &fw, 1, &found), 0);
 	for (i = 0; i < found.n; i++)
 		sprintf(got + strlen(got), "%s%s %s", i ? "; " : "",
-			found.finding[i].reason == IRQGATE_REASON_FW_VECTORS	? "vectors"
-			: found.finding[i].reason == IRQGATE_REASON_FW_OWNER	? "owner"
+			found.finding[i].reason == IRQGATE_REASON_FW_VECTORS    ? "vectors"
+			: found.finding[i].reason == IRQGATE_REASON_FW_OWNER    ? "owner"
 			: found.finding[i].reason == IRQGATE_REASON_FW_UNLISTED ? "unlisted"
 										: "missing",
 			vectors_format(&found.finding[i].vectors, vectors));
@@ -168,7 +173,8 @@ static void compared(void **state)
 	expect("[]", 2, 0, "unlisted 0-1");
 	expect("[ { handle: '1:0:0.0', context: host, vectors: all } ]", 0, 0, "missing -");
 	expect("[ { handle: '1:0:0.0', context: host, vectors: all }, "
-	       "{ handle: '2:0:0.0', context: host, vectors: all } ]", 2, 0, "missing -");
+	       "{ handle: '2:0:0.0', context: host, vectors: all } ]",
+	       2, 0, "missing -");
 	/* One that no function has is missing under its own name. */
 	expect("[ { handle: 'zpci:80020000', context: host, vectors: all } ]", 2, 0,
 	       "unlisted 0-1; missing -");
@@ -179,7 +185,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fib_floating), cmocka_unit_test(fib_limits),
 		cmocka_unit_test(fib_directed), cmocka_unit_test(gaite),
-		cmocka_unit_test(clears),	cmocka_unit_test(compared),
+		cmocka_unit_test(clears),       cmocka_unit_test(compared),
 	};
 
 	if (argc > 1)

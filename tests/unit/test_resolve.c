@@ -87,7 +87,8 @@ static void handles_need_not_exist(void **state)
 static void zpci(const char *bdf, const char *fid, const char *fh)
 {
 	sh("cd %s/bus/pci/devices && mkdir -p %s && echo %s > %s/function_id && "
-	   "echo %s > %s/function_handle", sysfs, bdf, fid, bdf, fh, bdf);
+	   "echo %s > %s/function_handle",
+	   sysfs, bdf, fid, bdf, fh, bdf);
 }
 
 /* 0x80010007 was what function 0x11 had before. */
@@ -99,9 +100,11 @@ static long earlier(__u32 fh)
 /* The row is about the function, whatever handle it gets. */
 static void zpci_follows_function(void **state)
 {
+	/* clang-format off */
 	struct policy *p = policy("- { handle: 'zpci:80020000', " REST
 				  "- { handle: 'zpci:80010007', " REST
 				  "- { handle: 'zpci:8002ffff', " REST);
+	/* clang-format on */
 
 	(void)state;
 	zpci("0001:00:00.0", "0x00000010", "0x80020000");

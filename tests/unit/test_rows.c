@@ -425,12 +425,12 @@ static void starts(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(starts),
-		cmocka_unit_test(counts),      cmocka_unit_test(decides),
-		cmocka_unit_test(identities),  cmocka_unit_test(carried),
-		cmocka_unit_test(carried_exe), cmocka_unit_test(combined),
-		cmocka_unit_test(generations), cmocka_unit_test(doubles),
-		cmocka_unit_test(differences), cmocka_unit_test(run_time_rows),
+		cmocka_unit_test(starts),        cmocka_unit_test(counts),
+		cmocka_unit_test(decides),       cmocka_unit_test(identities),
+		cmocka_unit_test(carried),       cmocka_unit_test(carried_exe),
+		cmocka_unit_test(combined),      cmocka_unit_test(generations),
+		cmocka_unit_test(doubles),       cmocka_unit_test(differences),
+		cmocka_unit_test(run_time_rows),
 	};
 
 	if (argc > 1)

@@ -47,9 +47,9 @@ static void suffixes(void **state)
 	for (i = 0; i < ARRAY_SIZE(cases); i++)
 		if (symbol_match(cases[i].found, "f") != cases[i].match)
 			fail_msg("'%s' is %d", cases[i].found, symbol_match(cases[i].found, "f"));
-	assert_int_equal(symbol_match("vfio_msi_set_vector_signal.llvm.1",
-				      "vfio_msi_set_vector_signal"),
-			 SYMBOL_RENAMED);
+	assert_int_equal(
+		symbol_match("vfio_msi_set_vector_signal.llvm.1", "vfio_msi_set_vector_signal"),
+		SYMBOL_RENAMED);
 }
 
 int main(void)

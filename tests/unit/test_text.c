@@ -23,8 +23,10 @@ static const char hostile[][IRQGATE_COMM_LEN] = {
 	"\"},{\"x\":\"",
 	"a\\\"];x->y;//",
 	"\xff\xfe\xc0\x80",
+	/* clang-format off */
 	"\xe2\x80\xae" "txt.exe",
 	"\xc2\x9b" "31m",
+	/* clang-format on */
 	"\a\b\t\x7f",
 	"</svg><script>",
 	"{x=\"1\"} 1\n#",
@@ -131,7 +133,7 @@ static const char *context(__u32 gd, void *arg)
 static size_t dot_of(const char *comm, const char *name, char **text)
 {
 	struct dot_path path = {
-		.vector = 1, .owner = 1, .gd = 1, .eventfd = 2, .vm = 3, .pid = 4, .verdict = 1,
+		.vector = 1, .owner = 1, .gd = 1, .eventfd = 2, .vm = 3, .pid = 4, .verdict = 1
 	};
 	size_t len, quotes = 0;
 	const char *c;
@@ -214,7 +216,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(event_as_text), cmocka_unit_test(event_as_json),
-		cmocka_unit_test(graph_as_dot),	 cmocka_unit_test(safe),
+		cmocka_unit_test(graph_as_dot),  cmocka_unit_test(safe),
 		cmocka_unit_test(name_of_path),
 	};
 

@@ -68,13 +68,13 @@ static bool can_fail(const char *line, const char *call)
 /* The last place is complete now. Keep only the first and the last place of a path. */
 static void end_place(void)
 {
-	struct place *new = &places[nplaces - 1], *p, *before = NULL;
+	struct place *last = &places[nplaces - 1], *p, *before = NULL;
 
-	for (p = places; nplaces && new->path && p < new; p++) {
-		if (p->path != new->path || strcmp(p->call, new->call))
+	for (p = places; nplaces && last->path && p < last; p++) {
+		if (p->path != last->path || strcmp(p->call, last->call))
 			continue;
 		if (before) {
-			*p = *new;
+			*p = *last;
 			nplaces--;
 			return;
 		}
@@ -490,8 +490,8 @@ static void start_place(const void *arg)
 		printf("  %s -> %.200s\n", fault, why);
 		fflush(stdout);
 		expect(!strncmp(why, "irqgate run: exit ", 18), "after %s: %s", fault, why);
-		expect(says_why(strchr(why + 18, ':') ?: ""), "after %s it said nothing: %s",
-		       fault, why);
+		expect(says_why(strchr(why + 18, ':') ?: ""), "after %s it said nothing: %s", fault,
+		       why);
 		expect(!loaded(), "after %s something stays pinned: %s", fault, why);
 		expect(task_state(vmm_of_blue->pid) != 'T', "after %s the VMM stays stopped",
 		       fault);
@@ -583,8 +583,10 @@ static void fault_layout_killed(void)
 static pid_t attach(const char *fault, const char *file)
 {
 	char pid[12], option[128], path[64], line[128];
+	/* clang-format off */
 	char *argv[] = { "strace", "-qqf", "-o", fault ? "/dev/null" : TRACE, "-p", pid,
 			 fault ? "-e" : NULL, option, file ? "-P" : NULL, (char *)file, NULL };
+	/* clang-format on */
 	bool there = false;
 	pid_t tracer;
 
@@ -854,9 +856,10 @@ static void fault_starved(void)
 
 	with(&edu2);
 	loader_stop();
-	loader_with(ENFORCE CONTEXTS
-		    "devices:\n  - { match: { id: \"1234:11e8\" }, context: blue, vectors: all }\n" ROW,
-		    edu2.handle, "red", "all", "drop");
+	loader_with(
+		ENFORCE CONTEXTS
+		"devices:\n  - { match: { id: \"1234:11e8\" }, context: blue, vectors: all }\n" ROW,
+		edu2.handle, "red", "all", "drop");
 	w = bound_vmm(BLUE, &edu);
 	must(w, W_ARRIVES, 0, 1, 1);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vendor", edu.bdf);
@@ -1033,18 +1036,28 @@ static void fault_addresses(void)
 }
 
 static const struct test tests[] = {
-	{ "fault.full", fault_full },         { "fault.descriptors", fault_descriptors },
-	{ "fault.vmm_dies", fault_vmm_dies }, { "fault.loader_dies", fault_loader_dies },
-	{ "fault.apply", fault_apply },       { "fault.killed", fault_killed },
-	{ "fault.allow", fault_allow },       { "fault.revoke", fault_revoke },
-	{ "fault.reload", fault_reload },     { "fault.quarantine", fault_quarantine },
-	{ "fault.cgroup", fault_cgroup },     { "fault.pins", fault_pins },
-	{ "fault.stop", fault_stop },         { "fault.unload", fault_unload },
+	{ "fault.full", fault_full },
+	{ "fault.descriptors", fault_descriptors },
+	{ "fault.vmm_dies", fault_vmm_dies },
+	{ "fault.loader_dies", fault_loader_dies },
+	{ "fault.apply", fault_apply },
+	{ "fault.killed", fault_killed },
+	{ "fault.allow", fault_allow },
+	{ "fault.revoke", fault_revoke },
+	{ "fault.reload", fault_reload },
+	{ "fault.quarantine", fault_quarantine },
+	{ "fault.cgroup", fault_cgroup },
+	{ "fault.pins", fault_pins },
+	{ "fault.stop", fault_stop },
+	{ "fault.unload", fault_unload },
 	{ "fault.foreign_unload", fault_foreign_unload },
-	{ "fault.bpffs", fault_bpffs },       { "fault.start", fault_start },
-	{ "fault.build", fault_build },       { "fault.layout", fault_layout },
+	{ "fault.bpffs", fault_bpffs },
+	{ "fault.start", fault_start },
+	{ "fault.build", fault_build },
+	{ "fault.layout", fault_layout },
 	{ "fault.layout_killed", fault_layout_killed },
-	{ "fault.addresses", fault_addresses }, { "fault.starved", fault_starved },
+	{ "fault.addresses", fault_addresses },
+	{ "fault.starved", fault_starved },
 };
 
 struct test_set fault_tests(void)

@@ -732,7 +732,8 @@ static const char *give(struct model *m, struct actor *a, const struct step *s, 
 	bool may = may_touch(m, efd, a->id) || s->c == BY_RING; /* no gate sees a ring */
 
 	if (!may)
-		return result == -EACCES ? NULL : "giving a descriptor to the kernel was not refused";
+		return result == -EACCES ? NULL
+					 : "giving a descriptor to the kernel was not refused";
 	if (result)
 		return "giving a descriptor to the kernel was refused or failed";
 	if (s->c == BY_RING) {
@@ -868,8 +869,8 @@ static const char *do_step(struct model *m, const struct step *s, long result, s
 		return bind(m, a, s, result, seen);
 	case S_UNBIND:
 		/* If nothing was bound, the device still keeps what it kept. */
-		m->bound[a->device][s->b] = (struct bound){
-			.efd = -1, .latched = m->bound[a->device][s->b].latched };
+		m->bound[a->device][s->b] =
+			(struct bound){ .efd = -1, .latched = m->bound[a->device][s->b].latched };
 		return result ? "unbinding failed" : NULL;
 	case S_FIRE:
 		device_fires(m, s->a, s->b, seen);
@@ -943,15 +944,15 @@ const char *model_step(struct model *m, const struct step *s, long result, struc
 /* ---- as text ------------------------------------------------------------------- */
 
 static const char *const names[STEPS] = {
-	[S_SPAWN] = "spawn",   [S_HEIR] = "heir",     [S_END] = "end",
-	[S_VM] = "vm",         [S_IRQFD] = "irqfd",   [S_IRQFD_OFF] = "irqfd_off",
-	[S_BIND] = "bind",     [S_UNBIND] = "unbind", [S_FIRE] = "fire",
-	[S_WRITE] = "write",   [S_NONE] = "none",     [S_MSI] = "msi",
-	[S_SEND] = "send",     [S_NEW] = "new",       [S_MOVE] = "move",
-	[S_EXEC] = "exec",     [S_AIO] = "aio",       [S_GIVE] = "give",
-	[S_GIVEN] = "given",   [S_RMDIR] = "rmdir",
-	[S_FORK] = "fork",     [S_APPLY] = "apply",   [S_ALLOW] = "allow",
-	[S_REVOKE] = "revoke", [S_KILL] = "kill",     [S_START] = "start",
+	[S_SPAWN] = "spawn", [S_HEIR] = "heir",     [S_END] = "end",
+	[S_VM] = "vm",       [S_IRQFD] = "irqfd",   [S_IRQFD_OFF] = "irqfd_off",
+	[S_BIND] = "bind",   [S_UNBIND] = "unbind", [S_FIRE] = "fire",
+	[S_WRITE] = "write", [S_NONE] = "none",     [S_MSI] = "msi",
+	[S_SEND] = "send",   [S_NEW] = "new",       [S_MOVE] = "move",
+	[S_EXEC] = "exec",   [S_AIO] = "aio",       [S_GIVE] = "give",
+	[S_GIVEN] = "given", [S_RMDIR] = "rmdir",   [S_FORK] = "fork",
+	[S_APPLY] = "apply", [S_ALLOW] = "allow",   [S_REVOKE] = "revoke",
+	[S_KILL] = "kill",   [S_START] = "start",
 };
 
 void step_print(const struct step *s, char buf[64])

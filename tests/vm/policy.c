@@ -416,8 +416,7 @@ static void expect_fields(const char *what, const char *want)
 
 	expect(json_object_array_length(all), "show %s: no rows", what);
 	row = json_object_array_get_idx(all, 0);
-	json_object_object_foreach(row, key, value)
-	{
+	json_object_object_foreach(row, key, value) {
 		(void)value;
 		sprintf(got + strlen(got), "%s%s", *got ? ", " : "", key);
 	}

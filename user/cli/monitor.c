@@ -55,8 +55,7 @@ static void to_journal(const struct monitor *m, const struct irqgate_event *ev,
 
 	snprintf(message, sizeof(message), "MESSAGE=%s", event_text(&m->pins, ev, text));
 	snprintf(level, sizeof(level), "PRIORITY=%d", priority(ev->verdict));
-	json_object_object_foreach(o, key, value)
-	{
+	json_object_object_foreach(o, key, value) {
 		if (!value || n == MAX_FIELDS)
 			continue;
 		snprintf(field[n], FIELD_LEN, "IRQGATE_%s=%s", key, json_object_get_string(value));

@@ -469,8 +469,7 @@ static void print_table(struct json_object *rows)
 	for (i = 0; i <= n; i++) {
 		struct json_object *row = i ? json_object_array_get_idx(rows, i - 1) : NULL;
 
-		json_object_object_foreach(first, key, value)
-		{
+		json_object_object_foreach(first, key, value) {
 			size_t k;
 
 			(void)value;
@@ -518,8 +517,7 @@ static int apply_filters(struct json_object **rows, char *const filters[], int n
 		if (is < 0) {
 			fprintf(stderr, "irqgate: show: '%s': expected FIELD=VALUE, FIELD one of",
 				filters[j - 1]);
-			json_object_object_foreach(row, key, value)
-			{
+			json_object_object_foreach(row, key, value) {
 				(void)value;
 				fprintf(stderr, " %s", key);
 			}

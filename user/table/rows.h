@@ -36,7 +36,7 @@ struct revocations {
 struct rows {
 	struct irqgate_defaults defaults;
 	struct row_set map[IRQGATE_TABLE_MAPS];
-	/* A set of enum irqgate_table_map: one of its objects may exist and could not be checked. */
+	/* A set of enum irqgate_table_map: an object of it may exist and could not be checked. */
 	unsigned int partial;
 	struct revocations revoked; /* no part of the table; in force under every table */
 };
