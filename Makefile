@@ -24,15 +24,17 @@
 #   make analyze        run all analyzers, sanitizers and valgrind
 #   make model          check the formal model in larger sizes than make test
 #   make fuzz           fuzz until a fuzzer finds something, or ^C
-#   make property       compare random steps with a model [KERNEL=...] [OPS=100000] [SEED=...]
-#   make faults         let every system call fail once, at every place [KERNEL=...]
-#   make churn          run 10,000 rounds of VM, VFIO bindings and irqfds [KERNEL=...]
-#   make stream         send 1,000,000 interrupts during reloads, lose none [KERNEL=...]
-#   make soak           let VMs, bindings, policies come and go [MINUTES=30] [KERNEL=...]
-#   make inline-long    load and unload the module 300 times under interrupts [KERNEL=...]
 #   make guest-io       revoke and allow network and disk of a Linux guest [KERNEL=...]
 #   make bench          measure what irqgate costs, into docs/performance.md
 #   make bench-short    compare the instructions of single operations with those kept
+#
+# One test of test-vm, at length [KERNEL=...]:
+#   make property       compare random steps with a model [OPS=100000] [SEED=...]
+#   make faults         let every system call fail once, at every place
+#   make churn          run 10,000 rounds of VM, VFIO bindings and irqfds
+#   make stream         send 1,000,000 interrupts during reloads, lose none
+#   make soak           let VMs, bindings, policies come and go [MINUTES=30]
+#   make inline-long    load and unload the module 300 times under interrupts
 #
 # Keep what a change moved:
 #   make layout         keep the layout of the maps, after you raised IRQGATE_LAYOUT
@@ -356,36 +358,24 @@ bench-short: deps
 bench-keep:
 	@tests/bench/run keep
 
-churn: deps
+# One test in VMs each, at length.
+churn: at_length = TEST=churn.rounds CHURN_ROUNDS=10000
+stream: at_length = TEST=race.stream STREAM_INTERRUPTS=1000000
+faults: at_length = TEST=fault. FAULT_SECONDS=0 LIMIT=36000
+property: at_length = TEST=property.random MODEL_OPS=$(or $(OPS),100000) \
+	MODEL_SEED=$(or $(SEED),$(shell date +%s)) LIMIT=36000
+soak: at_length = TEST=soak.churn SOAK_SECONDS=$$(($(or $(MINUTES),30) * 60)) \
+	LIMIT=$$(($(or $(MINUTES),30) * 60 + 600))
+inline-long: at_length = KERNEL='$(or $(KERNEL),6.1 6.12)' TEST=inline. HOOK_ROUNDS=300 \
+	STREAM_INTERRUPTS=1000000
+churn stream faults property soak inline-long: deps
 	@$(MAKE) --no-print-directory all rig
-	@KERNEL='$(or $(KERNEL),6.12)' TEST=churn.rounds CHURN_ROUNDS=10000 LIMIT=7200 tests/run vm
-
-stream: deps
-	@$(MAKE) --no-print-directory all rig
-	@KERNEL='$(or $(KERNEL),6.12)' TEST=race.stream STREAM_INTERRUPTS=1000000 LIMIT=7200 tests/run vm
-
-faults: deps
-	@$(MAKE) --no-print-directory all rig
-	@KERNEL='$(or $(KERNEL),6.12)' TEST=fault. FAULT_SECONDS=0 LIMIT=36000 tests/run vm
-
-property: deps
-	@$(MAKE) --no-print-directory all rig
-	@KERNEL='$(or $(KERNEL),6.12)' TEST=property.random MODEL_OPS=$(or $(OPS),100000) \
-		MODEL_SEED=$(or $(SEED),$(shell date +%s)) LIMIT=36000 tests/run vm
+	@KERNEL='$(or $(KERNEL),6.12)' LIMIT=7200 $(at_length) tests/run vm
 
 # A Linux guest in a stock QEMU, whose network and disk are revoked and allowed.
 guest-io: deps
 	@$(MAKE) --no-print-directory all
 	@tests/vm/guest-io $(KERNEL)
-
-soak: deps
-	@$(MAKE) --no-print-directory all rig
-	@KERNEL='$(or $(KERNEL),6.12)' TEST=soak.churn SOAK_SECONDS=$$(($(or $(MINUTES),30) * 60)) \
-		LIMIT=$$(($(or $(MINUTES),30) * 60 + 600)) tests/run vm
-
-inline-long: deps
-	@$(MAKE) --no-print-directory all rig
-	@KERNEL='$(or $(KERNEL),6.1 6.12)' TEST=inline. HOOK_ROUNDS=300 STREAM_INTERRUPTS=1000000 LIMIT=7200 tests/run vm
 
 debug-kernel: deps
 	@tests/vm/debug-kernel
