@@ -24,6 +24,7 @@
 #   make analyze        run all analyzers, sanitizers and valgrind
 #   make model          check the formal model in larger sizes than make test
 #   make fuzz           fuzz until a fuzzer finds something, or ^C
+#   make coverage       print how many lines the tests of unit and command line run
 #   make guest-io       revoke and allow network and disk of a Linux guest [KERNEL=...]
 #   make bench          measure what irqgate costs, into docs/performance.md
 #   make bench-short    compare the instructions of single operations with those kept
@@ -265,6 +266,12 @@ analyze: deps
 	@$(MAKE) --no-print-directory all unit
 	@LONG=1 tests/run analyze
 
+# Of the programs of user space; what runs in VMs is not counted.
+coverage: deps
+	@$(MAKE) --no-print-directory all
+	@tests/analyze/run coverage
+	@cat build/analyze/results/coverage.log
+
 model: deps
 	@tests/model/run -l
 
@@ -401,6 +408,6 @@ install-dkms:
 	$(put) -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] "$(DKMS_SRC)"
 	$(put) -m 644 include/irqgate/hook.h "$(DKMS_SRC)/include/irqgate"
 
-.PHONY: FORCE help layout analyze model fuzz budget bench bench-short bench-keep bench-progs debug-kernel test-debug inline-long module install-dkms all rig unit deps demo test test-long test-unit test-vm test-package s390x test-s390x docs-paths churn stream faults property soak guest-io install deb clean
+.PHONY: FORCE help layout analyze coverage model fuzz budget bench bench-short bench-keep bench-progs debug-kernel test-debug inline-long module install-dkms all rig unit deps demo test test-long test-unit test-vm test-package s390x test-s390x docs-paths churn stream faults property soak guest-io install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:
