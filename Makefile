@@ -44,6 +44,7 @@
 #   make docs-paths     write into docs/paths.md what the last test-vm found
 #
 # Parts of the above:
+#   make compile_commands.json  write it, for clangd and other editors' tools
 #   make unit           build the unit tests
 #   make rig            build what the tests in VMs need
 #   make bench-progs    build what the benchmarks need
@@ -390,6 +391,11 @@ debug-kernel: deps
 test-debug: debug-kernel
 	@$(MAKE) --no-print-directory all rig
 	@KERNEL=6.12-debug TEST='$(TEST)' LIMIT=$(or $(LIMIT),7200) tests/run vm
+
+# What make would run, by C file: nothing is compiled.
+compile_commands.json: FORCE
+	$(call say,GEN,$@)
+	$(Q)$(MAKE) -nB --no-print-directory all unit bench-progs $(RIG_PROGS) | tests/analyze/commands > $@
 
 clean:
 	$(call say,CLEAN,$(OUT))
