@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The programs' part of a quarantine: stop the binder and wake the loader, which points the vector
- * at a sink (user/loader/quarantine.c), and recognize the agents that do so.
+ * at a sink (user/loader/agent.c), and recognize the agents that do so.
  */
 #ifndef IRQGATE_QUARANTINE_BPF_H
 #define IRQGATE_QUARANTINE_BPF_H
@@ -25,7 +25,7 @@ static __always_inline bool loader_alive(void)
 }
 
 /*
- * The agent that the current process is (user/loader/quarantine.c), NULL: it is none. The start
+ * The agent that the current process is (user/loader/agent.c), NULL: it is none. The start
  * time rules out another process that reuses the pid.
  */
 static __noinline struct irqgate_agent *current_agent(void)

@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "lib/util.h"
+#include "loader/enforce.h"
 #include "loader/hooks.h"
 #include "loader/loader.h"
-#include "loader/quarantine.h"
 #include "table/rows.h"
 
 #define EVENTFDS_A_SECOND 8192

@@ -19,14 +19,15 @@
 #include "lib/util.h"
 #include "loader/apply.h"
 #include "loader/bounded.h"
+#include "loader/enforce.h"
 #include "loader/events.h"
 #include "loader/guard.h"
+#include "loader/held.h"
 #include "loader/hooks.h"
 #include "loader/inline.h"
 #include "loader/isolate.h"
 #include "loader/loader.h"
 #include "loader/privilege.h"
-#include "loader/quarantine.h"
 #include "loader/support.h"
 #include "loader/watch.h"
 #include "policy/policy.h"
@@ -153,7 +154,7 @@ static void tick(struct loader *l)
 	loader_forget_eventfds(l);
 	loader_follow(l);
 	/* The epoch also moves when a VM stops listening, which can put a binding in order. */
-	if (l->epoch != l->pins.state->epoch || bindings_waiting(&l->pins) ||
+	if (l->epoch != l->pins.state->epoch || held_any(&l->pins) ||
 	    l->skipped != hooks_skipped() || isolated_due(l) ||
 	    (l->failures && ++l->retry_ticks >= (l->failures < ENFORCE_TRIES ? 1 : ENFORCE_EVERY)))
 		l->enforce = true;

@@ -10,8 +10,8 @@
 #include "lib/util.h"
 #include "loader/bounded.h"
 #include "loader/guard.h"
+#include "loader/held.h"
 #include "loader/privilege.h"
-#include "loader/quarantine.h"
 
 #define TICK_MS 500
 /* If the loader is silent for BUSY_NS, the guard acts; after HUNG_NS also without the lock. */
@@ -85,7 +85,7 @@ static void finish(const struct guard *g)
 	for (idle = 0; idle <= LAST_MS; idle += 20) {
 		if (replaced(g))
 			return;
-		if (bindings_waiting(g->pins)) {
+		if (held_any(g->pins)) {
 			act(g, true);
 			idle = 0;
 		}

@@ -11,9 +11,9 @@
 
 #include <irqgate/hook.h>
 #include "lib/util.h"
+#include "loader/enforce.h"
 #include "loader/hooks.h"
 #include "loader/inline.h"
-#include "loader/quarantine.h"
 #include "table/direct.h"
 
 #define MODULE "irqgate_hook"

@@ -14,57 +14,38 @@
 #define IRQGATE_USER_QUARANTINE_H
 
 #include <stdbool.h>
-#include "lib/handle.h"
 #include "loader/resort.h"
 #include "table/pins.h"
 
 /*
- * bindings_enforce - bring every binding in line with its verdict
- * @pins: the maps
+ * gated_inline - does the inline gate drop the interrupts, so that no quarantine is needed?
  *
- * Judges all bindings, quarantines those that are forbidden, and releases those that
- * are allowed again. Call it under lock_changes().
- * Return: number of bindings for which that failed, or a negative errno. Prints which
- * and why.
+ * INTx needs one: a dropped interrupt leaves its line masked, and the release of the quarantine
+ * unmasks it.
  */
-int bindings_enforce(struct pins *pins);
+bool gated_inline(const struct pins *pins, const struct irqgate_binding *b);
 
 /*
- * bindings_settle - the same, and continue the processes that the gates stopped for it
- * @search: called when these processes are stopped, so that it finds what they bound, and
- *          before the bindings are judged; returns 0 or a negative errno. A process that
- *          does not stop within some ms stays for the next call. NULL: no search, and all
- *          processes are continued
+ * binding_quarantine - point the vector at the sink; if that fails, take the last resort
+ * @how: the last resort; UNSET: as the policy says
  *
- * Only the loader and its guard pass @search, because only they know whether the kernel
- * skipped a hook. Clean-up after a loader passes NULL. Return: as above.
+ * Return: how far the binding is contained; GONE also if it is quarantined. Prints why not.
  */
-int bindings_settle(struct pins *pins, int (*search)(void *arg), void *arg);
+enum contained binding_quarantine(struct pins *pins, const struct irqgate_binding *b,
+				  enum irqgate_last_resort how);
 
-/* bindings_waiting - is a process stopped until bindings_settle() runs? */
-bool bindings_waiting(const struct pins *pins);
+/* binding_release - point it at the owner's eventfd again. 0 or a negative errno. Prints why. */
+int binding_release(struct pins *pins, const struct irqgate_binding *b);
 
 /*
- * bindings_cut - quarantine the bindings of some vectors, whatever their verdict
- * @handle: of the device
- * @vectors: the vectors
- * @how: the last resort, if a quarantine fails; UNSET: as the policy says
+ * binding_replay - give back the swallowed interrupt of a binding that is in order and connected
  *
- * For a revocation: when the table changes, no interrupt arrives any more, so none
- * counts as leaked. Call it under lock_changes().
- * Return: number of bindings that could not be cut. Prints which and why.
+ * For one that no release gave back: with the inline gate there was no quarantine, or the process
+ * that released the vector was killed before the replay. Return: as above.
  */
-int bindings_cut(struct pins *pins, __u64 handle, const struct vector_set *vectors,
-		 enum irqgate_last_resort how);
+int binding_replay(struct pins *pins, const struct irqgate_binding *b);
 
-/*
- * pass_begin - begin a pass of one or several binding_cut(): forget what is known of devices
- *
- * A device that makes the loader wait does so once in a pass, and not for each vector.
- */
-void pass_begin(void);
-
-/* binding_cut - quarantine the binding of one irq; 0 or a negative errno. Prints why. */
-int binding_cut(struct pins *pins, __u32 irq);
+/* binding_fail - print that a binding "cannot be @what", and why. Return: @err. */
+int binding_fail(int err, const struct irqgate_binding *b, const char *what);
 
 #endif

@@ -7,11 +7,12 @@
 #include <irqgate/layout.h>
 #include "lib/util.h"
 #include "loader/apply.h"
+#include "loader/enforce.h"
 #include "loader/guard.h"
+#include "loader/held.h"
 #include "loader/hooks.h"
 #include "loader/inline.h"
 #include "loader/loader.h"
-#include "loader/quarantine.h"
 #include "loader/support.h"
 #include "loader/upgrade.h"
 #include "policy/policy.h"
@@ -145,7 +146,7 @@ void loader_leave(struct loader *l)
 
 	__atomic_store_n(&l->pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);
 	usleep(LAST_HOLD_US);
-	for (tries = 0; tries < 5 && bindings_waiting(&l->pins); tries++) {
+	for (tries = 0; tries < 5 && held_any(&l->pins); tries++) {
 		lock = lock_changes();
 		loader_settle(l);
 		if (lock >= 0)
