@@ -11,6 +11,7 @@
 
 #include "argument.h"
 #include "domain.h"
+#include "lib/array.h"
 #include "lib/handle.h"
 #include "lib/log.h"
 #include "lib/text.h"
@@ -62,15 +63,12 @@ void domain_uuid(const char *text, char uuid[UUID_LEN])
 int domain_add(struct domain *d, __u64 handle)
 {
 	unsigned int i;
-	__u64 *grown;
 
 	for (i = 0; i < d->nfunctions; i++)
 		if (d->functions[i] == handle)
 			return 0; /* two namespaces of one NVMe controller */
-	grown = realloc(d->functions, (d->nfunctions + 1) * sizeof(*grown));
-	if (!grown)
+	if (!ARRAY_MORE(d->functions, d->nfunctions))
 		return -ENOMEM;
-	d->functions = grown;
 	d->functions[d->nfunctions++] = handle;
 	return 0;
 }

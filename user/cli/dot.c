@@ -72,11 +72,8 @@ static int path_order(const void *a, const void *b)
 {
 	const struct dot_path *x = a, *y = b;
 
-	if (x->handle != y->handle)
-		return x->handle < y->handle ? -1 : 1;
-	if (x->vector != y->vector)
-		return x->vector < y->vector ? -1 : 1;
-	return (x->vm > y->vm) - (x->vm < y->vm);
+	return order_of_vectors(x->handle, x->vector, y->handle, y->vector)
+		       ?: order_of(x->vm, y->vm);
 }
 
 /*

@@ -23,12 +23,10 @@ struct paths {
 
 static struct dot_path *add_path(struct paths *p)
 {
-	struct dot_path *grown = realloc(p->path, (p->n + 1) * sizeof(*grown));
+	struct dot_path *path = ARRAY_MORE(p->path, p->n);
 
-	if (!grown)
-		return NULL;
-	p->path = grown;
-	return &grown[p->n++];
+	p->n += !!path;
+	return path;
 }
 
 static void put_process(struct dot_path *path, __u32 tgid)

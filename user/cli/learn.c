@@ -18,7 +18,7 @@
 
 void *learner_more(struct learner *l, void *array, size_t n, size_t size)
 {
-	char *grown = realloc(array, (n + 1) * size);
+	char *grown = array_more(array, n, size);
 
 	if (!grown) {
 		l->no_memory = true;

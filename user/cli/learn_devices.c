@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cli/learner.h"
+#include "lib/array.h"
 #include "lib/names.h"
 #include "loader/events.h"
 
@@ -18,9 +19,7 @@ static int compare_seen(const void *a, const void *b)
 {
 	const struct seen *x = a, *y = b;
 
-	if (x->handle != y->handle)
-		return x->handle < y->handle ? -1 : 1;
-	return (x->vector > y->vector) - (x->vector < y->vector);
+	return order_of_vectors(x->handle, x->vector, y->handle, y->vector);
 }
 
 static __u64 counted(const struct snapshot *snap, __u64 handle, __u32 vector)

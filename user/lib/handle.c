@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <irqgate/hash.h>
+#include "lib/array.h"
 #include "lib/handle.h"
 
 #include <ctype.h>
@@ -22,7 +23,7 @@ static int soft_compare(const void *a, const void *b)
 {
 	const struct soft *x = a, *y = b;
 
-	return (x->handle > y->handle) - (x->handle < y->handle);
+	return order_of(x->handle, y->handle);
 }
 
 /* isalnum() depends on the locale. */

@@ -128,7 +128,6 @@ const char *policy_origin(unsigned int line, char *buf, size_t len)
 static int plan_binding(struct plan *plan, const struct pins *pins, const struct irqgate_binding *b)
 {
 	struct judgement j;
-	struct cut *grown;
 	bool cut, restored;
 
 	judge_binding(&plan->to, pins, b, &j);
@@ -139,10 +138,8 @@ static int plan_binding(struct plan *plan, const struct pins *pins, const struct
 	restored = j.d.verdict <= IRQGATE_VERDICT_AUDIT && b->state == IRQGATE_BINDING_QUARANTINED;
 	if (!cut && !restored)
 		return 0;
-	grown = realloc(plan->cut, (plan->ncuts + 1) * sizeof(*grown));
-	if (!grown)
+	if (!ARRAY_MORE(plan->cut, plan->ncuts))
 		return -ENOMEM;
-	plan->cut = grown;
 	plan->cut[plan->ncuts++] = (struct cut){
 		.binding = *b,
 		.gd = j.gd,
@@ -160,9 +157,7 @@ static int compare_cuts(const void *a, const void *b)
 	const struct irqgate_binding *x = &((const struct cut *)a)->binding;
 	const struct irqgate_binding *y = &((const struct cut *)b)->binding;
 
-	if (x->handle != y->handle)
-		return x->handle < y->handle ? -1 : 1;
-	return (x->vector > y->vector) - (x->vector < y->vector);
+	return order_of_vectors(x->handle, x->vector, y->handle, y->vector);
 }
 
 int plan_make(struct plan *plan, struct pins *pins, struct policy *policy)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdlib.h>
 
+#include "lib/array.h"
 #include "loader/pass.h"
 
 /* How long all steps for one device may take in one pass, ms; quick steps do not count. */
@@ -20,17 +21,16 @@ void pass_begin(void)
 
 struct pass_device *pass_get(__u64 object)
 {
-	struct pass_device *grown;
+	struct pass_device *new;
 	size_t i;
 
 	for (i = 0; i < pass.n; i++)
 		if (pass.of[i].object == object)
 			return &pass.of[i];
-	grown = realloc(pass.of, (pass.n + 1) * sizeof(*grown));
-	if (!grown)
+	new = ARRAY_MORE(pass.of, pass.n);
+	if (!new)
 		return NULL;
-	pass.of = grown;
-	grown += pass.n++;
-	*grown = (struct pass_device){ .object = object, .budget = DEVICE_MS };
-	return grown;
+	pass.n++;
+	*new = (struct pass_device){ .object = object, .budget = DEVICE_MS };
+	return new;
 }

@@ -47,15 +47,15 @@ static struct module_types *find_module(const char *name)
 	if (!new.btf)
 		return NULL;
 	snprintf(new.name, sizeof(new.name), "%s", name);
-	m = realloc(modules, (nmodules + 1) * sizeof(*modules));
+	m = ARRAY_MORE(modules, nmodules);
 	if (!m) {
 		btf__free(new.btf);
 		errno = ENOMEM;
 		return NULL;
 	}
-	modules = m;
-	modules[nmodules] = new;
-	return &modules[nmodules++];
+	*m = new;
+	nmodules++;
+	return m;
 }
 
 const struct btf *types_module(const char *module)

@@ -88,16 +88,9 @@ int parser_add_file(struct parser *p, const char *name, const char *data, size_t
 	struct policy *policy = p->policy;
 	unsigned int before = p->nerrors;
 	yaml_node_t *root;
-	void *grown;
 
-	grown = realloc(policy->files, (policy->nfiles + 1) * sizeof(*policy->files));
-	if (!grown)
+	if (!ARRAY_MORE(policy->files, policy->nfiles) || !ARRAY_MORE(p->files, policy->nfiles))
 		return -ENOMEM;
-	policy->files = grown;
-	grown = realloc(p->files, (policy->nfiles + 1) * sizeof(*p->files));
-	if (!grown)
-		return -ENOMEM;
-	p->files = grown;
 	policy->files[policy->nfiles] = strdup(name);
 	if (!policy->files[policy->nfiles])
 		return -ENOMEM;

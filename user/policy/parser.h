@@ -16,6 +16,7 @@
 #define IRQGATE_USER_PARSER_H
 
 #include <yaml.h>
+#include "lib/array.h"
 #include "lib/names.h"
 #include "policy/policy.h"
 

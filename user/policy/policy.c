@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A policy in memory: empty, its remarks, the numbers of its contexts, and its end. */
+#include "lib/array.h"
 #include "policy/policy.h"
 
 #include <errno.h>
@@ -56,22 +57,20 @@ void policy_free(struct policy *policy)
 void policy_remark(struct policy *p, unsigned int file, unsigned int line, bool warning,
 		   const char *format, ...)
 {
-	struct policy_remark *grown = realloc(p->remarks, (p->nremarks + 1) * sizeof(*grown));
+	struct policy_remark *new = ARRAY_MORE(p->remarks, p->nremarks);
 	va_list args;
 	int len;
 
-	if (!grown)
+	if (!new)
 		return;
-	p->remarks = grown;
-	grown += p->nremarks;
 	va_start(args, format);
-	len = vasprintf(&grown->text, format, args);
+	len = vasprintf(&new->text, format, args);
 	va_end(args);
 	if (len < 0)
 		return;
-	grown->file = file;
-	grown->line = line;
-	grown->warning = warning;
+	new->file = file;
+	new->line = line;
+	new->warning = warning;
 	p->nremarks++;
 }
 

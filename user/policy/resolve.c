@@ -95,7 +95,6 @@ static void claim(struct resolver *r, unsigned int row, __u64 handle)
 	const struct policy_device *d = &r->policy->devices[row];
 	const struct claim *other = claim_of(r, handle);
 	char word[POLICY_SELECT_LEN], text[HANDLE_STRLEN];
-	struct claim *grown;
 
 	if (other) {
 		const struct policy_device *o = &r->policy->devices[other->row];
@@ -116,12 +115,10 @@ static void claim(struct resolver *r, unsigned int row, __u64 handle)
 			 IRQGATE_MAX_VECTOR_ROWS);
 		return;
 	}
-	grown = realloc(r->claims, (r->nclaims + 1) * sizeof(*grown));
-	if (!grown) {
+	if (!ARRAY_MORE(r->claims, r->nclaims)) {
 		r->err = -ENOMEM;
 		return;
 	}
-	r->claims = grown;
 	r->claims[r->nclaims++] = (struct claim){ handle, row };
 }
 
@@ -146,14 +143,14 @@ static int compare(const void *a, const void *b)
 {
 	const __u64 *x = a, *y = b;
 
-	return (*x > *y) - (*x < *y);
+	return order_of(*x, *y);
 }
 
 /* The functions in a directory of sysfs, sorted by address; NULL: none. */
 static __u64 *functions(struct resolver *r, const char *dir, size_t *n)
 {
 	char path[PATH_MAX];
-	__u64 *all = NULL, *grown;
+	__u64 *all = NULL;
 	struct dirent *e;
 	DIR *d;
 
@@ -167,12 +164,10 @@ static __u64 *functions(struct resolver *r, const char *dir, size_t *n)
 
 		if (handle_parse(e->d_name, &handle))
 			continue;
-		grown = realloc(all, (*n + 1) * sizeof(*all));
-		if (!grown) {
+		if (!ARRAY_MORE(all, *n)) {
 			r->err = -ENOMEM;
 			break;
 		}
-		all = grown;
 		all[(*n)++] = handle;
 	}
 	if (d && !e && errno)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <irqgate/decide.h>
+#include "lib/array.h"
 #include "lib/log.h"
 #include "lib/names.h"
 #include "s390/firmware.h"
@@ -66,7 +67,7 @@ static int by_fid(const void *a, const void *b)
 {
 	const struct firmware_row *x = a, *y = b;
 
-	return (x->fw.fid > y->fw.fid) - (x->fw.fid < y->fw.fid);
+	return order_of(x->fw.fid, y->fw.fid);
 }
 
 int firmware_read(const struct pins *pins, const struct rows *rows, struct firmware_row **out)

@@ -4,15 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/array.h"
 #include "s390/firmware.h"
 
 static int add(struct firmware_findings *out, const struct firmware_finding *f)
 {
-	struct firmware_finding *grown = realloc(out->finding, (out->n + 1) * sizeof(*grown));
-
-	if (!grown)
+	if (!ARRAY_MORE(out->finding, out->n))
 		return -ENOMEM;
-	out->finding = grown;
 	out->finding[out->n++] = *f;
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/array.h"
 #include "lib/handle.h"
 #include "lib/names.h"
 #include "table/diff.h"
@@ -12,17 +13,13 @@
 static int add_item(struct items *items, const char *kind, const char *name, const char *text)
 {
 	struct item item = { .kind = kind, .name = strdup(name), .text = strdup(text) };
-	struct item *grown = NULL;
 
-	if (item.name && item.text)
-		grown = realloc(items->item, (items->n + 1) * sizeof(*grown));
-	if (!grown) {
+	if (!item.name || !item.text || !ARRAY_MORE(items->item, items->n)) {
 		free(item.name);
 		free(item.text);
 		return -ENOMEM;
 	}
-	items->item = grown;
-	grown[items->n++] = item;
+	items->item[items->n++] = item;
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/array.h"
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
@@ -15,7 +16,7 @@
 
 #define WORDS (IRQGATE_MAX_VECTORS / 64)
 
-static void add(struct irqgate_revocation *row, const struct vector_set *vectors)
+static void add_vectors(struct irqgate_revocation *row, const struct vector_set *vectors)
 {
 	unsigned int i;
 
@@ -26,7 +27,7 @@ static void add(struct irqgate_revocation *row, const struct vector_set *vectors
 }
 
 /* Return: is anything of the function still revoked? */
-static bool take(struct irqgate_revocation *row, const struct vector_set *vectors)
+static bool remove_vectors(struct irqgate_revocation *row, const struct vector_set *vectors)
 {
 	__u64 left = 0;
 	unsigned int i;
@@ -58,24 +59,20 @@ static int order(const void *a, const void *b)
 {
 	const struct revocation *x = a, *y = b;
 
-	return (x->handle > y->handle) - (x->handle < y->handle);
+	return order_of(x->handle, y->handle);
 }
 
 /* Adds an empty entry. */
-static struct revocation *grow(struct revocations *all, __u64 handle)
+static struct revocation *append(struct revocations *all, __u64 handle)
 {
-	struct revocation *grown = all->of;
+	struct revocation *new = ARRAY_MORE(all->of, all->n);
 
-	/* The array doubles when it is full. */
-	if (!(all->n & (all->n - 1)))
-		grown = realloc(all->of, (all->n ? 2 * all->n : 1) * sizeof(*grown));
-	if (!grown)
+	if (!new)
 		return NULL;
-	all->of = grown;
-	grown += all->n++;
-	memset(grown, 0, sizeof(*grown));
-	grown->handle = handle;
-	return grown;
+	all->n++;
+	memset(new, 0, sizeof(*new));
+	new->handle = handle;
+	return new;
 }
 
 static struct irqgate_revocation *find_or_add(struct revocations *all, __u64 handle)
@@ -86,7 +83,7 @@ static struct irqgate_revocation *find_or_add(struct revocations *all, __u64 han
 	for (i = 0; i < all->n; i++)
 		if (all->of[i].handle == handle)
 			return &all->of[i].row;
-	new = grow(all, handle);
+	new = append(all, handle);
 	return new ? &new->row : NULL;
 }
 
@@ -107,7 +104,7 @@ int revocations_read(const struct pins *pins, struct revocations *revoked)
 	for (; (more = map_next(pins->revoked, prev, &key)) > 0; prev = &key) {
 		if (bpf_map_lookup_elem(pins->revoked, &key, &row))
 			continue;
-		new = grow(revoked, key.handle);
+		new = append(revoked, key.handle);
 		if (!new)
 			return no_memory();
 		new->row = row;
@@ -137,7 +134,7 @@ static int parse_line(char *line, unsigned int number, struct revocations *kept)
 	row = find_or_add(kept, number_of);
 	if (!row)
 		return no_memory();
-	add(row, &vectors);
+	add_vectors(row, &vectors);
 	return 0;
 }
 
@@ -195,7 +192,7 @@ static int keep(__u64 handle, const struct vector_set *vectors)
 
 	row = err ? NULL : find_or_add(&kept, handle);
 	if (row)
-		add(row, vectors);
+		add_vectors(row, vectors);
 	else if (!err)
 		err = no_memory();
 	err = err ?: write_kept(&kept);
@@ -211,7 +208,7 @@ static int forget(__u64 handle, const struct vector_set *vectors)
 
 	row = err ? NULL : revocations_find(&kept, handle);
 	if (row) {
-		take(row, vectors);
+		remove_vectors(row, vectors);
 		err = write_kept(&kept);
 	}
 	free(kept.of);
@@ -254,7 +251,7 @@ int revocation_add(struct pins *pins, __u64 handle, const struct vector_set *vec
 
 	if (err)
 		return err;
-	add(&row, vectors);
+	add_vectors(&row, vectors);
 	row.since = boottime_ns();
 	err = put(pins, handle, &row);
 	table_settle(pins);
@@ -269,7 +266,7 @@ int revocation_end(struct pins *pins, __u64 handle, const struct vector_set *vec
 
 	if (err)
 		return err;
-	err = put(pins, handle, take(&row, vectors) ? &row : NULL);
+	err = put(pins, handle, remove_vectors(&row, vectors) ? &row : NULL);
 	table_settle(pins);
 	return err;
 }
@@ -287,7 +284,7 @@ int revocations_restore(struct pins *pins)
 		if (err)
 			break;
 		revocation_vectors(&kept.of[i].row, &vectors);
-		add(&row, &vectors);
+		add_vectors(&row, &vectors);
 		if (!row.since)
 			row.since = boottime_ns();
 		err = put(pins, kept.of[i].handle, &row);

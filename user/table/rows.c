@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
+#include "lib/array.h"
 #include "lib/cgroup.h"
 #include "lib/file.h"
 #include "lib/log.h"
@@ -55,50 +56,45 @@ void *rows_value(const struct rows *rows, enum irqgate_table_map which, size_t i
 	return (char *)rows_key(rows, which, i) + value_at(which);
 }
 
-static int order(__u64 a, __u64 b)
-{
-	return (a > b) - (a < b);
-}
-
 static int compare_device(const void *a, const void *b)
 {
 	const struct irqgate_device_key *x = a, *y = b;
 
-	return order(x->handle, y->handle);
+	return order_of(x->handle, y->handle);
 }
 
 static int compare_vector(const void *a, const void *b)
 {
 	const struct irqgate_vector_key *x = a, *y = b;
 
-	return order(x->handle, y->handle) ?: order(x->vector, y->vector);
+	return order_of_vectors(x->handle, x->vector, y->handle, y->vector);
 }
 
 static int compare_match(const void *a, const void *b)
 {
 	const struct irqgate_match_key *x = a, *y = b;
 
-	return order(x->kind, y->kind) ?:
-	       order(x->source, y->source) ?:
-	       order(x->cgroup, y->cgroup) ?:
-	       order(x->pid, y->pid) ?:
-	       order(x->exe_dev, y->exe_dev) ?:
-	       order(x->exe_ino, y->exe_ino) ?:
-	       order(x->uid, y->uid);
+	return order_of(x->kind, y->kind) ?:
+	       order_of(x->source, y->source) ?:
+	       order_of(x->cgroup, y->cgroup) ?:
+	       order_of(x->pid, y->pid) ?:
+	       order_of(x->exe_dev, y->exe_dev) ?:
+	       order_of(x->exe_ino, y->exe_ino) ?:
+	       order_of(x->uid, y->uid);
 }
 
 static int compare_context(const void *a, const void *b)
 {
 	const struct irqgate_context_key *x = a, *y = b;
 
-	return order(x->gd, y->gd);
+	return order_of(x->gd, y->gd);
 }
 
 static int compare_cgroup(const void *a, const void *b)
 {
 	const struct irqgate_cgroup_key *x = a, *y = b;
 
-	return order(x->id, y->id);
+	return order_of(x->id, y->id);
 }
 
 static int compare_path(const void *a, const void *b)
@@ -129,14 +125,11 @@ void *rows_find(const struct rows *rows, enum irqgate_table_map which, const voi
 int rows_add(struct rows *rows, enum irqgate_table_map which, const void *key, const void *value)
 {
 	struct row_set *set = &rows->map[which];
-	char *grown = set->data;
+	char *more = array_more(set->data, set->n, row_size(which));
 
-	/* The array doubles when it is full. */
-	if (!(set->n & (set->n - 1)))
-		grown = realloc(set->data, (set->n ? 2 * set->n : 1) * row_size(which));
-	if (!grown)
+	if (!more)
 		return -ENOMEM;
-	set->data = grown;
+	set->data = more;
 	memcpy(rows_key(rows, which, set->n), key, row_sizes[which].key);
 	memcpy(rows_value(rows, which, set->n), value, row_sizes[which].value);
 	set->n++;
@@ -696,7 +689,7 @@ __u32 rows_source_gd(const struct rows *rows, const struct irqgate_ident *ident)
 
 static int compare_revocation(const void *handle, const void *revocation)
 {
-	return order(*(const __u64 *)handle, ((const struct revocation *)revocation)->handle);
+	return order_of(*(const __u64 *)handle, ((const struct revocation *)revocation)->handle);
 }
 
 struct irqgate_revocation *revocations_find(const struct revocations *revoked, __u64 handle)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/array.h"
 #include "table/snapshot.h"
 #include "table/table.h"
 
@@ -27,15 +28,11 @@ static __u32 registered_gd(int devices, int vectors, const struct snapshot_row *
 
 static struct snapshot_row *add_row(struct snapshot *snap, __u64 handle, __u32 vector)
 {
-	struct snapshot_row *row;
+	struct snapshot_row *row = ARRAY_MORE(snap->row, snap->n);
 
-	if (!(snap->n & (snap->n + 1))) { /* full at 0, 1, 3, 7, ...: double */
-		row = realloc(snap->row, (2 * snap->n + 1) * sizeof(*row));
-		if (!row)
-			return NULL;
-		snap->row = row;
-	}
-	row = &snap->row[snap->n++];
+	if (!row)
+		return NULL;
+	snap->n++;
 	memset(row, 0, sizeof(*row));
 	row->handle = handle;
 	row->vector = vector;
@@ -84,9 +81,7 @@ int snapshot_order(const void *a, const void *b)
 {
 	const struct snapshot_row *x = a, *y = b;
 
-	if (x->handle != y->handle)
-		return x->handle < y->handle ? -1 : 1;
-	return (x->vector > y->vector) - (x->vector < y->vector);
+	return order_of_vectors(x->handle, x->vector, y->handle, y->vector);
 }
 
 /*
@@ -173,29 +168,24 @@ void snapshot_free(struct snapshot *snap)
 static int listener_order(const void *a, const void *b)
 {
 	const struct irqgate_irqfd *x = a, *y = b;
-	int order = (x->eventfd > y->eventfd) - (x->eventfd < y->eventfd);
 
-	order = order ?: (x->vm > y->vm) - (x->vm < y->vm);
-	return order ?: (x->gsi > y->gsi) - (x->gsi < y->gsi);
+	return order_of(x->eventfd, y->eventfd) ?: order_of(x->vm, y->vm) ?: order_of(x->gsi, y->gsi);
 }
 
 int listeners_take(const struct pins *pins, struct listeners *l)
 {
 	struct irqgate_ptr_key key, *prev = NULL;
-	struct irqgate_irqfd *grown;
+	struct irqgate_irqfd *irqfd;
 	int more = 0;
 
 	memset(l, 0, sizeof(*l));
 	for (; pins->irqfds >= 0 && (more = map_next(pins->irqfds, prev, &key)) > 0; prev = &key) {
-		if (!(l->n & (l->n + 1))) { /* as in add_row */
-			grown = realloc(l->irqfd, (2 * l->n + 1) * sizeof(*grown));
-			if (!grown) {
-				more = -ENOMEM;
-				break;
-			}
-			l->irqfd = grown;
+		irqfd = ARRAY_MORE(l->irqfd, l->n);
+		if (!irqfd) {
+			more = -ENOMEM;
+			break;
 		}
-		l->n += !bpf_map_lookup_elem(pins->irqfds, &key, &l->irqfd[l->n]);
+		l->n += !bpf_map_lookup_elem(pins->irqfds, &key, irqfd);
 	}
 	if (more < 0)
 		listeners_free(l);
