@@ -162,12 +162,13 @@ static void explain_ident(struct question *q, const char *what, const struct irq
 
 static bool find_binding(const struct question *q, struct irqgate_binding *b)
 {
-	struct irqgate_irq_key key, *prev = NULL;
+	struct binding_walk w = {};
 
-	for (; map_next(q->pins->bindings, prev, &key) > 0; prev = &key)
-		if (!binding_find(q->pins, key.irq, b) && b->handle == q->handle &&
-		    b->vector == q->vector)
+	while (binding_next(q->pins, &w) > 0)
+		if (w.b.handle == q->handle && w.b.vector == q->vector) {
+			*b = w.b;
 			return true;
+		}
 	return false;
 }
 

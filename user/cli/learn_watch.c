@@ -146,12 +146,10 @@ static void see_binding(struct learner *l, const struct irqgate_binding *b)
 
 static void see_bindings(struct learner *l)
 {
-	struct irqgate_irq_key key, *prev = NULL;
-	struct irqgate_binding b;
+	struct binding_walk w = {};
 
-	for (; map_next(l->pins.bindings, prev, &key) > 0; prev = &key)
-		if (!binding_find(&l->pins, key.irq, &b))
-			see_binding(l, &b);
+	while (binding_next(&l->pins, &w) > 0)
+		see_binding(l, &w.b);
 }
 
 /* An event has only a pid; /proc may have the rest, if the process still runs. */

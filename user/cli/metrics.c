@@ -103,14 +103,12 @@ static void put_counters(FILE *f, const struct snapshot *snap, const struct rows
 static void put_bindings(FILE *f, const struct pins *pins)
 {
 	__u64 count[IRQGATE_BINDING_QUARANTINED + 1][IRQGATE_VERDICT_LEAK + 1] = {};
-	struct irqgate_irq_key key, *prev = NULL;
-	struct irqgate_binding b;
+	struct binding_walk w = {};
 	unsigned int state, verdict;
 
-	for (; map_next(pins->bindings, prev, &key) > 0; prev = &key)
-		if (!binding_find(pins, key.irq, &b) && b.state <= IRQGATE_BINDING_QUARANTINED &&
-		    b.verdict <= IRQGATE_VERDICT_LEAK)
-			count[b.state][b.verdict]++;
+	while (binding_next(pins, &w) > 0)
+		if (w.b.state <= IRQGATE_BINDING_QUARANTINED && w.b.verdict <= IRQGATE_VERDICT_LEAK)
+			count[w.b.state][w.b.verdict]++;
 	family(f, "bindings", "gauge", "Live bindings by state and verdict.");
 	for (state = IRQGATE_BINDING_HOST; state <= IRQGATE_BINDING_QUARANTINED; state++)
 		for (verdict = 0; verdict <= IRQGATE_VERDICT_DENY; verdict++)

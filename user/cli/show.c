@@ -72,12 +72,11 @@ static void put_hex(struct json_object *o, const char *key, __u64 value, int dig
 /* A process that bound vectors of a device; 0: none. */
 static __u32 binder_of(const struct pins *pins, __u64 handle)
 {
-	struct irqgate_irq_key key, *prev = NULL;
-	struct irqgate_binding b;
+	struct binding_walk w = {};
 
-	for (; map_next(pins->bindings, prev, &key) > 0; prev = &key)
-		if (!binding_find(pins, key.irq, &b) && b.handle == handle && b.binder.tgid)
-			return b.binder.tgid;
+	while (binding_next(pins, &w) > 0)
+		if (w.b.handle == handle && w.b.binder.tgid)
+			return w.b.binder.tgid;
 	return 0;
 }
 
@@ -295,38 +294,37 @@ static void put_vm(struct json_object *o, struct pins *pins, __u64 kvm)
 
 static int show_bindings(struct pins *pins, struct json_object *rows)
 {
-	struct irqgate_irq_key key, *prev = NULL;
+	const struct irqgate_binding *b;
 	bool direct = may_be_direct();
-	struct irqgate_binding b;
+	struct binding_walk w = {};
 	struct listeners all;
 	int more = listeners_take(pins, &all);
 
 	if (more)
 		return fail(more, "cannot read the irqfds: %s", strerror(-more));
-	for (; (more = map_next(pins->bindings, prev, &key)) > 0; prev = &key) {
+	while ((more = binding_next(pins, &w)) > 0) {
 		const struct irqgate_irqfd *irqfd;
 		struct json_object *o;
 		__u64 eventfd;
 		size_t n;
 
-		if (binding_find(pins, key.irq, &b))
-			continue;
-		eventfd = b.state == IRQGATE_BINDING_QUARANTINED ? b.original : b.trigger;
+		b = &w.b;
+		eventfd = b->state == IRQGATE_BINDING_QUARANTINED ? b->original : b->trigger;
 		/* If several VMs listen, show the first. */
 		irqfd = eventfd ? listeners_of(&all, eventfd, &n) : NULL;
 		o = json_object_new_object();
-		put_handle(o, b.handle);
-		put_num(o, "vector", b.vector);
-		put_num(o, "irq", b.line);
+		put_handle(o, b->handle);
+		put_num(o, "vector", b->vector);
+		put_num(o, "irq", b->line);
 		put_ptr(o, "eventfd", eventfd);
 		put_vm(o, pins, irqfd ? irqfd->vm : 0);
 		json_object_object_add(o, "gsi", irqfd ? json_object_new_int64(irqfd->gsi) : NULL);
-		put_gd(o, pins, b.gd);
-		put_str(o, "state", name_of(&names_binding, b.state));
+		put_gd(o, pins, b->gd);
+		put_str(o, "state", name_of(&names_binding, b->state));
 		json_object_object_add(o, "direct", json_object_new_boolean(irqfd && direct));
-		put_str(o, "verdict", name_of(&names_verdict, b.verdict));
-		put_str(o, "reason", name_of(&names_reason, b.reason));
-		put_num(o, "pid", b.binder.tgid);
+		put_str(o, "verdict", name_of(&names_verdict, b->verdict));
+		put_str(o, "reason", name_of(&names_reason, b->reason));
+		put_num(o, "pid", b->binder.tgid);
 		json_object_array_add(rows, o);
 	}
 	listeners_free(&all);

@@ -162,9 +162,8 @@ static int compare_cuts(const void *a, const void *b)
 
 int plan_make(struct plan *plan, struct pins *pins, struct policy *policy)
 {
-	struct irqgate_irq_key key, *prev = NULL;
 	const struct policy *texts[2];
-	struct irqgate_binding b;
+	struct binding_walk w = {};
 	int err, more = 1;
 
 	memset(plan, 0, sizeof(*plan));
@@ -181,9 +180,8 @@ int plan_make(struct plan *plan, struct pins *pins, struct policy *policy)
 	err = err ?: items_of_rows(&plan->from_items, &plan->from, texts, 2) ?:
 	      items_of_rows(&plan->to_items, &plan->to, texts, 2) ?:
 	      diff_items(&plan->from_items, &plan->to_items, &plan->diff);
-	for (; !err && (more = map_next(pins->bindings, prev, &key)) > 0; prev = &key)
-		if (!binding_find(pins, key.irq, &b))
-			err = plan_binding(plan, pins, &b);
+	while (!err && (more = binding_next(pins, &w)) > 0)
+		err = plan_binding(plan, pins, &w.b);
 	if (more < 0)
 		err = more;
 	if (plan->ncuts)

@@ -65,26 +65,25 @@ static int cut(struct pins *pins, const struct irqgate_binding *b, enum irqgate_
 int bindings_cut(struct pins *pins, __u64 handle, const struct vector_set *vectors,
 		 enum irqgate_last_resort how)
 {
-	struct irqgate_irq_key key, next, *prev = NULL;
+	const struct irqgate_binding *b;
 	bool stays = may_stay_direct();
-	struct irqgate_binding b;
+	struct binding_walk w = {};
 	int failed = 0, more;
 
 	pass_begin();
-	while ((more = map_next(pins->bindings, prev, &next)) > 0) {
-		key = next;
-		prev = &key;
-		if (binding_find(pins, key.irq, &b) || b.handle != handle)
+	while ((more = binding_next(pins, &w)) > 0) {
+		b = &w.b;
+		if (b->handle != handle)
 			continue;
-		if (!vectors->all && !vectors_has(vectors, b.vector))
+		if (!vectors->all && !vectors_has(vectors, b->vector))
 			continue;
 		/* The loader sees only once a second that a driver freed its interrupt. */
-		if (b.state == IRQGATE_BINDING_HOST)
-			failed += !irq_unused(b.irq) && cut_host(pins, &b);
-		else if (b.state == IRQGATE_BINDING_BOUND && !gated_inline(pins, &b))
-			failed += cut(pins, &b, how) || (stays && cut_direct(&b));
-		else if (b.state == IRQGATE_BINDING_QUARANTINED && stays)
-			failed += !!cut_direct(&b);
+		if (b->state == IRQGATE_BINDING_HOST)
+			failed += !irq_unused(b->irq) && cut_host(pins, b);
+		else if (b->state == IRQGATE_BINDING_BOUND && !gated_inline(pins, b))
+			failed += cut(pins, b, how) || (stays && cut_direct(b));
+		else if (b->state == IRQGATE_BINDING_QUARANTINED && stays)
+			failed += !!cut_direct(b);
 	}
 	return failed + (more < 0);
 }

@@ -11,34 +11,31 @@
 /* One pass over the bindings; returns how many it changed. */
 static int enforce_pass(struct pins *pins, int *failed)
 {
-	struct irqgate_irq_key key, next, *prev = NULL;
-	struct irqgate_binding b;
+	const struct irqgate_binding *b;
+	struct binding_walk w = {};
 	int changed = 0, more, err;
 	enum contained contained;
 
 	*failed = 0;
-	while ((more = map_next(pins->bindings, prev, &next)) > 0) {
-		key = next;
-		prev = &key;
-		if (binding_find(pins, key.irq, &b))
-			continue;
-		if (b.state == IRQGATE_BINDING_BOUND && b.verdict >= IRQGATE_VERDICT_DROP) {
-			if (gated_inline(pins, &b))
+	while ((more = binding_next(pins, &w)) > 0) {
+		b = &w.b;
+		if (b->state == IRQGATE_BINDING_BOUND && b->verdict >= IRQGATE_VERDICT_DROP) {
+			if (gated_inline(pins, b))
 				continue;
-			contained = binding_quarantine(pins, &b, IRQGATE_LAST_RESORT_UNSET);
+			contained = binding_quarantine(pins, b, IRQGATE_LAST_RESORT_UNSET);
 			changed += contained == CONTAINED_GONE;
 			*failed += contained <= CONTAINED_HELD;
 			continue;
-		} else if (b.state == IRQGATE_BINDING_QUARANTINED &&
-			   b.verdict <= IRQGATE_VERDICT_AUDIT) {
-			err = binding_release(pins, &b);
-		} else if (b.state == IRQGATE_BINDING_BOUND && b.pending &&
-			   b.verdict <= IRQGATE_VERDICT_AUDIT) {
-			*failed += !!binding_replay(pins, &b);
+		} else if (b->state == IRQGATE_BINDING_QUARANTINED &&
+			   b->verdict <= IRQGATE_VERDICT_AUDIT) {
+			err = binding_release(pins, b);
+		} else if (b->state == IRQGATE_BINDING_BOUND && b->pending &&
+			   b->verdict <= IRQGATE_VERDICT_AUDIT) {
+			*failed += !!binding_replay(pins, b);
 			continue;
-		} else if (b.state == IRQGATE_BINDING_HOST && b.isolate &&
-			   b.verdict >= IRQGATE_VERDICT_DROP && b.count.leaked) {
-			*failed += !!isolate(pins, b.handle, b.vector);
+		} else if (b->state == IRQGATE_BINDING_HOST && b->isolate &&
+			   b->verdict >= IRQGATE_VERDICT_DROP && b->count.leaked) {
+			*failed += !!isolate(pins, b->handle, b->vector);
 			continue; /* that does not change the binding */
 		} else {
 			continue;

@@ -135,13 +135,12 @@ static int unbind_driver(__u64 handle, struct irqgate_isolation *iso)
 /* How many interrupts leaked so far from the vectors of a function. */
 static __u64 leaked_by(const struct pins *pins, __u64 handle)
 {
-	struct irqgate_irq_key key, *prev = NULL;
-	struct irqgate_binding b;
+	struct binding_walk w = {};
 	__u64 leaked = 0;
 
-	for (; map_next(pins->bindings, prev, &key) > 0; prev = &key)
-		if (!binding_find(pins, key.irq, &b) && b.handle == handle)
-			leaked += b.count.leaked;
+	while (binding_next(pins, &w) > 0)
+		if (w.b.handle == handle)
+			leaked += w.b.count.leaked;
 	return leaked;
 }
 
@@ -245,14 +244,12 @@ enum contained isolate_owned(struct pins *pins, const struct irqgate_binding *b,
 /* Has the function a binding of VFIO, or (@bad) one that must be stopped? */
 static bool has_binding(const struct pins *pins, __u64 handle, bool bad)
 {
-	struct irqgate_irq_key key, *prev = NULL;
-	struct irqgate_binding b;
+	struct binding_walk w = {};
 
-	for (; map_next(pins->bindings, prev, &key) > 0; prev = &key)
-		if (!binding_find(pins, key.irq, &b) && b.handle == handle &&
-		    b.state != IRQGATE_BINDING_HOST &&
+	while (binding_next(pins, &w) > 0)
+		if (w.b.handle == handle && w.b.state != IRQGATE_BINDING_HOST &&
 		    (!bad ||
-		     (b.state == IRQGATE_BINDING_BOUND && b.verdict >= IRQGATE_VERDICT_DROP)))
+		     (w.b.state == IRQGATE_BINDING_BOUND && w.b.verdict >= IRQGATE_VERDICT_DROP)))
 			return true;
 	return false;
 }

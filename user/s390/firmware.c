@@ -18,15 +18,13 @@
 /* The context that bound the function by VFIO; false: no process did. */
 static bool vfio_owner(const struct pins *pins, const struct rows *rows, __u64 handle, __u32 *gd)
 {
-	struct irqgate_irq_key key, *prev = NULL;
-	struct irqgate_binding b;
+	struct binding_walk w = {};
 	struct judgement j;
 
-	for (; !bpf_map_get_next_key(pins->bindings, prev, &key); prev = &key) {
-		if (binding_find(pins, key.irq, &b) || b.handle != handle ||
-		    b.state == IRQGATE_BINDING_HOST)
+	while (binding_next(pins, &w) > 0) {
+		if (w.b.handle != handle || w.b.state == IRQGATE_BINDING_HOST)
 			continue;
-		judge_binding(rows, pins, &b, &j);
+		judge_binding(rows, pins, &w.b, &j);
 		*gd = j.gd;
 		return true;
 	}

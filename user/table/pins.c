@@ -299,7 +299,7 @@ static int judge_each(const struct pins *pins, int fd)
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &key, .ctx_size_in = sizeof(key));
 	int err = 0;
 
-	for (; !err && !bpf_map_get_next_key(pins->bindings, prev, &key); prev = &key)
+	for (; !err && map_next(pins->bindings, prev, &key) > 0; prev = &key)
 		err = bpf_prog_test_run_opts(fd, &opts);
 	return err ? fail(err, "bindings: cannot judge: %s", strerror(-err)) : 0;
 }
@@ -409,4 +409,17 @@ int binding_find(const struct pins *pins, __u32 irq, struct irqgate_binding *out
 	if (!err && !bpf_map_lookup_elem(pins->passing, &irq, &passing))
 		out->count.passed += passing.passed;
 	return err;
+}
+
+int binding_next(const struct pins *pins, struct binding_walk *walk)
+{
+	struct irqgate_irq_key prev;
+	int more;
+
+	do {
+		prev = walk->key;
+		more = map_next(pins->bindings, walk->begun ? &prev : NULL, &walk->key);
+		walk->begun = true;
+	} while (more > 0 && binding_find(pins, walk->key.irq, &walk->b));
+	return more;
 }

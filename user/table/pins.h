@@ -132,4 +132,19 @@ int binding_find(const struct pins *pins, __u32 irq, struct irqgate_binding *out
  */
 int map_next(int map, const void *prev, void *next);
 
+/* A walk over all bindings; begins as {}. */
+struct binding_walk {
+	struct irqgate_irq_key key;
+	struct irqgate_binding b; /* as binding_find() gets it */
+	bool begun;
+};
+
+/*
+ * binding_next - the next binding of a walk, into @walk
+ *
+ * Leaves out a binding that ends meanwhile. The caller may change or remove the binding.
+ * Return: 1; 0: no more bindings; or a negative errno. Prints the error.
+ */
+int binding_next(const struct pins *pins, struct binding_walk *walk);
+
 #endif

@@ -59,20 +59,17 @@ static int read_stats(const struct pins *pins, struct snapshot *snap)
 
 static int read_bindings(const struct pins *pins, struct snapshot *snap)
 {
-	struct irqgate_irq_key key, *prev = NULL;
-	struct irqgate_binding b;
+	struct binding_walk w = {};
 	struct snapshot_row *row;
 	int more;
 
-	for (; (more = map_next(pins->bindings, prev, &key)) > 0; prev = &key) {
-		if (binding_find(pins, key.irq, &b))
-			continue;
-		row = add_row(snap, b.handle, b.vector);
+	while ((more = binding_next(pins, &w)) > 0) {
+		row = add_row(snap, w.b.handle, w.b.vector);
 		if (!row)
 			return -ENOMEM;
-		row->count = b.count;
+		row->count = w.b.count;
 		row->bound = true;
-		row->binding = b;
+		row->binding = w.b;
 	}
 	return more;
 }

@@ -69,20 +69,18 @@ static int use_of_processes(struct gone *gone)
 /* VMs and bindings may outlive the process that made them. */
 static int use_of_objects(struct gone *gone, const struct pins *pins)
 {
-	struct irqgate_ptr_key kvm, *last_kvm = NULL;
-	struct irqgate_irq_key irq, *last_irq = NULL;
-	struct irqgate_binding b;
+	struct irqgate_ptr_key key, *prev = NULL;
+	struct binding_walk w = {};
 	struct irqgate_vm vm;
 	int more;
 
-	for (; (more = map_next(pins->vms, last_kvm, &kvm)) > 0; last_kvm = &kvm)
-		if (!bpf_map_lookup_elem(pins->vms, &kvm, &vm))
+	for (; (more = map_next(pins->vms, prev, &key)) > 0; prev = &key)
+		if (!bpf_map_lookup_elem(pins->vms, &key, &vm))
 			use(gone, &vm.creator);
 	if (more < 0)
 		return more;
-	for (; (more = map_next(pins->bindings, last_irq, &irq)) > 0; last_irq = &irq)
-		if (!bpf_map_lookup_elem(pins->bindings, &irq, &b))
-			use(gone, &b.binder);
+	while ((more = binding_next(pins, &w)) > 0)
+		use(gone, &w.b.binder);
 	return more;
 }
 
