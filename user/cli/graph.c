@@ -118,7 +118,7 @@ static int collect(struct pins *pins, bool host, struct paths *paths)
 	struct listeners all = {};
 	size_t i;
 
-	err = err ?: listeners_take(pins, &all);
+	err = err ?: listeners_read(pins, &all);
 	for (i = 0; i < snap.n && !err; i++)
 		if (of_interest(&snap.row[i], host))
 			err = add_row(paths, pins, &all, &snap.row[i]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * `irqgate learn`: watch (learn_watch.c), then make contexts (learn_contexts.c), devices
+ * `irqgate learn`: record (learn_record.c), then make contexts (learn_contexts.c), devices
  * (learn_devices.c) and the rest of a policy (learn_policy.c). The counts in its comments
  * are exact, because they are differences of two snapshots.
  */
@@ -59,7 +59,7 @@ static int learn(struct learner *l, const struct learn_options *opts, unsigned l
 	if (l->rows.defaults.unlisted_source == IRQGATE_ACTION_ALLOW)
 		msg("learn: cannot learn sources: the table in force allows unlisted ones; use "
 		    "'unlisted_source: audit'");
-	learn_watch(l, opts->seconds ? l->start + seconds * 1000000000ULL : 0);
+	learn_record(l, opts->seconds ? l->start + seconds * 1000000000ULL : 0);
 	err = snapshot_take(&l->pins, &l->after);
 	if (err)
 		return err;

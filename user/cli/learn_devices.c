@@ -22,7 +22,7 @@ static int compare_seen(const void *a, const void *b)
 	return order_of_vectors(x->handle, x->vector, y->handle, y->vector);
 }
 
-static __u64 counted(const struct snapshot *snap, __u64 handle, __u32 vector)
+static __u64 interrupts(const struct snapshot *snap, __u64 handle, __u32 vector)
 {
 	const struct snapshot_row key = { .handle = handle, .vector = vector }, *row;
 
@@ -32,9 +32,9 @@ static __u64 counted(const struct snapshot *snap, __u64 handle, __u32 vector)
 		   : 0;
 }
 
-__u64 learn_counted(const struct learner *l, __u64 handle, __u32 vector)
+__u64 learn_interrupts(const struct learner *l, __u64 handle, __u32 vector)
 {
-	return counted(&l->after, handle, vector) - counted(&l->before, handle, vector);
+	return interrupts(&l->after, handle, vector) - interrupts(&l->before, handle, vector);
 }
 
 static int seen_context(const struct learner *l, const struct seen *s)
@@ -106,7 +106,7 @@ static void note_counts(const struct learner *l, const struct policy_device *d, 
 	for (i = 0; i < IRQGATE_MAX_VECTORS; i++) {
 		if (!vectors_has(&d->vectors, i))
 			continue;
-		count = learn_counted(l, d->handle, i);
+		count = learn_interrupts(l, d->handle, i);
 		sum += count;
 		if (count)
 			fprintf(f, " vector %u: %llu,", i, count);

@@ -85,7 +85,7 @@ static void put_note(FILE *out, const void *row, void *arg)
 		fputs(note, out);
 }
 
-/* Vectors that counted interrupts while they had no owner that learn_watch() saw. */
+/* Vectors that counted interrupts while they had no owner that learn_record() saw. */
 static void put_unseen(const struct learner *l, FILE *out)
 {
 	char handle[HANDLE_STRLEN];
@@ -98,7 +98,7 @@ static void put_unseen(const struct learner *l, FILE *out)
 		for (j = 0; j < l->nseen; j++)
 			if (l->seen[j].handle == row->handle && l->seen[j].vector == row->vector)
 				break;
-		n = learn_counted(l, row->handle, row->vector);
+		n = learn_interrupts(l, row->handle, row->vector);
 		if (n && row->handle && j == l->nseen)
 			fprintf(out,
 				"# missing: %s vector %u raised %llu interrupts, its owner "

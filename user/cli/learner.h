@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * `irqgate learn`, as its parts share it: learn_watch.c fills the first half of struct
+ * `irqgate learn`, as its parts share it: learn_record.c fills the first half of struct
  * learner, the other parts make a policy of it.
  */
 #ifndef IRQGATE_USER_LEARNER_H
@@ -76,10 +76,10 @@ void *learner_more(struct learner *l, void *array, size_t n, size_t size);
 /* note_text - printf(3) into a text for free(3); NULL: no memory. */
 char *note_text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* learn_watch - fill owner, seen and signaller, until @until (0: never) or a signal */
-void learn_watch(struct learner *l, __u64 until);
+/* learn_record - fill owner, seen and signaller, until @until (0: never) or a signal */
+void learn_record(struct learner *l, __u64 until);
 
-/* learn_stop - end learn_watch(); for signal handlers */
+/* learn_stop - end learn_record(); for signal handlers */
 void learn_stop(int sig);
 
 /* learn_contexts - a context for each owner that needs one */
@@ -98,8 +98,8 @@ void owner_name(const struct policy *policy, const struct owner *o,
 /* learn_devices - a row for each device that a process bound; after learn_contexts() */
 void learn_devices(struct learner *l);
 
-/* learn_counted - interrupts of a vector between both snapshots */
-__u64 learn_counted(const struct learner *l, __u64 handle, __u32 vector);
+/* learn_interrupts - interrupts of a vector between both snapshots */
+__u64 learn_interrupts(const struct learner *l, __u64 handle, __u32 vector);
 
 /* learn_policy - make the whole policy */
 void learn_policy(struct learner *l);

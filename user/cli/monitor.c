@@ -208,7 +208,7 @@ static int show_past(const struct monitor *m, __u64 since)
 }
 
 /* Read from the loader if one runs, else from the ring buffer. */
-static int follow(struct monitor *m, int fd)
+static int show_new(struct monitor *m, int fd)
 {
 	struct irqgate_event events[MONITOR_BATCH];
 	struct ring_buffer *ring;
@@ -249,7 +249,7 @@ int monitor_verb(const struct monitor_options *opts)
 	if (opts->since)
 		err = show_past(&m, since);
 	if (!err)
-		err = follow(&m, fd);
+		err = show_new(&m, fd);
 	pins_close(&m.pins);
 	return err ? EXIT_RUNTIME : EXIT_DONE;
 }

@@ -133,7 +133,7 @@ static const struct irqgate_firmware *registered(const struct firmware_row *fw, 
 }
 
 /* 0 rows on other machines than s390, because only its firmware has a table. */
-static int firmware_take(const struct pins *pins, struct firmware_row **fw)
+static int read_firmware(const struct pins *pins, struct firmware_row **fw)
 {
 	struct rows rows = {};
 	int n;
@@ -156,7 +156,7 @@ static int show_devices(struct pins *pins, struct json_object *rows)
 
 	if (map < 0)
 		return map;
-	n = firmware_take(pins, &fw);
+	n = read_firmware(pins, &fw);
 	more = n < 0 ? n : 1;
 	for (; more > 0 && (more = map_next(map, prev, &key)) > 0; prev = &key) {
 		struct json_object *o;
@@ -298,7 +298,7 @@ static int show_bindings(struct pins *pins, struct json_object *rows)
 	bool direct = may_be_direct();
 	struct binding_walk w = {};
 	struct listeners all;
-	int more = listeners_take(pins, &all);
+	int more = listeners_read(pins, &all);
 
 	if (more)
 		return fail(more, "cannot read the irqfds: %s", strerror(-more));
@@ -502,7 +502,7 @@ static int filter_row(struct json_object *row, const char *filter)
 }
 
 /* Keep the rows for which all filters are true. */
-static int apply_filters(struct json_object **rows, char *const filters[], int n)
+static int filter_rows(struct json_object **rows, char *const filters[], int n)
 {
 	struct json_object *kept = json_object_new_array(), *row;
 	size_t i;
@@ -553,7 +553,7 @@ int show(struct pins *pins, const char *what, char *const filters[], int nfilter
 	rows = json_object_new_array();
 	err = kinds[i].collect(pins, rows);
 	if (!err && nfilters) {
-		err = apply_filters(&rows, filters, nfilters);
+		err = filter_rows(&rows, filters, nfilters);
 		if (err)
 			goto out;
 	}

@@ -86,7 +86,7 @@ static const char *normalized(const char *text, char *buf, size_t size)
 }
 
 /* Reads 1 to @max hex digits and moves *@text past them. */
-static bool take_hex(const char **text, int max, __u64 *value)
+static bool read_hex(const char **text, int max, __u64 *value)
 {
 	int digits;
 
@@ -99,7 +99,7 @@ static bool take_hex(const char **text, int max, __u64 *value)
 	return digits > 0;
 }
 
-static bool take(const char **text, const char *word)
+static bool skip_word(const char **text, const char *word)
 {
 	size_t len = strlen(word);
 
@@ -115,18 +115,18 @@ static int parse_pci(const char *text, __u64 *handle)
 	__u64 domain, bus, slot, function;
 	const char *start = text;
 
-	if (!take_hex(&text, 8, &domain) || !take(&text, ":") || !take_hex(&text, 2, &bus))
+	if (!read_hex(&text, 8, &domain) || !skip_word(&text, ":") || !read_hex(&text, 2, &bus))
 		return -EINVAL;
-	if (!take(&text, ":")) {
+	if (!skip_word(&text, ":")) {
 		if (start[0] != ':' && start[1] != ':' && start[2] != ':')
 			return -EINVAL;
 		slot = bus;
 		bus = domain;
 		domain = 0;
-	} else if (!take_hex(&text, 2, &slot)) {
+	} else if (!read_hex(&text, 2, &slot)) {
 		return -EINVAL;
 	}
-	if (!take(&text, ".") || !take_hex(&text, 1, &function) || *text || slot > 0x1f ||
+	if (!skip_word(&text, ".") || !read_hex(&text, 1, &function) || *text || slot > 0x1f ||
 	    function > 7)
 		return -EINVAL;
 	*handle = irqgate_handle_pci((__u32)domain, (__u8)bus, (__u8)(slot << 3 | function));
@@ -137,8 +137,8 @@ static int parse_zpci(const char *text, __u64 *handle)
 {
 	__u64 fh;
 
-	take(&text, "0x"); /* sysfs prints function_handle with 0x */
-	if (!take_hex(&text, 8, &fh) || *text)
+	skip_word(&text, "0x"); /* sysfs prints function_handle with 0x */
+	if (!read_hex(&text, 8, &fh) || *text)
 		return -EINVAL;
 	*handle = irqgate_handle_zpci((__u32)fh);
 	return 0;
@@ -148,8 +148,8 @@ static int parse_soft(const char *text, __u64 *handle)
 {
 	__u64 hash;
 
-	if (take(&text, "#")) {
-		if (!take_hex(&text, 14, &hash) || *text)
+	if (skip_word(&text, "#")) {
+		if (!read_hex(&text, 14, &hash) || *text)
 			return -EINVAL;
 		*handle = irqgate_handle_soft(hash);
 		return 0;
@@ -177,14 +177,14 @@ int handle_parse(const char *text, __u64 *handle)
 	char buf[HANDLE_STRLEN];
 
 	text = normalized(text, buf, sizeof(buf));
-	if (take(&text, "pci_"))
+	if (skip_word(&text, "pci_"))
 		return parse_nodedev(text, handle);
-	take(&text, PCI_SYSFS);
-	if (take(&text, "zpci:"))
+	skip_word(&text, PCI_SYSFS);
+	if (skip_word(&text, "zpci:"))
 		return parse_zpci(text, handle);
-	if (take(&text, "soft:"))
+	if (skip_word(&text, "soft:"))
 		return parse_soft(text, handle);
-	take(&text, "pci:");
+	skip_word(&text, "pci:");
 	return parse_pci(text, handle);
 }
 
@@ -223,7 +223,7 @@ enum {
 };
 
 /* A decimal number below IRQGATE_MAX_VECTORS, or a VECTOR_ error. */
-static int take_vector(const char **text)
+static int read_vector(const char **text)
 {
 	const char *start = *text;
 	unsigned int value = 0;
@@ -255,9 +255,9 @@ int vectors_parse(const char *text, struct vector_set *set, const char **error)
 		return 0;
 	}
 	for (;;) {
-		first = last = take_vector(&text);
-		if (first >= 0 && take(&text, "-"))
-			last = take_vector(&text);
+		first = last = read_vector(&text);
+		if (first >= 0 && skip_word(&text, "-"))
+			last = read_vector(&text);
 		if (first == VECTOR_BEYOND || last == VECTOR_BEYOND) {
 			why = beyond;
 			break;
@@ -275,7 +275,7 @@ int vectors_parse(const char *text, struct vector_set *set, const char **error)
 			*set = result;
 			return 0;
 		}
-		if (!take(&text, ",")) {
+		if (!skip_word(&text, ",")) {
 			why = syntax;
 			break;
 		}

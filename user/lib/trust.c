@@ -32,7 +32,7 @@ static int cannot(const char *link, int err)
 }
 
 /* Replaces the link at the end of @w->done by its target. */
-static int follow(struct way *w)
+static int resolve_link(struct way *w)
 {
 	char target[PATH_MAX], rest[PATH_MAX];
 	ssize_t n = readlink(w->done, target, sizeof(target) - 1);
@@ -78,7 +78,7 @@ static int step(const char *link, struct way *w)
 	if (st.st_uid)
 		return refuse(link, w, "is not root's");
 	if (S_ISLNK(st.st_mode)) {
-		err = follow(w);
+		err = resolve_link(w);
 		return err ? cannot(link, err) : 0;
 	}
 	if (S_ISDIR(st.st_mode) && st.st_mode & (S_IWGRP | S_IWOTH) && !(st.st_mode & S_ISVTX))
@@ -97,7 +97,7 @@ int trusted_link(const char *path)
 		return cannot(path, -ENAMETOOLONG);
 	/* The caller checked the link's own directory. */
 	sprintf(w.done + strlen(w.done), "%s%s", *path == '/' ? "" : "/", path);
-	err = follow(&w);
+	err = resolve_link(&w);
 	if (err)
 		return cannot(path, err);
 	while (!err && *w.rest)

@@ -102,7 +102,7 @@ int loader_adopt(struct loader *l)
 }
 
 /* Did the process end? If that cannot be read: no. */
-static bool gone(const struct irqgate_ident *id)
+static bool process_ended(const struct irqgate_ident *id)
 {
 	return !id->tgid || !process_is(id->tgid, process_ticks(id->start));
 }
@@ -117,7 +117,8 @@ static bool eventfd_unused(const struct irqgate_eventfd *e)
 	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++)
 		if (e->vm[i])
 			return false;
-	return !e->untracked && !e->charged && gone(&e->signaller) && gone(&e->former);
+	return !e->untracked && !e->charged && process_ended(&e->signaller) &&
+	       process_ended(&e->former);
 }
 
 /*

@@ -77,7 +77,7 @@ static int agent_start(const struct pins *pins, struct irqgate_tgid_key *key,
  */
 static int agent_from_holders(const struct pins *pins, struct irqgate_tgid_key *key,
 			      const struct irqgate_binding *b, enum irqgate_agent_op op,
-			      struct pass_device *d)
+			      struct round_device *d)
 {
 	struct agent_copy copy = { .device = b->device };
 	int err, last = -ESRCH;
@@ -109,7 +109,7 @@ static int agent_from_holders(const struct pins *pins, struct irqgate_tgid_key *
  */
 static int agent_with_device(const struct pins *pins, struct irqgate_tgid_key *key,
 			     const struct irqgate_binding *b, enum irqgate_agent_op op,
-			     struct pass_device *d)
+			     struct round_device *d)
 {
 	int tries, err = -ESRCH;
 
@@ -139,7 +139,7 @@ static int agent_with_device(const struct pins *pins, struct irqgate_tgid_key *k
  * when it ends.
  */
 int agent_run(struct pins *pins, const struct irqgate_binding *b, enum irqgate_agent_op op,
-	      struct pass_device *d)
+	      struct round_device *d)
 {
 	struct agent_work w = { .b = *b, .op = op };
 	bool device = needs_device(b, op);
@@ -163,8 +163,8 @@ int agent_run(struct pins *pins, const struct irqgate_binding *b, enum irqgate_a
 int agent_forget(const struct pins *pins, const struct irqgate_binding *b)
 {
 	struct irqgate_tgid_key key;
-	int err = agent_row_add(pins, &key, (__u32)getpid(), b, IRQGATE_AGENT_FORGET) ?:
-		  pins_judge(pins);
+	int err = agent_row_add(pins, &key, (__u32)getpid(), b, IRQGATE_AGENT_FORGET)
+			  ?: pins_judge(pins);
 
 	agent_row_remove(pins, &key);
 	return err;

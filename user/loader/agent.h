@@ -8,7 +8,7 @@
 #define IRQGATE_USER_AGENT_H
 
 #include <stdbool.h>
-#include "loader/pass.h"
+#include "loader/round.h"
 #include "table/pins.h"
 
 /*
@@ -19,7 +19,7 @@
  * -EACCES: the binding changed meanwhile; or another negative errno.
  */
 int agent_run(struct pins *pins, const struct irqgate_binding *b, enum irqgate_agent_op op,
-	      struct pass_device *d);
+	      struct round_device *d);
 
 /* agent_forget - have the hooks forget the interrupt that a binding owes; 0 or a negative errno */
 int agent_forget(const struct pins *pins, const struct irqgate_binding *b);

@@ -7,7 +7,7 @@
 #include "loader/loader.h"
 #include "s390/firmware.h"
 
-void loader_tell(struct loader *l, const struct irqgate_event *ev)
+void loader_report(struct loader *l, const struct irqgate_event *ev)
 {
 	if (may_write(stdout))
 		event_print(stdout, &l->pins, ev, l->opts->json);
@@ -16,8 +16,8 @@ void loader_tell(struct loader *l, const struct irqgate_event *ev)
 	monitor_send(ev);
 }
 
-void loader_tell_own(struct loader *l, enum irqgate_verdict verdict, enum irqgate_reason reason,
-		     enum irqgate_level level)
+void loader_report_own(struct loader *l, enum irqgate_verdict verdict, enum irqgate_reason reason,
+		       enum irqgate_level level)
 {
 	struct irqgate_event ev = {
 		.time = boottime_ns(),
@@ -30,7 +30,7 @@ void loader_tell_own(struct loader *l, enum irqgate_verdict verdict, enum irqgat
 		.count = 1,
 	};
 
-	loader_tell(l, &ev);
+	loader_report(l, &ev);
 }
 
 /* A difference between firmware and table is an event once, when it appears. */
@@ -62,7 +62,7 @@ void loader_check_firmware(struct loader *l)
 			.gd_actual = f->actual,
 			.count = vectors_count(&f->vectors) ?: 1,
 		};
-		loader_tell(l, &ev);
+		loader_report(l, &ev);
 	}
 	firmware_free(&l->firmware);
 	l->firmware = found;
@@ -83,9 +83,9 @@ void loader_check_sentinel(struct loader *l)
 	if (alive == !l->pins.state->alarm)
 		return;
 	l->pins.state->alarm = alive ? 0 : boottime_ns();
-	loader_tell_own(l, IRQGATE_VERDICT_ALARM,
-			alive ? IRQGATE_REASON_RECOVERED : IRQGATE_REASON_SILENT,
-			IRQGATE_LEVEL_NONE);
+	loader_report_own(l, IRQGATE_VERDICT_ALARM,
+			  alive ? IRQGATE_REASON_RECOVERED : IRQGATE_REASON_SILENT,
+			  IRQGATE_LEVEL_NONE);
 	loader_notify_status(l);
 	if (alive)
 		loader_adopt(l); /* the hooks missed objects that were made or ended */
@@ -107,8 +107,8 @@ void loader_check_room(struct loader *l)
 			msg("ALARM: the map %s is %u %% full: what finds no room is refused",
 			    room_names[room], pins_filled(&l->pins, room));
 		if (full && !l->filling[room])
-			loader_tell_own(l, IRQGATE_VERDICT_ALARM, IRQGATE_REASON_FILLING,
-					IRQGATE_LEVEL_NONE);
+			loader_report_own(l, IRQGATE_VERDICT_ALARM, IRQGATE_REASON_FILLING,
+					  IRQGATE_LEVEL_NONE);
 		filling |= full || l->filling[room];
 		l->filling[room] = full;
 	}
@@ -119,13 +119,13 @@ void loader_check_room(struct loader *l)
 		else
 			msg("ALARM: a map had no room for a VM or an irqfd; what would signal it "
 			    "is refused until there is");
-		loader_tell_own(l, IRQGATE_VERDICT_ALARM, IRQGATE_REASON_OVERFLOW,
-				IRQGATE_LEVEL_NONE);
+		loader_report_own(l, IRQGATE_VERDICT_ALARM, IRQGATE_REASON_OVERFLOW,
+				  IRQGATE_LEVEL_NONE);
 	}
 	if ((l->untold || filling) && !untold && !pins_filling(&l->pins)) {
 		msg("the maps have room again");
-		loader_tell_own(l, IRQGATE_VERDICT_ALARM, IRQGATE_REASON_EMPTIED,
-				IRQGATE_LEVEL_NONE);
+		loader_report_own(l, IRQGATE_VERDICT_ALARM, IRQGATE_REASON_EMPTIED,
+				  IRQGATE_LEVEL_NONE);
 	}
 	l->untold = untold;
 }

@@ -13,7 +13,7 @@
 #include "loader/apply.h"
 #include "loader/cut.h"
 #include "loader/enforce.h"
-#include "loader/pass.h"
+#include "loader/round.h"
 #include "loader/support.h"
 #include "table/judge.h"
 #include "table/revoke.h"
@@ -207,7 +207,7 @@ int plan_execute(struct plan *plan, struct pins *pins, const struct btf *btf)
 	size_t i;
 
 	/* If a cut fails, bindings_enforce() tries again below, under the new table. */
-	pass_begin();
+	round_begin();
 	for (i = 0; i < plan->ncuts; i++)
 		if (!plan->cut[i].restored && plan->cut[i].binding.state == IRQGATE_BINDING_BOUND)
 			binding_cut(pins, plan->cut[i].binding.irq);

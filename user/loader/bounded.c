@@ -34,7 +34,7 @@ static struct {
 } child;
 
 static struct {
-	void (*tell)(void *arg);
+	void (*beat)(void *arg);
 	void *arg;
 	__u64 told;
 } alive;
@@ -82,23 +82,23 @@ pid_t bounded_pid(void)
 void bounded_forget(void)
 {
 	child.pid = 0;
-	alive.tell = NULL;
+	alive.beat = NULL;
 }
 
-void bounded_alive(void (*tell)(void *arg), void *arg)
+void bounded_alive(void (*beat)(void *arg), void *arg)
 {
-	alive.tell = tell;
+	alive.beat = beat;
 	alive.arg = arg;
 }
 
-static void tell_alive(void)
+static void beat_if_due(void)
 {
 	__u64 now = now_ns();
 
-	if (!alive.tell || now - alive.told < ALIVE_MS * 1000000ULL)
+	if (!alive.beat || now - alive.told < ALIVE_MS * 1000000ULL)
 		return;
 	alive.told = now;
-	alive.tell(alive.arg);
+	alive.beat(alive.arg);
 }
 
 static int give_up(int err)
@@ -123,7 +123,7 @@ static int await(struct pollfd *p, __u64 end)
 	int ms, n;
 
 	do {
-		tell_alive();
+		beat_if_due();
 		ms = left(end);
 		n = poll(p, 1, ms < ALIVE_MS ? ms : ALIVE_MS);
 	} while (n < 0 ? errno == EINTR : !n && ms);

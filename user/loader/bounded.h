@@ -19,16 +19,16 @@
  */
 pid_t bounded_pid(void);
 
-/* bounded_forget - after fork(2): the child of bounded_pid() and @tell are the parent's */
+/* bounded_forget - after fork(2): the child of bounded_pid() and @beat are the parent's */
 void bounded_forget(void);
 
 /*
  * bounded_alive - have a function called while bounded calls are made
- * @tell: called several times a second, from now on; NULL: none
+ * @beat: called several times a second, from now on; NULL: none
  *
  * It gives the sign of life: a process that waits for a limited time does not hang.
  */
-void bounded_alive(void (*tell)(void *arg), void *arg);
+void bounded_alive(void (*beat)(void *arg), void *arg);
 
 /*
  * bounded_call - have the child of bounded_pid() call a function

@@ -7,8 +7,8 @@
 #include "lib/kernel.h"
 #include "loader/cut.h"
 #include "loader/isolate.h"
-#include "loader/pass.h"
 #include "loader/quarantine.h"
+#include "loader/round.h"
 #include "table/direct.h"
 #include "table/table.h"
 
@@ -53,7 +53,7 @@ static int cut(struct pins *pins, const struct irqgate_binding *b, enum irqgate_
 {
 	switch (binding_quarantine(pins, b, how)) {
 	case CONTAINED_NOT:
-	case CONTAINED_HELD: /* tell_held() printed it once for the device */
+	case CONTAINED_HELD: /* print_held() printed it once for the device */
 		return -EIO;
 	case CONTAINED_SILENT:
 		return cut_silent(b);
@@ -70,7 +70,7 @@ int bindings_cut(struct pins *pins, __u64 handle, const struct vector_set *vecto
 	struct binding_walk w = {};
 	int failed = 0, more;
 
-	pass_begin();
+	round_begin();
 	while ((more = binding_next(pins, &w)) > 0) {
 		b = &w.b;
 		if (b->handle != handle)

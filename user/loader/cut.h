@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Cut: stop the bindings that a revocation or a new table is about to forbid, whatever their
- * verdict is now. So no interrupt arrives between the change and the next pass of enforce.h.
+ * verdict is now. So no interrupt arrives between the change and the next round of enforce.h.
  */
 #ifndef IRQGATE_USER_CUT_H
 #define IRQGATE_USER_CUT_H
@@ -26,7 +26,7 @@ int bindings_cut(struct pins *pins, __u64 handle, const struct vector_set *vecto
 /*
  * binding_cut - quarantine the binding of one irq
  *
- * Call pass_begin() before the first of several calls. Return: 0 or a negative errno. Prints why.
+ * Call round_begin() before the first of several calls. Return: 0 or a negative errno. Prints why.
  */
 int binding_cut(struct pins *pins, __u32 irq);
 

@@ -78,10 +78,10 @@ static int on_event(void *arg, void *data, size_t len)
 
 	if (len < sizeof(*ev))
 		return 0;
-	l->taken++;
+	l->events_read++;
 	switch (ev->type) {
 	case IRQGATE_EVENT_VERDICT:
-		loader_tell(l, ev);
+		loader_report(l, ev);
 		break;
 	case IRQGATE_EVENT_QUARANTINE:
 		l->enforce = true;
@@ -96,11 +96,11 @@ static int on_event(void *arg, void *data, size_t len)
 		break;
 	case IRQGATE_EVENT_FIRMWARE:
 		l->check_firmware = true;
-		loader_tell(l, ev);
+		loader_report(l, ev);
 		break;
 	}
-	return l->taken < RING_TURN ? 0 : -EAGAIN; /* a process that floods the ring does not keep
-						      the loader from the rest */
+	/* A process that floods the ring does not keep the loader from the rest. */
+	return l->events_read < RING_TURN ? 0 : -EAGAIN;
 }
 
 int loader_settle(void *loader)
@@ -171,7 +171,7 @@ static void tick(struct loader *l)
 		l->check_firmware = true;
 }
 
-static int watch(struct loader *l, int fd)
+static int wait_for(struct loader *l, int fd)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.fd = fd };
 
@@ -209,13 +209,13 @@ int loader_open_loop(struct loader *l)
 	l->ring = ring_buffer__new(l->pins.events, on_event, l, NULL);
 	if (!l->ring)
 		return fail(-errno, "cannot read the ring buffer: %s", strerror(errno));
-	err = watch(l, l->signals) ?: watch(l, l->timer) ?: watch(l, l->listener) ?:
-	      watch(l, ring_buffer__epoll_fd(l->ring));
+	err = wait_for(l, l->signals) ?: wait_for(l, l->timer) ?: wait_for(l, l->listener) ?:
+	      wait_for(l, ring_buffer__epoll_fd(l->ring));
 	if (!err && loader_policy_path(l->opts)) {
 		l->files = watch_open(loader_policy_path(l->opts));
 		if (l->files < 0)
 			return l->files;
-		err = watch(l, l->files);
+		err = wait_for(l, l->files);
 	}
 	return err ? fail(err, "cannot set up the event loop: %s", strerror(-err)) : 0;
 }
@@ -248,7 +248,7 @@ int loader_loop(struct loader *l)
 		} else if (ev.data.fd == l->listener) {
 			monitor_accept(l->listener);
 		}
-		l->taken = 0;
+		l->events_read = 0;
 		ring_buffer__consume(l->ring);
 		monitor_flush();
 		if (l->enforce)

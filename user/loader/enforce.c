@@ -5,11 +5,11 @@
 #include "loader/enforce.h"
 #include "loader/held.h"
 #include "loader/isolate.h"
-#include "loader/pass.h"
 #include "loader/quarantine.h"
+#include "loader/round.h"
 
-/* One pass over the bindings; returns how many it changed. */
-static int enforce_pass(struct pins *pins, int *failed)
+/* One round over the bindings; returns how many it changed. */
+static int enforce_once(struct pins *pins, int *failed)
 {
 	const struct irqgate_binding *b;
 	struct binding_walk w = {};
@@ -49,17 +49,17 @@ static int enforce_pass(struct pins *pins, int *failed)
 
 int bindings_enforce(struct pins *pins)
 {
-	int failed = 0, err = pins_judge(pins), pass;
+	int failed = 0, err = pins_judge(pins), round;
 
 	if (err)
 		return err;
-	pass_begin();
+	round_begin();
 	/*
 	 * An owner that binds several vectors in one call holds VFIO's igate until all
 	 * are bound, so the first quarantine waits for the rest. By then the walk may have
 	 * passed their entries, so walk again.
 	 */
-	for (pass = 0; pass < 16 && enforce_pass(pins, &failed); pass++)
+	for (round = 0; round < 16 && enforce_once(pins, &failed); round++)
 		;
 	pins->state->uncontained = (__u64)failed;
 	return failed + isolate_review(pins);

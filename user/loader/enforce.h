@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Enforce: act on the verdicts of the bindings that exist. One pass quarantines, releases, replays
+ * Enforce: act on the verdicts of the bindings that exist. One round quarantines, releases, replays
  * and isolates, whatever the verdict of each binding asks for.
  */
 #ifndef IRQGATE_USER_ENFORCE_H

@@ -35,7 +35,7 @@ int loader_publish(struct loader *l)
 }
 
 /* Put a policy in force; the loader owns it from here on. Call under lock_changes(). */
-static void apply(struct loader *l, struct policy *policy, const char *why)
+static void put_in_force(struct loader *l, struct policy *policy, const char *why)
 {
 	__u64 before = l->pins.state->generation;
 	char summary[PLAN_SUMMARY_LEN];
@@ -74,7 +74,7 @@ void loader_reload(struct loader *l, bool always)
 	if (lock < 0 || (!always && policy_hash(policy) == l->pins.state->policy)) {
 		policy_free(policy);
 	} else {
-		apply(l, policy, always ? "reloaded the policy" : "the policy file changed");
+		put_in_force(l, policy, always ? "reloaded the policy" : "the policy file changed");
 	}
 	loader_notify_status(l);
 	if (lock >= 0)
@@ -125,7 +125,7 @@ void loader_follow(struct loader *l)
 		l->enforce = true;
 	}
 	if (policy_selects(l->policy) && policy_resolve(l->policy, "/sys") > 0)
-		apply(l, l->policy, "functions the policy selects came or went");
+		put_in_force(l, l->policy, "functions the policy selects came or went");
 	else if (table_resolve(&l->pins, l->policy) > 0)
 		l->enforce = true;
 	tidy(l);

@@ -93,7 +93,7 @@ static void finish(const struct guard *g)
 	}
 }
 
-static void watch(struct guard *g)
+static void stand_by(struct guard *g)
 {
 	struct pollfd p = { .fd = g->sock, .events = POLLIN };
 	char end;
@@ -114,7 +114,7 @@ static void guard(struct guard *g)
 	bounded_forget();
 	if (pins_open(g->pins) || privilege_limit(true))
 		_exit(1);
-	watch(g);
+	stand_by(g);
 }
 
 static bool alive(void)

@@ -49,7 +49,7 @@ static void ask_verifier(struct irqgate_bpf *skel)
 }
 
 /* Print each program's verifier statistics; for a refused program the kernel's log. */
-static void tell_verifier(struct irqgate_bpf *skel)
+static void print_verifier(struct irqgate_bpf *skel)
 {
 	struct bpf_program *prog;
 
@@ -233,7 +233,7 @@ struct irqgate_bpf *hook_object_open(bool (*want)(const struct hook *h, const ch
 		ask_verifier(skel);
 	err = set_sizes(skel) ?: irqgate_bpf__load(skel);
 	if (verbose)
-		tell_verifier(skel);
+		print_verifier(skel);
 	if (err) {
 		irqgate_bpf__destroy(skel);
 		errno = -err;

@@ -86,13 +86,13 @@ static int open_program(const struct hook *h)
 /* Does irqgate learn of bindings by this hook? Then a run that the kernel skips matters. */
 static bool binds(const struct hook *h)
 {
-	return h->kind == HOOK_TRACE && !h->counts &&
+	return h->kind == HOOK_TRACE && !h->single &&
 	       (h->stage == STAGE_VFIO || h->stage == STAGE_KVM);
 }
 
-static int watched[HOOKS_MAX]; /* program fd + 1, 0: none */
+static int counters[HOOKS_MAX]; /* program fd + 1, 0: none */
 
-void hooks_watch(void)
+void hooks_open_counters(void)
 {
 	unsigned int i;
 	int fd;
@@ -100,10 +100,10 @@ void hooks_watch(void)
 	for (i = 0; i < nhooks; i++) {
 		if (!binds(&hooks[i]))
 			continue;
-		if (watched[i])
-			close(watched[i] - 1);
+		if (counters[i])
+			close(counters[i] - 1);
 		fd = open_program(&hooks[i]);
-		watched[i] = fd < 0 ? 0 : fd + 1;
+		counters[i] = fd < 0 ? 0 : fd + 1;
 	}
 }
 
@@ -115,7 +115,7 @@ __u64 hooks_skipped(void)
 
 	for (i = 0; i < nhooks; i++) {
 		st.missed = 0;
-		program_runs(watched[i] - 1, &st);
+		program_runs(counters[i] - 1, &st);
 		skipped += st.missed;
 	}
 	return skipped;

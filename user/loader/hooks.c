@@ -30,7 +30,7 @@ static const char *kprobe_name(const struct hook *h, bool enter, char buf[64])
 /* Does the kprobe variant use arguments at the return, which a probe at the entry saves? */
 static bool needs_enter(const struct hook *h)
 {
-	return h->on_return && !h->by_value;
+	return h->on_return && !h->ret_only;
 }
 
 /* Accepts the kprobe variant of the hook @arg. */
@@ -152,7 +152,7 @@ struct stage_want {
 /* Are these stages loaded with this hook? The core's gate_ioctl is loaded with each module. */
 static bool of_stages(const struct hook *h, unsigned int stages)
 {
-	return stages >> h->stage & 1 || (h->modules && stages & MODULE_STAGES);
+	return stages >> h->stage & 1 || (h->reload_on_module && stages & MODULE_STAGES);
 }
 
 /*
@@ -165,9 +165,9 @@ static bool want_stage(const struct hook *h, const char *prog, void *arg)
 
 	if (!of_stages(h, w->stages))
 		return false;
-	if (hook_adoptable(h) && !(h->modules && w->stages & MODULE_STAGES))
+	if (hook_adoptable(h) && !(h->reload_on_module && w->stages & MODULE_STAGES))
 		return false;
-	if (!hooks_trampolines() && h->callbacks)
+	if (!hooks_trampolines() && h->needs_jit)
 		return false;
 	if (h->kind == HOOK_TRACE && no_trampoline(h))
 		return kernel_symbol(h->function) && want_kprobe(h, prog, (void *)h);
@@ -202,7 +202,7 @@ static int attach_hook(struct irqgate_bpf *skel, const struct hook *h)
 						kprobe ? kprobe_name(h, false, name) : h->name);
 	if (!prog || !bpf_program__autoload(prog))
 		return 0;
-	for (v = PLAIN; hook_replaced && h->counts && v < VARIANTS; v++)
+	for (v = PLAIN; hook_replaced && h->single && v < VARIANTS; v++)
 		hook_detach(hook_replaced, h, v);
 	if (kprobe)
 		return pin_kprobe(skel, h);

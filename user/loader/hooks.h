@@ -38,12 +38,12 @@ struct hook {
 	enum stage stage;
 	const char *pin; /* NULL: link_NAME */
 	bool on_return; /* the kprobe variant needs NAME_enter_kp at the entry, too */
-	bool by_value; /* but not where the returned value is all it looks at */
+	bool ret_only; /* but not where the returned value is all it looks at */
 	bool optional; /* not all kernels have it, nor need it */
 	const char *sibling; /* the function that others have instead */
-	bool modules; /* of the core, but loaded anew with the types of each module */
-	bool counts; /* interrupts: two of it would count each twice */
-	bool callbacks; /* loops by callback, which takes a JIT */
+	bool reload_on_module; /* of the core, but loaded anew with the types of each module */
+	bool single; /* counts interrupts: two of it would count each twice */
+	bool needs_jit; /* loops by callback, which takes a JIT */
 	bool spare; /* silent on stock kernels: the kprobe variant is loaded along */
 	bool yields; /* counts what the inline gate, on the same function, counts itself */
 	const char *what;
@@ -138,11 +138,11 @@ bool hooks_stage_loaded(enum stage stage);
 void hook_status(const struct hook *hook, struct hook_status *status);
 
 /*
- * hooks_watch - have hooks_skipped() look at the programs that are pinned now
+ * hooks_open_counters - have hooks_skipped() look at the programs that are pinned now
  *
  * Takes the right to open a program by its id, which the loader gives up later.
  */
-void hooks_watch(void);
+void hooks_open_counters(void);
 
 /*
  * hooks_skipped - runs the kernel skipped of the hooks that learn of bindings and VMs

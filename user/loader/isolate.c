@@ -299,7 +299,7 @@ int isolate_review(struct pins *pins)
 	struct irqgate_revocation rev;
 	struct irqgate_isolation iso;
 	struct irqgate_decision d;
-	bool listed, named, taken;
+	bool listed, named, revoked;
 
 	while ((more = map_next(pins->isolated, prev, &next)) > 0) {
 		struct irqgate_vector_key vkey = { .handle = next.handle };
@@ -316,9 +316,9 @@ int isolate_review(struct pins *pins)
 		vkey.vector = iso.vector;
 		listed = devices >= 0 && !bpf_map_lookup_elem(devices, &key, &reg);
 		named = vectors >= 0 && !bpf_map_lookup_elem(vectors, &vkey, &vec);
-		taken = !bpf_map_lookup_elem(pins->revoked, &key, &rev);
+		revoked = !bpf_map_lookup_elem(pins->revoked, &key, &rev);
 		d = irqgate_decide(def, listed ? &reg : NULL, named ? &vec : NULL,
-				   taken ? &rev : NULL, iso.vector, IRQGATE_GD_HOST, true);
+				   revoked ? &rev : NULL, iso.vector, IRQGATE_GD_HOST, true);
 		if (d.verdict <= IRQGATE_VERDICT_AUDIT)
 			failed += !!undo(pins, key.handle, &iso);
 	}

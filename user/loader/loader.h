@@ -51,7 +51,7 @@ struct loader {
 	int until_tidy;
 	unsigned int isolated_ticks; /* since the last check of isolated devices */
 	bool unsearched; /* the last search failed */
-	unsigned int taken; /* events taken in this turn */
+	unsigned int events_read; /* in this turn */
 	unsigned int eventfds; /* rows checked beyond EVENTFDS_A_SECOND */
 	bool filling[IRQGATE_ROOMS], untold; /* as loader_check_room() saw it last */
 	__u64 skipped; /* hooks_skipped() at the last search */
@@ -162,11 +162,11 @@ void loader_follow(struct loader *l);
 
 /* ---- alarms.c ---- */
 
-void loader_tell(struct loader *l, const struct irqgate_event *ev);
+void loader_report(struct loader *l, const struct irqgate_event *ev);
 
-/* loader_tell_own - an event that is about no device */
-void loader_tell_own(struct loader *l, enum irqgate_verdict verdict, enum irqgate_reason reason,
-		     enum irqgate_level level);
+/* loader_report_own - an event that is about no device */
+void loader_report_own(struct loader *l, enum irqgate_verdict verdict, enum irqgate_reason reason,
+		       enum irqgate_level level);
 
 /* loader_check_sentinel - prove that the hooks fire: the injection gate must see a write */
 void loader_check_sentinel(struct loader *l);

@@ -50,7 +50,7 @@ static void choose(const int *caps, unsigned int n)
 			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, caps[i]);
 }
 
-static int apply(bool attaching, capng_select_t sets)
+static int set_capabilities(bool attaching, capng_select_t sets)
 {
 	int ret;
 
@@ -75,7 +75,7 @@ int privilege_start(void)
 		if (capng_have_capability(CAPNG_PERMITTED, cap))
 			had |= 1ULL << cap;
 	bounds = had >> CAP_SETPCAP & 1;
-	return apply(true, bounds ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS);
+	return set_capabilities(true, bounds ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS);
 }
 
 /* System calls with any arguments; measured with strace over all VM tests. */
@@ -205,5 +205,5 @@ int privilege_limit(bool hooked)
 	 * because the filter does not let them in later.
 	 */
 	getpwnam("root");
-	return apply(!hooked, CAPNG_SELECT_CAPS) ?: filter(hooked);
+	return set_capabilities(!hooked, CAPNG_SELECT_CAPS) ?: filter(hooked);
 }

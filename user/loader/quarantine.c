@@ -9,8 +9,8 @@
 #include "lib/handle.h"
 #include "lib/log.h"
 #include "loader/agent.h"
-#include "loader/pass.h"
 #include "loader/quarantine.h"
+#include "loader/round.h"
 
 /* How long to wait for a holder that is about to end, ms. */
 #define ENDS_MS 20
@@ -30,9 +30,9 @@ bool gated_inline(const struct pins *pins, const struct irqgate_binding *b)
 	       b->vector != IRQGATE_VECTOR_FUNCTION;
 }
 
-/* If the replay fails, the next pass over the bindings tries it again. */
+/* If the replay fails, the next round over the bindings tries it again. */
 static int retrigger(struct pins *pins, const struct irqgate_binding *b, enum irqgate_agent_op op,
-		     struct pass_device *d)
+		     struct round_device *d)
 {
 	struct irqgate_binding now;
 	int err = agent_run(pins, b, op, d);
@@ -50,7 +50,7 @@ static int retrigger(struct pins *pins, const struct irqgate_binding *b, enum ir
  */
 static int retrigger_seen(struct pins *pins, const struct irqgate_binding *b,
 			  enum irqgate_agent_op op, enum irqgate_binding_state state,
-			  struct pass_device *d)
+			  struct round_device *d)
 {
 	struct irqgate_binding now;
 	int tries, err;
@@ -65,7 +65,7 @@ static int retrigger_seen(struct pins *pins, const struct irqgate_binding *b,
 }
 
 /* The function is not bus master any more, but a process that holds it can undo that. */
-static void tell_held(const struct irqgate_binding *b, const struct pass_device *d)
+static void print_held(const struct irqgate_binding *b, const struct round_device *d)
 {
 	char handle[HANDLE_STRLEN], who[32] = "another process";
 
@@ -78,7 +78,7 @@ static void tell_held(const struct irqgate_binding *b, const struct pass_device 
 
 /* Take the last resort once for all vectors of a device. */
 static enum contained resort_once(struct pins *pins, const struct irqgate_binding *b,
-				  enum irqgate_last_resort how, struct pass_device *d)
+				  enum irqgate_last_resort how, struct round_device *d)
 {
 	if (d->resorted && d->contained != CONTAINED_GONE)
 		return d->contained;
@@ -89,7 +89,7 @@ static enum contained resort_once(struct pins *pins, const struct irqgate_bindin
 	d->resorted = true;
 	if (d->held && (d->contained == CONTAINED_CUT || d->contained == CONTAINED_SILENT)) {
 		d->contained = CONTAINED_HELD;
-		tell_held(b, d);
+		print_held(b, d);
 	}
 	return d->contained;
 }
@@ -97,7 +97,7 @@ static enum contained resort_once(struct pins *pins, const struct irqgate_bindin
 enum contained binding_quarantine(struct pins *pins, const struct irqgate_binding *b,
 				  enum irqgate_last_resort how)
 {
-	struct pass_device *d = pass_get(b->device);
+	struct round_device *d = round_get(b->device);
 	enum contained contained = CONTAINED_NOT;
 	int err = d ? d->quarantine_err : -ENOMEM, tries;
 
@@ -133,7 +133,7 @@ static bool of_vector(int err)
 
 int binding_release(struct pins *pins, const struct irqgate_binding *b)
 {
-	struct pass_device *d = pass_get(b->device);
+	struct round_device *d = round_get(b->device);
 	int err = d ? d->release_err : -ENOMEM;
 
 	if (!err)
@@ -156,7 +156,7 @@ static int fail_replay(int err, const struct irqgate_binding *b, const char *why
 
 int binding_replay(struct pins *pins, const struct irqgate_binding *b)
 {
-	struct pass_device *d = pass_get(b->device);
+	struct round_device *d = round_get(b->device);
 	int err = d ? d->release_err : -ENOMEM;
 
 	if (!err)

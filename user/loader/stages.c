@@ -21,7 +21,7 @@ _Static_assert(IRQGATE_MODULE_KERNEL == 1u << STAGE_CORE &&
 	       "each stage has its bit");
 
 /* An alarm when a module without hooks appears, a message when no such module is left. */
-static void tell_unhooked(struct loader *l, __u32 unhooked)
+static void report_unhooked(struct loader *l, __u32 unhooked)
 {
 	__u32 begin = unhooked & ~l->unhooked, end = l->unhooked & ~unhooked;
 	enum stage stage;
@@ -36,9 +36,9 @@ static void tell_unhooked(struct loader *l, __u32 unhooked)
 	if (end)
 		msg("what could not be hooked is hooked, or gone");
 	if (begin || end)
-		loader_tell_own(l, IRQGATE_VERDICT_ALARM,
-				begin ? IRQGATE_REASON_UNHOOKED : IRQGATE_REASON_HOOKED,
-				IRQGATE_LEVEL_NONE);
+		loader_report_own(l, IRQGATE_VERDICT_ALARM,
+				  begin ? IRQGATE_REASON_UNHOOKED : IRQGATE_REASON_HOOKED,
+				  IRQGATE_LEVEL_NONE);
 }
 
 int stages_load(struct loader *l)
@@ -61,7 +61,7 @@ int stages_load(struct loader *l)
 		hooks_load(STAGE_INLINE, l->gates);
 	types_forget();
 	l->pins.state->vfio_msihandler = kernel_symbol("vfio_msihandler");
-	tell_unhooked(l, unhooked);
+	report_unhooked(l, unhooked);
 	return last;
 }
 
@@ -72,9 +72,9 @@ int stages_load_first(struct loader *l)
 	return err == -EOPNOTSUPP && l->policy->defaults.mode != IRQGATE_MODE_ENFORCE ? 0 : err;
 }
 
-static void tell_gate(struct loader *l, enum irqgate_reason reason)
+static void report_gate(struct loader *l, enum irqgate_reason reason)
 {
-	loader_tell_own(l, IRQGATE_VERDICT_NONE, reason, IRQGATE_LEVEL_INLINE);
+	loader_report_own(l, IRQGATE_VERDICT_NONE, reason, IRQGATE_LEVEL_INLINE);
 	msg(reason == IRQGATE_REASON_GATE_ON
 		    ? "the inline gate is in force"
 		    : "the inline gate is no longer in force, quarantine takes its place");
@@ -112,9 +112,9 @@ void stages_check_inline(struct loader *l)
 		if (hooks_resume())
 			goto out;
 		inline_detach(&l->pins);
-		tell_gate(l, IRQGATE_REASON_GATE_OFF);
+		report_gate(l, IRQGATE_REASON_GATE_OFF);
 	} else if (!inline_attach(&l->pins)) {
-		tell_gate(l, IRQGATE_REASON_GATE_ON);
+		report_gate(l, IRQGATE_REASON_GATE_ON);
 	}
 out:
 	close(lock);
@@ -134,7 +134,7 @@ void stages_handle_modules(struct loader *l)
 	msg("hooked modules that appeared:%s%s",
 	    !vfio && hooks_stage_loaded(STAGE_VFIO) ? " vfio" : "",
 	    !kvm && hooks_stage_loaded(STAGE_KVM) ? " kvm" : "");
-	hooks_watch();
+	hooks_open_counters();
 	loader_adopt(l); /* finds and judges what was bound before the hooks */
 	/* With KVM there, interrupts may get past the inline gate. */
 	if (irqgate_inline_decides(l->pins.state))

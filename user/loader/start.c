@@ -25,7 +25,7 @@
 #define LAST_HOLD_US 20000
 
 /* From here on the gates know this loader, and leave it binds to quarantine. */
-static int take_charge(struct loader *l)
+static int claim_ownership(struct loader *l)
 {
 	static const struct irqgate_vector_key nobody;
 	static const struct irqgate_counters none;
@@ -49,7 +49,7 @@ static int take_charge(struct loader *l)
 }
 
 /* Until the upgrade ends, the old build counts what its inline gate decides. */
-static int gate_follows(struct loader *l)
+static int load_idle_inline(struct loader *l)
 {
 	if (inline_lack().why)
 		return 0;
@@ -59,7 +59,7 @@ static int gate_follows(struct loader *l)
 }
 
 /* Before the old build's programs go, so that each vector always has a gate. */
-static int gate_stays(struct loader *l)
+static int attach_inline(struct loader *l)
 {
 	if (inline_present())
 		inline_attach(&l->pins);
@@ -77,7 +77,7 @@ int loader_start(struct loader *l)
 	l->replacing = upgrade == UPGRADE_BUILD;
 	if (upgrade != UPGRADE_NONE)
 		hooks_replace(l->replacing ? PIN_DIR : PIN_OLD);
-	err = hooks_load(STAGE_CORE, l->gates) ?: pins_open(&l->pins) ?: take_charge(l);
+	err = hooks_load(STAGE_CORE, l->gates) ?: pins_open(&l->pins) ?: claim_ownership(l);
 	if (err)
 		return err;
 	/* An upgrade to another layout restores the old build's revocations later. */
@@ -92,14 +92,14 @@ int loader_start(struct loader *l)
 	l->generation = l->pins.state->generation;
 	err = err ?: stages_load_first(l);
 	if (!err && upgrade == UPGRADE_LAYOUT)
-		err = gate_follows(l) ?: upgrade_take() ?: revocations_restore(&l->pins) ?:
-		      loader_search(l) ?: gate_stays(l) ?: upgrade_finish();
+		err = load_idle_inline(l) ?: upgrade_migrate() ?: revocations_restore(&l->pins) ?:
+		      loader_search(l) ?: attach_inline(l) ?: upgrade_finish();
 	if (err)
 		return err;
 	l->pins.state->build = hooks_build();
 	l->replacing = false;
 	hooks_replace(NULL);
-	hooks_watch();
+	hooks_open_counters();
 	err = loader_adopt(l) ?: pins_call("prog_firmware");
 	/* Hooks may have yielded to an inline gate whose removal was interrupted. */
 	if (!err && !irqgate_inline_decides(l->pins.state))
@@ -134,7 +134,7 @@ void loader_undo_start(struct loader *l)
 		__atomic_store_n(&l->pins.state->loader_tgid, 0, __ATOMIC_SEQ_CST);
 	if (!l->fresh)
 		return;
-	if (l->pins.state && l->pins.state->layout) /* take_charge() has run */
+	if (l->pins.state && l->pins.state->layout) /* claim_ownership() has run */
 		release_all(&l->pins, &left);
 	unlink(POLICY_IN_FORCE);
 	pins_remove(PIN_DIR);

@@ -69,9 +69,9 @@ static void convert_value(const struct typed_map *from, const struct typed_map *
  * Add the old counters to what the new hooks counted so far. Deletes the old row first: after
  * a start that is cut short, the next one does this again and must not add the row twice.
  */
-static int take_counters(const struct pins *pins, const struct typed_map *from, const void *old_key,
-			 const struct typed_map *to, const void *key,
-			 struct irqgate_counters *value)
+static int migrate_counters(const struct pins *pins, const struct typed_map *from,
+			    const void *old_key, const struct typed_map *to, const void *key,
+			    struct irqgate_counters *value)
 {
 	struct irqgate_counters now;
 	bool known;
@@ -115,7 +115,7 @@ static void add_passing(struct irqgate_binding *b)
 }
 
 /* A row that was taken over counts for the account that it had, in the new `usage`. */
-static void charge_taken(const struct pins *pins, const char *name, const void *value)
+static void charge_migrated(const struct pins *pins, const char *name, const void *value)
 {
 	const struct irqgate_eventfd *e = value;
 	const struct irqgate_binding *b = value;
@@ -134,8 +134,8 @@ static void charge_taken(const struct pins *pins, const char *name, const void *
  * than the old one. The search for what exists does not find objects that ended unseen, and
  * so their rows go.
  */
-static int take_all(const struct pins *pins, const char *name, const struct typed_map *from,
-		    const struct typed_map *to)
+static int migrate_rows(const struct pins *pins, const char *name, const struct typed_map *from,
+			const struct typed_map *to)
 {
 	bool counters = !strcmp(name, "stats");
 	void *old_key = malloc(from->info.key_size), *old = malloc(from->info.value_size);
@@ -158,10 +158,10 @@ static int take_all(const struct pins *pins, const char *name, const struct type
 			keep_signaller(value);
 		if (!strcmp(name, "bindings"))
 			add_passing(value);
-		err = counters ? take_counters(pins, from, old_key, to, key, value)
+		err = counters ? migrate_counters(pins, from, old_key, to, key, value)
 			       : bpf_map_update_elem(to->fd, key, value, BPF_NOEXIST);
 		if (!err)
-			charge_taken(pins, name, value);
+			charge_migrated(pins, name, value);
 		if (err == -EEXIST)
 			err = 0;
 	}
@@ -172,14 +172,14 @@ static int take_all(const struct pins *pins, const char *name, const struct type
 	return more < 0 ? more : err;
 }
 
-struct taking {
+struct migration {
 	const struct typed_map *from, *to;
 	void *old, *new;
 };
 
-static int take_ident(int pidfd, void *arg)
+static int migrate_ident(int pidfd, void *arg)
 {
-	struct taking *t = arg;
+	struct migration *t = arg;
 	int err = 0;
 
 	if (!bpf_map_lookup_elem(t->from->fd, &pidfd, t->old)) {
@@ -189,30 +189,31 @@ static int take_ident(int pidfd, void *arg)
 	return err == -ESRCH || err == -ENOENT ? 0 : err;
 }
 
-static int take_idents(const struct typed_map *from, const struct typed_map *to)
+static int migrate_idents(const struct typed_map *from, const struct typed_map *to)
 {
-	struct taking t = { from, to, malloc(from->info.value_size), malloc(to->info.value_size) };
-	int err = t.old && t.new ? each_process(take_ident, &t) : -ENOMEM;
+	struct migration t = { from, to, malloc(from->info.value_size),
+			       malloc(to->info.value_size) };
+	int err = t.old && t.new ? each_process(migrate_ident, &t) : -ENOMEM;
 
 	free(t.old);
 	free(t.new);
 	return err;
 }
 
-static int carry(const struct pins *pins, const char *name)
+static int migrate_map(const struct pins *pins, const char *name)
 {
 	struct typed_map from, to = { .fd = -1 };
 	int err = open_map(PIN_OLD, name, &from) ?: open_map(PIN_DIR, name, &to);
 
 	if (!err)
-		err = strcmp(name, "idents") ? take_all(pins, name, &from, &to)
-					     : take_idents(&from, &to);
+		err = strcmp(name, "idents") ? migrate_rows(pins, name, &from, &to)
+					     : migrate_idents(&from, &to);
 	close_map(&from);
 	close_map(&to);
 	return err == -ENOENT ? 0 : err; /* the old build had none, or an earlier start took it */
 }
 
-int upgrade_take(void)
+int upgrade_migrate(void)
 {
 	/* Eventfds come before bindings: a binding without a known eventfd is not in order. */
 	static const char *const names[] = { "idents",   "stats",   "vms",    "eventfds",
@@ -223,7 +224,7 @@ int upgrade_take(void)
 	int err = pins_open(&pins);
 
 	for (i = 0; i < ARRAY_SIZE(names) && !err; i++)
-		err = carry(&pins, names[i]);
+		err = migrate_map(&pins, names[i]);
 	pins_close(&pins);
 	return err ? fail(err,
 			  "cannot take over from the irqgate of another version: %s; it stays in "

@@ -32,12 +32,12 @@ enum upgrade {
 int upgrade_begin(void);
 
 /*
- * upgrade_take - copy the contents of the old maps
+ * upgrade_migrate - copy the contents of the old maps
  *
  * Call it when every new hook is attached, and before the search for what exists.
  * Return: 0 or a negative errno, with the old programs still in force. Prints why.
  */
-int upgrade_take(void);
+int upgrade_migrate(void);
 
 /*
  * upgrade_processes - read which processes the pids of an old table of another layout mean

@@ -136,7 +136,7 @@ static const char *cgroup_of(struct parser *p, unsigned int line, const char *gi
 }
 
 /* Accepts a cgroup in the forms that an operator pastes, and remarks how it took them. */
-static bool take_cgroup(struct parser *p, struct value *value)
+static bool read_cgroup(struct parser *p, struct value *value)
 {
 	char word[WORD_LEN];
 	const char *given, *path;
@@ -164,7 +164,7 @@ static long long user_elsewhere(const char *name)
 }
 
 /* Replaces the name of a user by its uid. */
-static bool take_user(struct parser *p, struct value *value)
+static bool read_user(struct parser *p, struct value *value)
 {
 	const struct passwd *user;
 	char word[WORD_LEN];
@@ -252,8 +252,8 @@ bool parse_match(struct parser *p, yaml_node_t *node, struct policy_match *match
 	unsigned int i;
 
 	memset(match, 0, sizeof(*match));
-	if (!parse_mapping(p, &match_section, node, values) || !take_cgroup(p, cgroup) ||
-	    !take_user(p, uid))
+	if (!parse_mapping(p, &match_section, node, values) || !read_cgroup(p, cgroup) ||
+	    !read_user(p, uid))
 		return false;
 	for (i = 0; i < MATCH_KEYS; i++)
 		match->kinds |= values[i].line ? kinds[i] : 0;

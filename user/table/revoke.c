@@ -254,7 +254,7 @@ int revocation_add(struct pins *pins, __u64 handle, const struct vector_set *vec
 	add_vectors(&row, vectors);
 	row.since = boottime_ns();
 	err = put(pins, handle, &row);
-	table_settle(pins);
+	table_end_change(pins);
 	return err || !persist ? err : keep(handle, vectors);
 }
 
@@ -267,7 +267,7 @@ int revocation_end(struct pins *pins, __u64 handle, const struct vector_set *vec
 	if (err)
 		return err;
 	err = put(pins, handle, remove_vectors(&row, vectors) ? &row : NULL);
-	table_settle(pins);
+	table_end_change(pins);
 	return err;
 }
 
@@ -290,7 +290,7 @@ int revocations_restore(struct pins *pins)
 		err = put(pins, kept.of[i].handle, &row);
 	}
 	if (kept.n)
-		table_settle(pins);
+		table_end_change(pins);
 	free(kept.of);
 	return err;
 }

@@ -169,7 +169,7 @@ static int listener_order(const void *a, const void *b)
 	return order_of(x->eventfd, y->eventfd) ?: order_of(x->vm, y->vm) ?: order_of(x->gsi, y->gsi);
 }
 
-int listeners_take(const struct pins *pins, struct listeners *l)
+int listeners_read(const struct pins *pins, struct listeners *l)
 {
 	struct irqgate_ptr_key key, *prev = NULL;
 	struct irqgate_irqfd *irqfd;
@@ -226,7 +226,7 @@ long listeners_gsi(const struct pins *pins, __u64 eventfd, __u64 vm)
 
 	if (now != epoch) {
 		listeners_free(&known);
-		epoch = listeners_take(pins, &known) ? 0 : now;
+		epoch = listeners_read(pins, &known) ? 0 : now;
 	}
 	first = eventfd ? listeners_of(&known, eventfd, &n) : NULL;
 	for (i = 0; first && i < n; i++) {

@@ -38,10 +38,10 @@ struct listeners {
 };
 
 /*
- * listeners_take - read the irqfds
+ * listeners_read - read the irqfds
  * Return: 0, with @l for listeners_free(); or a negative errno.
  */
-int listeners_take(const struct pins *pins, struct listeners *l);
+int listeners_read(const struct pins *pins, struct listeners *l);
 void listeners_free(struct listeners *l);
 
 /* listeners_of - the first of @n irqfds on @eventfd; NULL: no VM listens. */

@@ -250,7 +250,7 @@ static void epoch_bump(struct pins *pins)
  * an RCU grace period (maybe_wait_bpf_programs() of the kernel), so put the same map in again.
  * docs/model.md, BREAK_SETTLE.
  */
-static void settle(struct pins *pins)
+static void wait_for_programs(struct pins *pins)
 {
 	__u32 slot = pins->state->generation & 1;
 	int map = table_map(pins, IRQGATE_MAP_CONTEXTS);
@@ -262,10 +262,10 @@ static void settle(struct pins *pins)
 	epoch_bump(pins); /* makes verdicts of such late programs stale */
 }
 
-void table_settle(struct pins *pins)
+void table_end_change(struct pins *pins)
 {
 	epoch_bump(pins);
-	settle(pins);
+	wait_for_programs(pins);
 }
 
 /*
@@ -333,7 +333,7 @@ int table_publish(struct pins *pins, const struct btf *btf, const struct rows *r
 	epoch_bump(pins);
 	for (i = 0; i < IRQGATE_TABLE_MAPS && !err; i++)
 		err = pin_final(i);
-	settle(pins); /* after pin_final(), because table_map() uses the pins */
+	wait_for_programs(pins); /* after pin_final(), because table_map() uses the pins */
 	published = true;
 out:
 	for (i = 0; i < IRQGATE_TABLE_MAPS; i++) {
@@ -459,7 +459,7 @@ int table_clear(struct pins *pins)
 			return more;
 	}
 	err = revocations_clear(pins);
-	table_settle(pins);
+	table_end_change(pins);
 	return err;
 }
 
@@ -640,7 +640,7 @@ static int rows_open(const struct pins *pins, struct changed *rows)
 
 static void rows_close(struct pins *pins, const struct changed *rows)
 {
-	table_settle(pins);
+	table_end_change(pins);
 	if (rows->devices >= 0)
 		close(rows->devices);
 	if (rows->vectors >= 0)

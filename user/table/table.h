@@ -71,11 +71,11 @@ const char *table_context_name(const struct pins *pins, __u32 gd, char buf[IRQGA
 int table_allow(struct pins *pins, __u64 handle, const struct vector_set *vectors, __u32 gd);
 
 /*
- * table_settle - end a change of rows
+ * table_end_change - end a change of rows
  *
  * Makes every cached verdict stale, and waits for running programs, so that none of them stores a
  * verdict of the old rows later.
  */
-void table_settle(struct pins *pins);
+void table_end_change(struct pins *pins);
 
 #endif

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is known of a device during one pass over the bindings. The loader finds it out once, and
- * not for each vector. So a device that makes the loader wait does so once in a pass.
+ * What is known of a device during one round over the bindings. The loader finds it out once, and
+ * not for each vector. So a device that makes the loader wait does so once in a round.
  */
-#ifndef IRQGATE_USER_PASS_H
-#define IRQGATE_USER_PASS_H
+#ifndef IRQGATE_USER_ROUND_H
+#define IRQGATE_USER_ROUND_H
 
 #include <stdbool.h>
 #include "loader/holders.h"
 #include "loader/resort.h"
 
-struct pass_device {
+struct round_device {
 	__u64 object; /* struct vfio_pci_core_device */
 	struct holders holders; /* the first is asked next */
 	bool searched; /* for the holders */
@@ -22,15 +22,15 @@ struct pass_device {
 	enum contained contained;
 };
 
-/* pass_begin - begin a pass: forget what is known of devices */
-void pass_begin(void);
+/* round_begin - begin a round: forget what is known of devices */
+void round_begin(void);
 
 /*
- * pass_get - what this pass knows of a device
+ * round_get - what this round knows of a device
  * @object: struct vfio_pci_core_device
  *
  * The result is valid until the next call, which may move it. NULL: no memory.
  */
-struct pass_device *pass_get(__u64 object);
+struct round_device *round_get(__u64 object);
 
 #endif

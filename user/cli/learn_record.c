@@ -201,7 +201,7 @@ static void see_event(struct learner *l, const struct irqgate_event *ev)
 	s->count++;
 }
 
-void learn_watch(struct learner *l, __u64 until)
+void learn_record(struct learner *l, __u64 until)
 {
 	struct pollfd p = { .fd = monitor_connect(), .events = POLLIN };
 	struct irqgate_event events[MONITOR_BATCH];
