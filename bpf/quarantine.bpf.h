@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The programs' part of a quarantine: stop the binder and wake the loader, which points the vector
- * at a sink (user/loader/agent.c), and recognize the agents that do so.
+ * at a sink (user/loader/quarantine.c), and recognize the agents that do so.
  */
 #ifndef IRQGATE_QUARANTINE_BPF_H
 #define IRQGATE_QUARANTINE_BPF_H
