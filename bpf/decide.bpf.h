@@ -103,6 +103,14 @@ static __always_inline bool is_strict(void *contexts, __u32 gd)
 	return context && context->flags & IRQGATE_CTX_STRICT;
 }
 
+/* Is a process the VMM that made a VM of context @gd, or of the same context? */
+static __always_inline bool is_own(struct irqgate_ident *id, struct irqgate_ident *creator,
+				   __u32 gd)
+{
+	return ident_known(id) && ident_known(creator) &&
+	       ((gd != IRQGATE_GD_NONE && ident_gd(id) == gd) || same_process(id, creator));
+}
+
 /* May a process signal @kvm? @id NULL: an unknown process, through the kernel. */
 SHARED __u64 decide_signal(struct irqgate_ident *id, __u64 kvm)
 {
@@ -119,8 +127,7 @@ SHARED __u64 decide_signal(struct irqgate_ident *id, __u64 kvm)
 		return decide_untold();
 	gd = ident_gd(&vm->creator);
 	strict = is_strict(contexts, gd);
-	own = ident_known(id) && ident_known(&vm->creator) &&
-	      ((gd != IRQGATE_GD_NONE && ident_gd(id) == gd) || same_process(id, &vm->creator));
+	own = is_own(id, &vm->creator, gd);
 	r.d = irqgate_decide_source(slot_defaults(st, st->generation), ident_source_gd(id), own,
 				    strict, gd);
 	return r.raw;
@@ -187,6 +194,27 @@ static __always_inline struct irqgate_ident *vm_creator(struct irqgate_vm *vm)
 {
 	barrier_var(vm);
 	return &vm->creator;
+}
+
+/* Does a VM listen to an eventfd that is neither the process's own nor of its context? */
+SHARED int listened_to_by_others(__u64 efd, struct irqgate_ident *id)
+{
+	struct irqgate_eventfd *e = eventfd_entry(efd);
+	struct irqgate_ident *creator;
+	struct irqgate_vm *vm;
+	__u32 i;
+
+	for (i = 0; e && i < IRQGATE_EVENTFD_VMS; i++) {
+		if (!e->vm[i])
+			continue;
+		vm = vm_entry(e->vm[i]);
+		if (!vm)
+			return true;
+		creator = vm_creator(vm);
+		if (!is_own(id, creator, ident_gd(creator)))
+			return true;
+	}
+	return false;
 }
 
 /*

@@ -40,6 +40,10 @@ static __always_inline __u64 vector_home(__u64 handle, __u32 vector)
 /*
  * May the current process connect a vector to the eventfd of an attempt, and so to the VMs that
  * listen to it, or raise the vector there?
+ *
+ * If the VM of another listens, a drop does not let the bind pass: the quarantined vector would
+ * stay a source of that eventfd, and the VM's owner would be judged by it when it signals or
+ * reads its own eventfd.
  */
 SHARED __u64 decide_attempt(struct attempt *a)
 {
@@ -54,11 +58,14 @@ SHARED __u64 decide_attempt(struct attempt *a)
 	seen.raw = decide_listeners(a->handle, a->vector,
 				    a->injects ? vector_home(a->handle, a->vector) : a->eventfd, id,
 				    &who);
-	if (seen.d.verdict <= r.d.verdict)
-		return r.raw;
-	a->vm = who.vm;
-	a->gd = who.gd;
-	return seen.raw;
+	if (seen.d.verdict > r.d.verdict) {
+		a->vm = who.vm;
+		a->gd = who.gd;
+		r = seen;
+	}
+	if (r.d.verdict == IRQGATE_VERDICT_DROP && listened_to_by_others(a->eventfd, id))
+		a->swallowed = 0;
+	return r.raw;
 }
 
 #endif

@@ -348,7 +348,6 @@ static void evade_many_sources(void)
 static void evade_listener_first(void)
 {
 	struct worker *w, *red;
-	long arrived;
 
 	enforce(card, "all", "deny");
 	w = driver(BLUE, card);
@@ -359,15 +358,12 @@ static void evade_listener_first(void)
 	must(w, W_RAISE, 0, 1, 1);
 	expect_is(ask(red, W_PENDING, 0, 0, 0), 0, "pending at red's VM");
 	COUNTS_OF(card, 0, 0, .denied = 1);
+	/* Not even under drop: the vector would stay a source of an eventfd that red's VM has. */
 	enforce(card, "all", "drop");
-	must(w, W_VFIO, 0, 1, 0);
-	expect_running(w);
-	/* The device may have kept an interrupt at the refused bind and send it at this one. */
-	arrived = must(red, W_PENDING, 0, 0, 0);
-	expect_is(counted(card->handle, 0).leaked, arrived, "leaked");
+	expect_is(ask(w, W_VFIO, 0, 1, 0), -EACCES, "binding under drop");
 	must(w, W_RAISE, 0, 1, 2);
 	expect_is(ask(red, W_PENDING, 0, 0, 0), 0, "pending at red's VM");
-	COUNTS_OF(card, 0, 0, .denied = 1, .dropped = 2, .leaked = arrived);
+	COUNTS_OF(card, 0, 0, .denied = 2);
 }
 
 /* Up to 6.16 an eventfd takes any number of irqfds. An entry of the map has room for fewer. */

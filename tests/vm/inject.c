@@ -171,16 +171,17 @@ static void irqfd_foreign_deny(void)
 	expect_irqfd_refused(foreign, w, &nic, 2);
 }
 
-/* Red's VM listens before blue binds the vector, so irqgate drops it until that VM ends. */
+/* Red's VM listens since before irqgate enforced, so irqgate drops the vector until it ends. */
 static void irqfd_foreign_gone(void)
 {
 	struct worker *w, *foreign;
 
-	enforce(&nic, "all", "drop");
+	loader_with(AUDIT CONTEXTS "devices:\n" ROW, nic.handle, "blue", "all", "drop");
 	w = driver(BLUE, &nic);
 	foreign = red_vm(w);
 	must(foreign, W_IRQFD, 0, 1, 0);
 	must(w, W_VFIO, 0, nic.vectors, 0);
+	enforce(&nic, "all", "drop");
 	expect_running(w);
 	must(w, W_RAISE, 0, 1, 2);
 	expect_is(ask(foreign, W_PENDING, 0, 0, 0), 0, "pending at red's VM");

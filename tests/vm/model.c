@@ -103,6 +103,18 @@ bool model_listened(const struct model *m, int efd)
 	return false;
 }
 
+/* Does the VM of a process listen that is neither @id nor of its context? */
+static bool others_listen(const struct model *m, int efd, struct id id)
+{
+	int i;
+
+	for (i = 0; i < ACTORS; i++)
+		if (listener(&m->actor[i], efd, 0) >= 0 && !same(id, m->actor[i].creator) &&
+		    !kin(id, m->actor[i].creator))
+			return true;
+	return false;
+}
+
 /*
  * May @id make a vector reach a VM? With a device that no row names, @id must be allowed to signal
  * the VM.
@@ -622,6 +634,9 @@ static const char *bind(struct model *m, const struct actor *a, const struct ste
 			return "VFIO_DEVICE_SET_IRQS failed";
 		return ok ? "an authorized vector was not bound" : NULL;
 	}
+	/* Its owner would be judged by the vector, although that is quarantined. */
+	if (!ok && others_listen(m, b->efd, a->id))
+		return "a refused vector was bound to what another's VM listens to";
 	touch(m, b->efd, a->id, false);
 	m->efd[b->efd].watched = true;
 	if (old.latched)

@@ -67,6 +67,28 @@ static void signal_bind(void)
 	COUNTS_OF(&nic, 0, 0, .passed = 2);
 }
 
+/*
+ * Red binds a vector that it was not given to what blue's VM listens to. Under drop, too, the gate
+ * refuses it, so that blue is not judged by red's vector when it signals its own VM.
+ */
+static void signal_bind_dropped(void)
+{
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW, nic.handle, "red", "[0]", "drop");
+	begin_listening();
+	expect_is(ask(red, W_VFIO, 1, 1, 0), -EACCES, "binding to what blue's VM listens to");
+	expect_silent(1);
+	expect_reported("deny", "vector", "bind", nic.handle, 1);
+	COUNTS_OF(&nic, 1, 1, .denied = 1);
+	must(blue, W_WRITE, 1, 0, 0);
+	must(blue, W_WAIT, 1, 0, 0);
+	/* At red's own VM such a vector is bound and swallowed. */
+	must(red, W_IRQFD, 2, 1, 0);
+	must(red, W_VFIO, 2, 1, 0);
+	expect_running(red);
+	must(red, W_ABSENT, 2, 1, 1);
+	expect_state(nic.handle, 2, 2, "quarantined");
+}
+
 /* Red deceives the gate. irqgate then judges what the kernel holds by the same question. */
 static void signal_bind_raced(void)
 {
@@ -286,6 +308,7 @@ static void signal_states(void)
 
 static const struct test tests[] = {
 	{ "signal.bind", signal_bind },
+	{ "signal.bind_dropped", signal_bind_dropped },
 	{ "signal.bind_raced", signal_bind_raced },
 	{ "signal.listen", signal_listen },
 	{ "signal.source", signal_source },
