@@ -536,6 +536,36 @@ static __always_inline __u32 argument(unsigned long arg, __u32 offset, __u32 oth
 	return bpf_copy_from_user(&v, sizeof(v), (void *)arg + offset) ? otherwise : v;
 }
 
+/* The eventfds of VFIO_DEVICE_SET_IRQS. */
+struct connected {
+	unsigned long fds;
+	bool any;
+};
+
+static long connected_cb(__u32 i, struct connected *c)
+{
+	c->any = (__s32)argument(c->fds, i * sizeof(__s32), 0) >= 0;
+	return c->any;
+}
+
+/*
+ * Does VFIO_DEVICE_SET_IRQS connect or raise a vector? Count 0 disables the index, and a negative
+ * eventfd disconnects its vector: an owner may always end its bindings.
+ */
+static __always_inline bool connects(unsigned long arg)
+{
+	__u32 flags = argument(arg, offsetof(struct vfio_irq_set, flags), ~0u);
+	__u32 count = argument(arg, offsetof(struct vfio_irq_set, count), ~0u);
+	struct connected c = { .fds = arg + sizeof(struct vfio_irq_set) };
+
+	if (!(flags & VFIO_IRQ_SET_ACTION_TRIGGER) || !count)
+		return false;
+	if (!(flags & VFIO_IRQ_SET_DATA_EVENTFD) || count > IRQGATE_MAX_VECTORS)
+		return true;
+	bpf_loop(count, connected_cb, &c, 0);
+	return c.any;
+}
+
 /* Does the command bind or raise? It may also mask, unbind or only ask. */
 static __always_inline bool adds(unsigned int cmd, unsigned long arg)
 {
@@ -543,9 +573,7 @@ static __always_inline bool adds(unsigned int cmd, unsigned long arg)
 
 	switch (cmd) {
 	case VFIO_DEVICE_SET_IRQS:
-		v = argument(arg, offsetof(struct vfio_irq_set, flags), ~0u);
-		return v & VFIO_IRQ_SET_ACTION_TRIGGER &&
-		       argument(arg, offsetof(struct vfio_irq_set, count), 1);
+		return connects(arg);
 	case VFIO_DEVICE_FEATURE:
 		return binds_wakeup(argument(
 			arg, offsetof(struct vfio_device_feature, flags),

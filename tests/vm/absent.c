@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * absent.*: irqgate cannot hook a loaded module. In enforce mode it does not start. If the module
- * comes later, irqgate alarms and refuses binds of the module. The tests mount changed copies over
+ * comes later, irqgate alarms and refuses new binds of the module. The tests mount changed copies over
  * the files of the kernel that irqgate reads.
  */
 #include "fixture.h"
@@ -286,6 +286,34 @@ static void audit(void)
 		apart(start_audit, needed[i]);
 }
 
+/* ---- absent.teardown ------------------------------------------------------------ */
+
+/* irqgate refuses new binds of a module that it could not hook. An owner may end its old ones. */
+static void start_bound(const void *arg)
+{
+	struct worker *w;
+
+	(void)arg;
+	doctor((struct change[]){ { "vfio_msi_set_vector_signal", NULL }, {} });
+	loader_with(AUDIT CONTEXTS DEVICES);
+	w = vmm(BLUE, &nic);
+	expect_is(bind_all(w, &nic, IRQFD_FIRST), 0, "binding in audit mode");
+	loader_reload(ENFORCE CONTEXTS DEVICES);
+	expect_is(ask(w, W_UNBIND, 0, 0, 0), 0, "disconnecting a vector");
+	must(w, W_ABSENT, 0, 1, 1);
+	expect_is(ask(w, W_VFIO, 0, 1, 0), -EACCES, "connecting it again");
+	/* One of these would be connected. */
+	expect_is(evade(w, E_SPARSE, 1, nic.vectors, 0), -EACCES, "disconnecting all others");
+	expect_is(evade(w, E_SPARSE, 0, nic.vectors, 0), 0, "disconnecting all");
+	must(w, W_ABSENT, 0, nic.vectors, 1);
+	expect_is(ask(w, W_VFIO_OFF, 0, 0, 0), 0, "disabling");
+}
+
+static void teardown(void)
+{
+	apart(start_bound, NULL);
+}
+
 /* ---- absent.late, absent.refused ------------------------------------------------ */
 
 /* The modules come while the loader is stopped, so it looks only after kallsyms has changed. */
@@ -397,8 +425,8 @@ struct test_set absent_tests(void)
 	static const struct test tests[] = {
 		{ "absent.symbol", symbol },   { "absent.changed", changed },
 		{ "absent.renamed", renamed }, { "absent.types", types },
-		{ "absent.audit", audit },     { "absent.late", late },
-		{ "absent.refused", refused },
+		{ "absent.audit", audit },     { "absent.teardown", teardown },
+		{ "absent.late", late },       { "absent.refused", refused },
 	};
 
 	return TEST_SET(tests);
