@@ -46,6 +46,18 @@ static __always_inline __u64 as_number(const void *ptr)
 	}                                                                                          \
 	static __always_inline int do_##name(t1 a1, t2 a2)
 
+#define HOOK3(name, function, t1, a1, t2, a2, t3, a3)                                              \
+	static __always_inline int do_##name(t1 a1, t2 a2, t3 a3);                                 \
+	SEC("fentry/" function) int BPF_PROG(name, t1 a1, t2 a2, t3 a3)                            \
+	{                                                                                          \
+		return do_##name(a1, a2, a3);                                                      \
+	}                                                                                          \
+	SEC("kprobe.multi") int BPF_KPROBE(name##_kp, t1 a1, t2 a2, t3 a3)                         \
+	{                                                                                          \
+		return do_##name(a1, a2, a3);                                                      \
+	}                                                                                          \
+	static __always_inline int do_##name(t1 a1, t2 a2, t3 a3)
+
 /*
  * The arguments of a function, up to three, for the hook at its return. A kretprobe does not see
  * them, so the probe at the entry saves them by task. A task is in one such function at a time.

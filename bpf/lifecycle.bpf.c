@@ -284,23 +284,28 @@ HOOK1(irqfd_ended, "irqfd_shutdown", struct work_struct *, work)
 	return 0;
 }
 
+#if !defined(__TARGET_ARCH_s390)
+static long original_gone_cb(struct bpf_map *map, const void *key, struct irqgate_binding *b,
+			     __u64 *ctx)
+{
+	if (b->original == *ctx)
+		b->original = 0;
+	return 0;
+}
+#endif
+
 /*
- * eventfds. The entry is removed at the last reference: then no binding holds the eventfd and
- * none can be made, so nothing races with the removal. If two puts each see the reference of the
- * other, the entry stays for the loader's periodic check.
+ * An eventfd ended, so its address may be reused. A quarantined vector of it has no owner's
+ * eventfd any more. Those without a place in the entry are found by a look at all bindings.
  */
-static __always_inline int eventfd_put(__u64 ctx)
+static __noinline int eventfd_ended(__u64 ctx)
 {
 	struct irqgate_ptr_key key = { .ptr = ctx };
-	struct irqgate_eventfd *e;
+	struct irqgate_eventfd *e = eventfd_entry(ctx);
 	__u32 i;
 
-	if (eventfd_references(ctx) != REFERENCES_FREE)
-		return 0;
-	e = eventfd_entry(ctx);
 	if (!e)
 		return 0;
-	/* The owner of a quarantined vector closed the eventfd, and its address may be reused. */
 	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++) {
 		struct irqgate_irq_key ikey = { .irq = e->source[i] };
 		struct irqgate_binding *b;
@@ -309,13 +314,47 @@ static __always_inline int eventfd_put(__u64 ctx)
 		if (b && b->original == ctx)
 			b->original = 0;
 	}
+#if !defined(__TARGET_ARCH_s390)
+	/* Not all s390 kernels have the JIT that callbacks need. */
+	if (e->untracked)
+		bpf_for_each_map_elem(&bindings, original_gone_cb, &ctx, 0);
+#endif
 	eventfd_forget(&key, e->account);
 	return 0;
 }
 
+/*
+ * eventfds. The entry is removed at the last reference: then no binding holds the eventfd and
+ * none can be made, so nothing races with the removal. If two puts each see the reference of the
+ * other, or the kernel skips the hook, the entry stays until an eventfd gets the same address, or
+ * until the loader's periodic check finds it unused.
+ */
+static __always_inline int eventfd_put(__u64 ctx)
+{
+	return eventfd_references(ctx) == REFERENCES_FREE ? eventfd_ended(ctx) : 0;
+}
+
+/* A file is made for a new eventfd, before any process has it: an entry is of a former one. */
+static __always_inline int eventfd_new(__u64 fops, __u64 ctx)
+{
+	return fops == eventfd_fops_addr ? eventfd_ended(ctx) : 0;
+}
+
+HOOK3(eventfd_made, "anon_inode_getfile", const char *, name, const struct file_operations *, fops,
+      void *, priv)
+{
+	return eventfd_new(as_number(fops), as_number(priv));
+}
+
+HOOK3(eventfd_made_fmode, "anon_inode_getfile_fmode", const char *, name,
+      const struct file_operations *, fops, void *, priv)
+{
+	return eventfd_new(as_number(fops), as_number(priv));
+}
+
 HOOK1(eventfd_ctx_dropped, "eventfd_ctx_put", struct eventfd_ctx *, efd)
 {
-	return eventfd_put((__u64)efd);
+	return eventfd_put(as_number(efd));
 }
 
 HOOK2(eventfd_closed, "eventfd_release", struct inode *, inode, struct file *, file)

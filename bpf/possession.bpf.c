@@ -8,6 +8,33 @@
  */
 #include "vfio.bpf.h"
 
+/*
+ * May an agent receive this eventfd? A pointer names the eventfd to which a quarantined vector
+ * goes back only as long as the eventfd's entry lists the vector: the entry ends with the eventfd
+ * (eventfd_ended() in lifecycle.bpf.c), and another eventfd may get its address.
+ */
+static __noinline bool agent_may_have(struct irqgate_agent *agent, __u64 efd)
+{
+	struct irqgate_irq_key key = {};
+	struct irqgate_eventfd *e;
+	struct irqgate_binding *b;
+	__u32 i;
+
+	if (!agent || agent->eventfd != efd)
+		return false;
+	key.irq = agent->irq;
+	b = bpf_map_lookup_elem(&bindings, &key);
+	if (!b || binding_home(b) != efd)
+		return false;
+	e = b->state == IRQGATE_BINDING_QUARANTINED ? eventfd_entry(efd) : NULL;
+	if (!e)
+		return b->state == IRQGATE_BINDING_BOUND; /* VFIO holds it */
+	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++)
+		if (e->source[i] == key.irq)
+			return true;
+	return false;
+}
+
 SEC("lsm/file_receive")
 int BPF_PROG(gate_file_receive, struct file *file)
 {
@@ -19,7 +46,7 @@ int BPF_PROG(gate_file_receive, struct file *file)
 	a.eventfd = (__u64)BPF_CORE_READ(file, private_data);
 	agent = current_agent();
 	if (agent)
-		return agent->eventfd == a.eventfd ? 0 : -EACCES;
+		return agent_may_have(agent, a.eventfd) ? 0 : -EACCES;
 	a.level = IRQGATE_LEVEL_POSSESSION;
 	return refusal(gate_eventfd(&a));
 }

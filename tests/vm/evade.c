@@ -873,6 +873,52 @@ static void churn_reused(void)
 		test_skip("no address was used again in %d rounds: nothing was tested", i);
 }
 
+/* How many vectors of a device have no owner's eventfd any more. */
+static long without_eventfd(const struct device *d)
+{
+	struct json_object *all = show("bindings"), *o;
+	long n = 0;
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(all); i++) {
+		o = json_object_array_get_idx(all, i);
+		n += !strcmp(field(o, "handle"), d->handle) && !*field(o, "eventfd");
+	}
+	json_object_put(all);
+	return n;
+}
+
+/*
+ * The owner of quarantined vectors closes their eventfds while no hook runs, and the kernel gives
+ * their addresses to eventfds of a stranger. A release does not connect the vectors to those.
+ */
+static void churn_reused_unseen(void)
+{
+	struct worker *w, *stranger;
+	unsigned int v;
+
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW, nic.handle, "red", "all", "drop");
+	stranger = worker_new(NOBODY);
+	w = bound_driver(BLUE, &nic);
+	expect_running(w);
+	expect_state(nic.handle, 0, nic.vectors - 1, "quarantined");
+	ftrace('0');
+	for (v = 0; v < nic.vectors; v++)
+		evade(w, E_CLOSE, v, 0, 0);
+	ftrace('1');
+	tried(stranger, E_FILL, FILL_OTHER, 900, 0);
+	irqgate("allow", nic.handle, "all", "--to", "blue", NULL);
+	expect_state(nic.handle, 0, nic.vectors - 1, "quarantined");
+	if (!without_eventfd(&nic))
+		test_skip("no address was used again: nothing was tested");
+	/* When the owner binds again, its vectors are in order. */
+	must(w, W_EVENTFDS, nic.vectors, 0, 0);
+	must(w, W_VFIO, 0, nic.vectors, 0);
+	must(w, W_RAISE, 0, nic.vectors, 1);
+	for (v = 0; v < nic.vectors; v++)
+		expect(ask(w, W_COUNT, v, 2000, 0) > 0, "vector %u did not arrive", v);
+}
+
 /* The key of the only element of the map vms. */
 static void vm_address(char address[64])
 {
@@ -1151,6 +1197,7 @@ static const struct test tests[] = {
 	{ "evade.ftrace", evade_ftrace },
 	{ "churn.rounds", churn_rounds },
 	{ "churn.reused", churn_reused },
+	{ "churn.reused_unseen", churn_reused_unseen },
 	{ "churn.reused_vm", churn_reused_vm },
 	{ "race.revoke", race_revoke },
 	{ "race.rebind_deny", race_rebind_deny },

@@ -17,6 +17,8 @@ const struct hook hooks[] = {
 	{ "module_loaded", "module_load", HOOK_TP, STAGE_CORE, .what = "modules that appear" },
 	{ "eventfd_ctx_dropped", "eventfd_ctx_put", HOOK_TRACE, STAGE_CORE, .what = "eventfd's end" },
 	{ "eventfd_closed", "eventfd_release", HOOK_TRACE, STAGE_CORE, .what = "eventfd's end" },
+	{ "eventfd_made", "anon_inode_getfile", HOOK_TRACE, STAGE_CORE, .what = "a new eventfd" },
+	{ "eventfd_made_fmode", "anon_inode_getfile_fmode", HOOK_TRACE, STAGE_CORE, .sibling = "anon_inode_getfile", .what = "a new eventfd, later kernels" },
 	{ "eventfd_signalled", "eventfd_signal_mask", HOOK_TRACE, STAGE_CORE, .single = true, .yields = true, .what = "kernel-side signals" },
 	{ "eventfd_taken", "eventfd_ctx_fdget", HOOK_TRACE, STAGE_CORE, .on_return = true, .ret_only = true, .what = "who makes the kernel signal an eventfd" },
 #if defined(__s390x__)
