@@ -150,6 +150,15 @@ static long sweep_vm(struct bpf_map *map, const struct irqgate_ptr_key *key, str
 	return 0;
 }
 
+/* The search made rows for all irqfds on an eventfd, or marked it again. */
+static long sweep_lost(struct bpf_map *map, const void *key, struct irqgate_eventfd *e,
+		       __u32 *adoption)
+{
+	if (e->lost != irqgate_search(*adoption))
+		e->lost = 0;
+	return 0;
+}
+
 /*
  * After a search, remove the objects that it did not find. They ended while no hook could see it.
  */
@@ -161,6 +170,7 @@ int adopt_sweep(void *unused)
 	bpf_for_each_map_elem(&bindings, sweep_binding, &now, 0);
 	bpf_for_each_map_elem(&irqfds, sweep_irqfd, &now, 0);
 	bpf_for_each_map_elem(&vms, sweep_vm, &now, 0);
+	bpf_for_each_map_elem(&eventfds, sweep_lost, &now, 0);
 	epoch_bump();
 	return 0;
 }

@@ -277,7 +277,7 @@ SHARED __u64 decide_binding(struct irqgate_binding *b)
 		/* Its listeners are unknown. The eventfd of a quarantined binding may be gone. */
 		if (!e && b->state == IRQGATE_BINDING_BOUND)
 			standing |= IRQGATE_BINDING_UNTOLD;
-		if (e && e->untracked)
+		if (e && irqgate_crowded(e))
 			standing |= IRQGATE_BINDING_SHARED;
 	}
 	if (irqgate_listener_decides(binder.d, r.d, standing))

@@ -227,7 +227,7 @@ SHARED __u64 judge_signaller(__u64 efd, struct irqgate_ident *id, struct attempt
 		}
 	}
 	/* The other users of the eventfd are unknown, so only its known users may use it. */
-	if (e->untracked && st && !binds_to(id, e) && !listens_to(id, e)) {
+	if (irqgate_crowded(e) && st && !binds_to(id, e) && !listens_to(id, e)) {
 		r.d = irqgate_act(slot_defaults(st, st->generation), IRQGATE_ACTION_DENY,
 				  IRQGATE_REASON_SHARED, IRQGATE_GD_NONE);
 		if (r.d.verdict > worst.d.verdict)

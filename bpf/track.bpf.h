@@ -563,10 +563,14 @@ static __always_inline int irqfd_learned(__u64 ptr, bool adopt)
 	}
 	e = eventfd_learn(entry.eventfd, entry.account, adopt ? 0 : REFERENCES_BOUND);
 	if (bpf_map_update_elem(&irqfds, &key, &entry, BPF_NOEXIST)) {
-		/* The VM listens, and no hook will find a row when it stops. */
+		/*
+		 * The VM listens, and no hook will find a row when it stops. The search that
+		 * row_lost() asks for makes the row, or finds that the irqfd is gone.
+		 */
 		if (e) {
-			__sync_fetch_and_add(&e->untracked, 1);
+			e->lost = irqgate_search(entry.seen);
 			row_lost();
+			epoch_bump();
 		} else {
 			overflowed();
 		}

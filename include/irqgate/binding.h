@@ -215,7 +215,8 @@ struct irqgate_eventfd {
 	__s32 id; /* as in fdinfo */
 	__u32 untracked; /* bindings and VMs that found no free place */
 	__u16 charged; /* 1: may still have a count from an unknown writer */
-	__u16 early; /* 1: the kernel held it for an unknown signaller */
+	__u8 early; /* 1: the kernel held it for an unknown signaller */
+	__u8 lost; /* irqgate_search() when an irqfd on it found no row; 0: all have one */
 	__u32 account; /* account that is charged for the row, enum irqgate_account */
 	/*
 	 * Process that last made the kernel hold it to signal it (VFIO, vhost, AIO, ...); tgid 0:
@@ -226,6 +227,18 @@ struct irqgate_eventfd {
 	struct irqgate_ident former;
 	struct irqgate_pass pass;
 };
+
+/* A search's number in one byte, never 0. The next one with the same number is far away. */
+static inline __u8 irqgate_search(__u32 adoption)
+{
+	return 1 + adoption % 255;
+}
+
+/* Do more bindings or VMs use an eventfd than its row and theirs tell? */
+static inline __u32 irqgate_crowded(const struct irqgate_eventfd *e)
+{
+	return e->untracked | e->lost;
+}
 
 struct irqgate_irqfd {
 	__u64 vm;

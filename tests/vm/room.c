@@ -212,6 +212,40 @@ static void room_on_full(void)
 	expect_protected();
 }
 
+/*
+ * A VM of blue listens to the eventfd of blue's device, and its irqfd finds no row. The vector
+ * counts as shared with unknown VMs, until there is room again and a search finds the irqfd.
+ */
+static void room_lost_listener(void)
+{
+	struct worker *w, *crowd, *vm[3];
+	unsigned int i;
+
+	start_small("defaults: { on_full: allow }\n");
+	w = driver(BLUE, &edu);
+	must(w, W_VFIO, 0, 1, 0);
+	for (i = 0; i < 3; i++) {
+		vm[i] = heir_of(w, BLUE, 0);
+		must(vm[i], W_VM, 1, 0, 0);
+	}
+	/* So there are more irqfds than eventfds, and their map is full first. */
+	must(vm[0], W_IRQFD, 0, 1, 0);
+	if (ask(vm[1], W_IRQFD, 0, 1, 0) == -EBUSY)
+		test_skip("an eventfd takes one irqfd on this kernel");
+	crowd = user(USER);
+	must(crowd, W_VM, 1, 0, 0);
+	evade(crowd, E_FILL, FILL_IRQFD, 2 * ROWS, 0);
+	must(vm[2], W_IRQFD, 0, 1, 0);
+	expect(wait_for(5000, vector_is(&edu, 0, "quarantined")),
+	       "the vector is not shared with an unknown VM");
+	worker_end(crowd, false);
+	expect(wait_for(20000, vector_is(&edu, 0, "bound")),
+	       "the vector stays cut when all VMs are known again");
+	must(vm[0], W_PENDING, 0, 0, 0);
+	must(w, W_RAISE, 0, 1, 1);
+	must(vm[0], W_WAIT, 0, 0, 0);
+}
+
 struct test_set room_tests(void)
 {
 	static const struct test tests[] = {
@@ -223,6 +257,7 @@ struct test_set room_tests(void)
 		{ "room.pool", room_pool },
 		{ "room.full", room_full },
 		{ "room.on_full", room_on_full },
+		{ "room.lost_listener", room_lost_listener },
 	};
 
 	return TEST_SET(tests, .loader_stays = true);

@@ -117,7 +117,7 @@ static bool eventfd_unused(const struct irqgate_eventfd *e)
 	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++)
 		if (e->vm[i])
 			return false;
-	return !e->untracked && !e->charged && process_ended(&e->signaller) &&
+	return !irqgate_crowded(e) && !e->charged && process_ended(&e->signaller) &&
 	       process_ended(&e->former);
 }
 

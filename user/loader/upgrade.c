@@ -95,6 +95,7 @@ static void keep_signaller(struct irqgate_eventfd *e)
 	memset(e->vm, 0, sizeof(e->vm));
 	memset(&e->pass, 0, sizeof(e->pass));
 	e->untracked = 0;
+	e->lost = 0;
 }
 
 /* Add the interrupts that passed without a look at the binding (struct irqgate_passing). */

@@ -86,7 +86,7 @@ void judge_binding(const struct rows *rows, const struct pins *pins,
 	out->d = rows_decide(rows, b->handle, b->vector, out->gd);
 	if (!binding_eventfd(pins, b, &e) && b->state == IRQGATE_BINDING_BOUND)
 		standing |= IRQGATE_BINDING_UNTOLD;
-	if (e.untracked)
+	if (irqgate_crowded(&e))
 		standing |= IRQGATE_BINDING_SHARED;
 	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
 		if (!e.vm[i])
