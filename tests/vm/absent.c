@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * absent.*: irqgate cannot hook a loaded module. In enforce mode it does not start. If the module
- * comes later, irqgate alarms and refuses new binds of the module. The tests mount changed copies over
- * the files of the kernel that irqgate reads.
+ * comes later, irqgate alarms and refuses new binds of the module. The tests mount changed copies
+ * over the files of the kernel that irqgate reads.
  */
 #include "fixture.h"
 
