@@ -168,43 +168,54 @@ static __always_inline bool stopped(union decision r)
 }
 
 /*
+ * Would a VM receive a vector of others? @irq is the vector's. If so, the attempt gets the vector.
+ * SHARED, because the verifier would walk it for each of the eventfd's places.
+ */
+SHARED __u64 decide_intrusion(struct attempt *a, __u32 irq)
+{
+	struct irqgate_irq_key key = { .irq = irq };
+	struct irqgate_binding *b = bpf_map_lookup_elem(&bindings, &key);
+	struct listening who = {};
+	struct irqgate_vm *vm;
+	union decision r;
+	__u32 gd;
+
+	if (!a || !b)
+		return 0;
+	vm = vm_entry(a->vm);
+	/*
+	 * Skip an unauthorized binding, which is contained itself, and a binding of the VM's
+	 * owner, on which the VM does not intrude.
+	 */
+	if (b->verdict > IRQGATE_VERDICT_AUDIT ||
+	    (vm && same_process(vm_creator(vm), &b->binder)) ||
+	    (a->gd != IRQGATE_GD_NONE && a->gd == ident_gd(&b->binder)))
+		return 0;
+	who.alone = !ident_known(&b->binder);
+	r.raw = decide_delivery(b->handle, b->vector, a->vm, &b->binder, &who, &gd);
+	if (!stopped(r))
+		return 0;
+	a->handle = b->handle;
+	a->vector = b->vector;
+	return r.raw;
+}
+
+/*
  * Judge a VM that came to listen to an eventfd of others past the gate, by a race. The attempt
  * gets the vector that the VM would receive.
  */
 SHARED __u64 decide_intruder(struct attempt *a)
 {
-	struct irqgate_eventfd *e;
-	struct listening who = {};
-	struct irqgate_vm *vm;
-	union decision r;
-	__u32 i, gd;
+	struct irqgate_eventfd *e = a ? eventfd_entry(a->eventfd) : NULL;
+	__u64 raw;
+	__u32 i;
 
-	if (!a)
-		return 0;
-	e = eventfd_entry(a->eventfd);
 	if (!e)
 		return 0;
-	vm = vm_entry(a->vm);
 	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++) {
-		struct irqgate_irq_key key = { .irq = e->source[i] };
-		struct irqgate_binding *b;
-
-		b = key.irq ? bpf_map_lookup_elem(&bindings, &key) : NULL;
-		/*
-		 * Skip an unauthorized binding, which is contained itself, and a binding of the
-		 * VM's owner, on which the VM does not intrude.
-		 */
-		if (!b || b->verdict > IRQGATE_VERDICT_AUDIT ||
-		    (vm && same_process(vm_creator(vm), &b->binder)) ||
-		    (a->gd != IRQGATE_GD_NONE && a->gd == ident_gd(&b->binder)))
-			continue;
-		who.alone = !ident_known(&b->binder);
-		r.raw = decide_delivery(b->handle, b->vector, a->vm, &b->binder, &who, &gd);
-		if (!stopped(r))
-			continue;
-		a->handle = b->handle;
-		a->vector = b->vector;
-		return r.raw;
+		raw = e->source[i] ? decide_intrusion(a, e->source[i]) : 0;
+		if (raw)
+			return raw;
 	}
 	return decide_newcomer(a->eventfd, a->vm);
 }
@@ -215,7 +226,7 @@ SHARED __u64 decide_intruder(struct attempt *a)
  * the irqfd. If another process keeps the VM, the next search finds the irqfd and the vectors are
  * quarantined.
  */
-static __noinline int irqfd_added(__u64 ptr)
+static __always_inline int irqfd_added(__u64 ptr)
 {
 	struct kvm_kernel_irqfd *irqfd = (void *)ptr;
 	struct attempt a = {};

@@ -536,6 +536,23 @@ static __always_inline __u32 vm_account(__u64 kvm)
 	return vm ? vm->account : IRQGATE_ACCOUNT_UNLISTED;
 }
 
+/* Judge the binding of an irq because its eventfd got a new listener. */
+static __always_inline int source_judged(__u32 irq, bool hold)
+{
+	struct irqgate_irq_key key = { .irq = irq };
+	struct irqgate_binding *b = bpf_map_lookup_elem(&bindings, &key);
+
+	if (b)
+		judge_bound(b, hold);
+	return 0;
+}
+
+/* The same. The verifier would walk the decision for each of the eventfd's places. */
+SHARED int judge_source(__u32 irq, int hold)
+{
+	return source_judged(irq, hold);
+}
+
 /*
  * An irqfd listens to its eventfd from now on. Inline, because the kernel takes only eight nested
  * calls, and some callers of this are called themselves.
@@ -596,14 +613,10 @@ static __always_inline int irqfd_learned(__u64 ptr, bool adopt)
 		return 0;
 	}
 	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++) {
-		struct irqgate_irq_key ikey = { .irq = e->source[i] };
-		struct irqgate_binding *b;
+		__u32 irq = e->source[i];
 
-		if (!ikey.irq)
-			continue;
-		b = bpf_map_lookup_elem(&bindings, &ikey);
-		if (b)
-			judge_bound(b, !adopt);
+		if (irq)
+			adopt ? source_judged(irq, false) : judge_source(irq, true);
 	}
 	return 0;
 }
