@@ -131,6 +131,17 @@ static void symbol_found(struct symbol *s, const char *name, __u64 addr, bool bu
 	snprintf(s->found, sizeof(s->found), "%s", name);
 }
 
+/* Does a name begin like one of the symbols? Most of two hundred thousand do not. */
+static bool symbol_likely(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(symbols); i++)
+		if (name[0] == symbols[i].name[0] && name[1] == symbols[i].name[1])
+			return true;
+	return false;
+}
+
 static int symbols_read(void)
 {
 	char line[1024], *name;
@@ -150,15 +161,15 @@ static int symbols_read(void)
 		return -errno;
 	while (fgets(line, sizeof(line), f)) {
 		name = strchr(line, ' ');
-		if (!name || strlen(name) < 4)
+		if (!name || !name[1] || !name[2])
 			continue;
 		name += 3; /* past the type */
+		if (!symbol_likely(name))
+			continue;
 		in_module = strchr(name, '\t');
 		name[strcspn(name, "\t\n")] = '\0';
 		for (i = 0; i < ARRAY_SIZE(symbols); i++)
-			if (*name == *symbols[i].name)
-				symbol_found(&symbols[i], name, strtoull(line, NULL, 16),
-					     !in_module);
+			symbol_found(&symbols[i], name, strtoull(line, NULL, 16), !in_module);
 	}
 	err = close_read(f);
 	symbols_known = !err;
