@@ -165,16 +165,24 @@ $(OUT)/tests/%: tests/rig/%.c tests/rig/rig.c tests/rig/rig.h | $(OUT)/tests
 	$(call say,CC,$@)
 	$(Q)$(CC) -D_GNU_SOURCE -Itests/rig $(CFLAGS) $(WARN) $(filter %.c,$^) $(LDFLAGS) -o $@
 
+# Programs of benchmarks and unit tests.
 $(OUT)/bench/%.bpf.o: tests/bench/%.bpf.c $(wildcard bpf/*.bpf.[ch] vmlinux/*.h) $(HEADERS) | $(OUT)/bench
 	$(call say,BPF,$@)
 	$(Q)$(BPF_CC) -c $< -o $@
 	$(Q)$(LLVM_STRIP) -g $@
 
-$(OUT)/bench/%.skel.h: $(OUT)/bench/%.bpf.o
-	$(call say,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+$(OUT)/tests/unit/%.bpf.o: tests/unit/%.bpf.c $(wildcard bpf/*.bpf.[ch] vmlinux/*.h) $(HEADERS) | $(OUT)/tests/unit
+	$(call say,BPF,$@)
+	$(Q)$(BPF_CC) -c $< -o $@
+	$(Q)$(LLVM_STRIP) -g $@
 
-$(OUT)/bench/table $(OUT)/bench/flood: tests/bench/maps.c tests/bench/maps.h
+$(OUT)/tests/unit/test_judge: $(OUT)/tests/unit/judge.skel.h tests/bench/own_pins.c
+
+%.skel.h: %.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $(*F)_bpf > $@
+
+$(OUT)/bench/table $(OUT)/bench/flood: tests/bench/maps.c tests/bench/maps.h tests/bench/own_pins.c tests/bench/own_pins.h
 $(OUT)/bench/table $(OUT)/bench/adopt: $(OUT)/bench/%: tests/bench/%.c $(LIBIRQGATE) | $(OUT)/bench
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) $(LIBIRQGATE) $(LIBS) -o $@
@@ -198,7 +206,7 @@ $(OUT)/tests/vmtest: $(wildcard tests/vm/*.c tests/vm/*.h) tests/rig/rig.c tests
 # Only what a test calls is linked.
 $(OUT)/tests/unit/%: tests/unit/%.c $(LIBIRQGATE) | $(OUT)/tests/unit
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c %.a,$^) $(LDFLAGS) -lyaml -ljson-c -lbpf -lelf -lz -lcmocka -o $@
+	$(Q)$(CC) $(CPPFLAGS) -I$(OUT)/tests/unit $(CFLAGS) $(WARN) $(filter %.c %.a,$^) $(LDFLAGS) -lyaml -ljson-c -lbpf -lelf -lz -lcmocka -o $@
 
 # Every type of the headers, as BTF; test_layout compares it. No map has one of match.h.
 LAYOUT_HEADERS := $(filter-out %/match.h,$(HEADERS))

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 
 #include "table/pins.h"
 #include "irqgate.skel.h"
 #include "maps.h"
+#include "own_pins.h"
 
 static void die(const char *what)
 {
@@ -24,9 +22,8 @@ void make_maps(void)
 	struct bpf_program *prog;
 	struct irqgate_bpf *skel;
 
-	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL) || mount("tmp", "/run", "tmpfs", 0, NULL) ||
-	    mkdir("/run/irqgate", 0700) || mkdir(PIN_DIR, 0700))
+	errno = -own_pins();
+	if (errno)
 		die("a mount name space of its own");
 	skel = irqgate_bpf__open_opts(&opts);
 	if (!skel)
