@@ -53,6 +53,7 @@ struct args {
 	bool json; /* of verbs without a struct above */
 	bool unprivileged; /* check */
 	const char *to; /* allow, explain */
+	const char *config; /* probe */
 	enum irqgate_last_resort resort; /* revoke; UNSET: the policy's */
 	bool persist; /* revoke */
 };
@@ -148,6 +149,13 @@ static const char *set_verbose(void *to, const char *value)
 
 static const struct verb_option no_options[] = { {} };
 static const struct verb_option json_only[] = { { JSON(json) }, {} };
+
+static const struct verb_option probe_options[] = {
+	{ JSON(json) },
+	{ 0, "config", "FILE", "Say what a kernel with this .config would lack instead",
+	  TEXT(config) },
+	{}
+};
 
 static const struct verb_option run_options[] = {
 	{ POLICY },
@@ -489,7 +497,7 @@ static int verb_metrics(struct args *args)
 
 static int verb_probe(struct args *args)
 {
-	return probe_verb(args->json);
+	return args->config ? probe_config(args->config, args->json) : probe_verb(args->json);
 }
 
 /* Run a verb that needs the maps of a loaded irqgate. */
@@ -569,7 +577,8 @@ static const struct verb verbs[] = {
 	{ { "status", "", "Say whether everything is in force; exit status 1 if not", json_only, 0,
 	    0 },
 	  verb_status },
-	{ { "probe", "", "Say which levels this kernel and machine can honour", json_only, 0, 0 },
+	{ { "probe", "", "Say which levels this kernel and machine can honour", probe_options, 0,
+	    0 },
 	  verb_probe },
 };
 
