@@ -4,7 +4,8 @@
  * What single operations cost, in instructions. Runs in a machine of one CPU under
  * -icount shift=0, where the time stamp counter counts instructions, user space and
  * kernel. Prints "NAME INSTRUCTIONS", the median of many rounds, of each operation or
- * of those named. Whoever wants the cost of irqgate subtracts what it prints without.
+ * of those named. The cost of irqgate is the difference to what this program prints
+ * without irqgate.
  *   -d  the inline gate drops device MSIs: they must not arrive, otherwise they must
  */
 #include <errno.h>

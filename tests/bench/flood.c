@@ -217,7 +217,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	flood("violations", skel->progs.bench_violation, seconds);
 	flood("monitor", skel->progs.bench_event, seconds);
-	/* Nobody reads: what an event takes as long as there is room, and what then. */
+	/* No process reads: the time of an event while the ring has room, and afterwards. */
 	printf("event_room_ns %.0f\n", offer(skel->progs.bench_event, 1000));
 	offer(skel->progs.bench_event, 10000);
 	printf("event_full_ns %.0f\n", offer(skel->progs.bench_event, 100000));

@@ -308,7 +308,7 @@ def argument_of_a_running_domain(host):
         need(host.handles() == ["2"] and host.handles(4) == ["1"], "not given away")
         err = host.starts(domain(1, functions=(2,), arguments=passed(1)), "reconnect")
         need("domain green has" not in err and host.handles() == ["2", "1"], err)
-        # A name that is not written as it is may be anybody's who runs.
+        # A name that the comment cannot have as it is may be that of any running domain.
         host.starts(domain(5, "a&#x85;b", functions=(6,), number=11))
         status, err = host.call(domain(6, "pink", (), 12, passed(6)))
         need(status == 1 and "domain a?b has" in err and host.file(5) in err, err)

@@ -55,8 +55,8 @@ byte binds = BINDS, reloads = RELOADS, revokes = REVOKES, deaths = DEATHS, skips
 bool runs_bind, runs_msi;
 bool waits_bind, waits_msi; /* a grace period does for those that ran when it began */
 
-/* What nobody but the checks reads. */
-bool cutoff; /* revoke returned 0, and nobody authorized vector 1 since */
+/* Only the checks read these. */
+bool cutoff; /* revoke returned 0, and vector 1 was not authorized since */
 bool later; /* vector 1 was bound after revoke changed the table: wrong, but guarantee 1's */
 bool in_force; /* authorized, as far as cached verdicts go: until the epoch moves */
 bool owed; /* the gate let a bind through for a quarantine, before the VMM goes on */
@@ -181,7 +181,7 @@ inline settle_held(v, e, result, h, s)
 		stopped = false;
 		if
 		:: d_step { held && since == s -> held = false }
-		:: else /* stopped anew: put back */
+		:: else /* stopped again: put back */
 		fi
 #endif
 	:: else

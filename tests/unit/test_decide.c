@@ -37,7 +37,7 @@ static const __u8 verdicts[2][5] = {
 	},
 };
 
-/* Whose action applies; nobody's: no violation; the operator's: also when auditing. */
+/* Whose action applies. NOBODY: there is no violation. OPERATOR: also when auditing. */
 enum whose { NOBODY, DEFAULT, REGISTRATION, VECTOR, OPERATOR };
 
 enum row { NO_ROW, ROW, REVOKED };
@@ -87,7 +87,7 @@ static const struct rule {
 	{ true, false, true, ROW, GD_B, NOBODY, IRQGATE_REASON_REGISTERED, GD_B },
 	{ true, false, true, ROW, GD_A, VECTOR, IRQGATE_REASON_CONTEXT, GD_B },
 
-	/* Revoked: nobody's, whoever asks. */
+	/* Revoked: no context has it, whichever process asks. */
 	{ true, false, false, REVOKED, GD_B, OPERATOR, IRQGATE_REASON_REVOKED, IRQGATE_GD_NONE },
 	{ true, false, false, REVOKED, GD_A, OPERATOR, IRQGATE_REASON_REVOKED, IRQGATE_GD_NONE },
 	{ true, true, false, REVOKED, GD_B, OPERATOR, IRQGATE_REASON_REVOKED, IRQGATE_GD_NONE },
@@ -405,7 +405,7 @@ static void binding(void **state)
 		  DENY(UNLISTED, GD_A) },
 		{ DROP(VECTOR, IRQGATE_GD_NONE), ALLOW(REGISTERED, GD_A), IRQGATE_BINDING_LISTENED,
 		  DROP(VECTOR, IRQGATE_GD_NONE) },
-		/* Nobody is known to have bound it: the VMs answer, if there are any. */
+		/* No known process bound it: the VMs answer, if there are any. */
 		{ DENY(CONTEXT, GD_A), ALLOW(REGISTERED, GD_A),
 		  IRQGATE_BINDING_LISTENED | IRQGATE_BINDING_UNRESOLVED, ALLOW(REGISTERED, GD_A) },
 		{ DENY(CONTEXT, GD_A), {}, IRQGATE_BINDING_UNRESOLVED, DENY(UNRESOLVED, GD_A) },
@@ -472,7 +472,7 @@ static void full(void **state)
 	}
 }
 
-/* Users without a context leave half of a map, and nobody takes the last eighth of it. */
+/* Users without a context leave half of a map, and no account takes its last eighth. */
 static void quotas(void **state)
 {
 	__u32 i;

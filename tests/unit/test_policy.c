@@ -824,7 +824,7 @@ static void merged(void **state)
 	check_device(p, 1, "pci:0000:00:02.0", "red", "0", IRQGATE_ACTION_DENY, 4);
 	assert_int_equal(p->devices[1].file, 1);
 	policy_free(p);
-	/* Whoever writes there writes policy. */
+	/* A user who may write there writes policy. */
 	chmod(dir_d, 0777);
 	p = NULL;
 	assert_int_equal(load(path, &p), -EINVAL);
@@ -890,7 +890,7 @@ static void directory_of_others(void **state)
 	rename(real_d, dir_d);
 	unlink(part);
 	rmdir(dir_d);
-	/* The file itself may be a link: whoever names it, names what it leads to. */
+	/* The file itself may be a link: its name means the file that the link leads to. */
 	snprintf(part, sizeof(part), "%s/link.yaml", dir);
 	assert_int_equal(symlink(path, part), 0);
 	p = NULL;

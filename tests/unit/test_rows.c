@@ -118,7 +118,7 @@ static void identities(void **state)
 	rows(&r, table);
 	assert_int_equal(rows_gd(&r, &nobody), IRQGATE_GD_NONE);
 	assert_int_equal(rows_gd(&r, &user), 2);
-	/* Nobody has the pid, and nobody ever gets the row. */
+	/* No process has the pid, and no later process gets the row. */
 	assert_int_equal(rows_gd(&r, &process), 2);
 	assert_int_equal(rows_gd(&r, &later), IRQGATE_GD_NONE);
 	set_start(&r, 4194304, 99);
@@ -128,7 +128,7 @@ static void identities(void **state)
 	rows_free(&r);
 }
 
-/* What a pid means stays, whoever has the number now. */
+/* A pid keeps its meaning, whichever process has the number now. */
 static void carried(void **state)
 {
 	static const char other[] = HEAD "contexts:\n"
@@ -368,7 +368,7 @@ static void differences(void **state)
 		    "device pci:0000:00:02.0: from context red, on_violation deny, vectors all\n"
 		    "device pci:0000:00:03.0: to context green, on_violation deny, vectors 0\n"
 		    "source soft:s: to context blue, uid 9\n");
-	/* A cgroup that does not exist has its text from whoever names it. */
+	/* A cgroup that does not exist has its text from the row that names it. */
 	expect_diff(HEAD, HEAD "contexts: [{ name: a, match: { cgroup: /no/such } }]\n",
 		    "context a: to gd 1, cgroup \"/no/such\"\n");
 	expect_diff(HEAD "contexts: [{ name: a, match: { cgroup: /no/such } }]\n",

@@ -129,7 +129,7 @@ static const char *context(__u32 gd, void *arg)
 	return arg;
 }
 
-/* Not one quote more or less, whoever owns the vector. */
+/* Not one quote more or less, whichever context owns the vector. */
 static size_t dot_of(const char *comm, const char *name, char **text)
 {
 	struct dot_path path = {

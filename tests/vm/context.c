@@ -102,7 +102,7 @@ static void context_restarts(void)
 	enforce(&nic, "all", "deny");
 	w = worker_new(BLUE);
 	must(w, W_EVENTFDS, 1, 0, 0); /* the answer proves that the worker was executed */
-	/* It moves before it has a VM, because KVM's thread (kvm-nx-lpage-recovery) would stay. */
+	/* A later move would leave a thread of its VM (kvm-nx-lpage-recovery) in the cgroup. */
 	expect_is(ask_text(w, W_CGROUP, NOBODY), 0, "moving out");
 	equip(w, &nic);
 	expect_is(bind_all(w, &nic, IRQFD_FIRST), 0, "binding");

@@ -169,7 +169,7 @@ static void without_remapping(void)
 
 static const struct test tests[] = {
 	{ "errors.usage", errors_usage },
-	/* This one unloads, and the next one begins like that: loading takes long under TCG. */
+	/* This test unloads, and the next one begins unloaded: loading takes long under TCG. */
 	{ "errors.policy", errors_policy },
 	{ "persist.unload", persist_unload },
 	{ "without.lsm", without_lsm },

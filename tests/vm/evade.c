@@ -74,7 +74,7 @@ static void swap_vector(const char *action)
 		expect_lived(3);
 		expect_lived(4);
 	}
-	/* It may bind an allowed vector in this way, too. */
+	/* A process may bind an allowed vector in this way, too. */
 	tried(w, E_SWAP_VFIO, 0, 1, SWAP_VECTOR);
 	must(w, W_ARRIVES, 1, 1, 2);
 	COUNTS_OF(card, 1, 1, .passed = 2);
@@ -156,7 +156,7 @@ static void evade_stalled(void)
 	verb(0, "revoke", card->handle, "0", NULL);
 	tried(w, E_STALL_END, 0, 0, 0);
 	expect_contained(w, 0);
-	/* It waits in the gate: no other call waits for it, and it decides by the newest table. */
+	/* A call that waits in the gate makes no other wait, and decides by the newest table. */
 	tried(w, E_STALL, 1, 1, SWAP_VECTOR | STALL_IN_GATE);
 	expect_is(ask(stranger, W_VFIO, 0, 1, 0), -EACCES, "another's bind meanwhile");
 	verb(0, "revoke", card->handle, "1", NULL);
@@ -554,7 +554,7 @@ static void evade_exec(void)
 	expect_is(ask(w, W_WRITE, 0, 0, 0), -EACCES, "writing");
 	expect_is(ask(w, W_TAKE, 0, 0, 0), -EACCES, "reading");
 	COUNTS_OF(card, 0, 0, .denied = 3);
-	/* It executes a program of blue again. */
+	/* The process executes a program of blue again. */
 	expect_is(evade_text(w, E_EXEC, 0, 0, 0, BLUE), 0, "execve");
 	expect_is(ask(w, W_TAKE, 0, 0, 0), 1, "reading as blue again");
 }
@@ -605,7 +605,7 @@ static void evade_pid_heirs(void)
 	heir = heir_of(w, NOBODY, 0);
 	must(heir, W_VFIO, 0, 1, 0);
 	must(heir, W_VFIO_OFF, 0, 0, 0);
-	/* With other credentials it does not die with its parent any more. */
+	/* An heir with other credentials does not die with its parent any more. */
 	tried(heir, E_SETUID, 12345, 0, 0);
 	worker_end(w, true);
 	loader_with(ENFORCE CONTEXTS "devices:\n" ROW, card->handle, "blue", "all", "deny");

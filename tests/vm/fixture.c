@@ -189,7 +189,7 @@ void expect_forgotten(const char *after)
 		       map_count(maps[i]), maps[i], after);
 }
 
-/* Another process may take the pid in between, so it tries again. */
+/* Another process may take the pid in between, so this function tries again. */
 struct worker *worker_with_pid(pid_t pid)
 {
 	struct worker *w;

@@ -173,7 +173,7 @@ static void hooks_fire(void)
 		if (strcmp(field(o, "state"), "live"))
 			continue;
 		expect(*field(o, "runs"), "show hooks -j has no field 'runs'");
-		/* It looks for processes to kill: contain.kill_heir makes it run. */
+		/* This hook looks for processes to kill, and runs in contain.kill_heir. */
 		if (atol(field(o, "runs")) > 0 || !strcmp(field(o, "hook"), "find_maps"))
 			continue;
 		/* 6.12 has the function, and makes no eventfd by it. */
