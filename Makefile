@@ -329,7 +329,7 @@ put = umask 022; $(INSTALL)
 
 substitute = sed 's|@sbindir@|$(SBINDIR)|; s|@sysconfdir@|$(SYSCONFDIR)|' $< > $@
 
-# Always anew: they depend on what PREFIX is now.
+# Made each time, because they depend on the present PREFIX.
 $(OUT)/irqgate.service: packaging/systemd/irqgate.service.in FORCE
 	$(Q)$(substitute)
 

@@ -41,7 +41,7 @@ struct hook {
 	bool ret_only; /* but not where the returned value is all it looks at */
 	bool optional; /* not all kernels have it, nor need it */
 	const char *sibling; /* the function that others have instead */
-	bool reload_on_module; /* of the core, but loaded anew with the types of each module */
+	bool reload_on_module; /* of the core, but loaded again with the types of each module */
 	bool single; /* counts interrupts: two of it would count each twice */
 	bool needs_jit; /* loops by callback, which takes a JIT */
 	bool spare; /* silent on stock kernels: the kprobe variant is loaded along */
@@ -57,7 +57,7 @@ enum hook_state {
 	HOOK_LIVE, /* attached, and ftrace confirms it */
 	HOOK_UNVERIFIED, /* attached, ftrace cannot be asked */
 	HOOK_SILENT, /* attached without effect, and no other variant works */
-	HOOK_YIELDED, /* detached, for the inline gate does its work */
+	HOOK_YIELDED, /* detached, because the inline gate does its work */
 	HOOK_STATES,
 };
 
