@@ -158,8 +158,9 @@ int bounded_spend(int (*fn)(void *arg), void *arg, size_t len, int ms, int *budg
 	__u64 begin = now_ns();
 	int err, took;
 
+	/* As after any other ETIMEDOUT, the child is gone: it may be an agent. */
 	if (*budget <= 0)
-		return -ETIMEDOUT;
+		return child.pid ? give_up(-ETIMEDOUT) : -ETIMEDOUT;
 	err = bounded_call(fn, arg, len, ms < *budget ? ms : *budget);
 	took = (int)((now_ns() - begin) / 1000000);
 	if (took > QUICK_MS)
