@@ -216,6 +216,7 @@ static long gate_listener_cb(__u32 i, struct listener *l)
 {
 	struct irqgate_eventfd *e = eventfd_entry(l->eventfd);
 	struct eventfd_ctx *ctx = (void *)l->eventfd;
+	struct irqgate_vm *vm = vm_entry(l->vm);
 	struct irqgate_irq_key ikey;
 	struct irqgate_binding *b;
 	struct listening who = {};
@@ -240,7 +241,7 @@ static long gate_listener_cb(__u32 i, struct listener *l)
 	 * another context wants to listen, the gate refuses that process; it does not quarantine
 	 * the vector.
 	 */
-	a.swallowed = !BPF_CORE_READ(ctx, count) && l->gd == ident_gd(&b->binder);
+	a.swallowed = !BPF_CORE_READ(ctx, count) && vm && is_own(&b->binder, vm_creator(vm), l->gd);
 	who.alone = !ident_known(&b->binder);
 	r.raw = decide_delivery(b->handle, b->vector, l->vm, &b->binder, &who, &a.gd);
 	error = gate(&a, r.raw);

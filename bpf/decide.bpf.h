@@ -204,6 +204,8 @@ SHARED int listened_to_by_others(__u64 efd, struct irqgate_ident *id)
 	struct irqgate_vm *vm;
 	__u32 i;
 
+	if (e && e->lost)
+		return true; /* one listens that has no row */
 	for (i = 0; e && i < IRQGATE_EVENTFD_VMS; i++) {
 		if (!e->vm[i])
 			continue;

@@ -89,6 +89,30 @@ static void signal_bind_dropped(void)
 	expect_state(nic.handle, 2, 2, "quarantined");
 }
 
+/*
+ * Of two processes without a context one has a quarantined vector, and the VM of the other comes to
+ * listen. They are not of one context, so the gate refuses the VM.
+ */
+static void signal_listen_dropped(void)
+{
+	struct worker *w, *foreign;
+
+	loader_with(ENFORCE CONTEXTS "devices:\n" ROW, nic.handle, "red", "all", "drop");
+	w = driver(NOBODY, &nic);
+	foreign = heir_of(w, NOBODY, 0);
+	must(foreign, W_VM, 1, 0, 0);
+	must(w, W_VFIO, 0, 1, 0);
+	expect_running(w);
+	expect_state(nic.handle, 0, 0, "quarantined");
+	expect_is(ask(foreign, W_IRQFD, 0, 1, 0), -EACCES, "listening to the other's vector");
+	must(w, W_RAISE, 0, 1, 1);
+	expect_is(ask(foreign, W_PENDING, 0, 0, 0), 0, "pending at the VM");
+	/* The process's own VM may listen: nothing arrives there. */
+	must(w, W_VM, 1, 0, 0);
+	must(w, W_IRQFD, 0, 1, 0);
+	must(w, W_ABSENT, 0, 1, 1);
+}
+
 /* Red deceives the gate. irqgate then judges what the kernel holds by the same question. */
 static void signal_bind_raced(void)
 {
@@ -309,6 +333,7 @@ static void signal_states(void)
 static const struct test tests[] = {
 	{ "signal.bind", signal_bind },
 	{ "signal.bind_dropped", signal_bind_dropped },
+	{ "signal.listen_dropped", signal_listen_dropped },
 	{ "signal.bind_raced", signal_bind_raced },
 	{ "signal.listen", signal_listen },
 	{ "signal.source", signal_source },
