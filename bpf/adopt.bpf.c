@@ -150,7 +150,10 @@ static long sweep_vm(struct bpf_map *map, const struct irqgate_ptr_key *key, str
 	return 0;
 }
 
-/* The search made rows for all irqfds on an eventfd, or marked it again. */
+/*
+ * The search made rows for all irqfds on an eventfd, or marked it again. If a hook marks it at this
+ * moment, the mark is lost until the next search, for which the hook has asked.
+ */
 static long sweep_lost(struct bpf_map *map, const void *key, struct irqgate_eventfd *e,
 		       __u32 *adoption)
 {
@@ -165,12 +168,16 @@ static long sweep_lost(struct bpf_map *map, const void *key, struct irqgate_even
 SEC("syscall")
 int adopt_sweep(void *unused)
 {
+	struct irqgate_state *st = the_state();
 	__u32 now = adoption();
 
 	bpf_for_each_map_elem(&bindings, sweep_binding, &now, 0);
-	bpf_for_each_map_elem(&irqfds, sweep_irqfd, &now, 0);
-	bpf_for_each_map_elem(&vms, sweep_vm, &now, 0);
-	bpf_for_each_map_elem(&eventfds, sweep_lost, &now, 0);
+	/* The next search sees what this one may have left out. */
+	if (st && st->cut_short != now) {
+		bpf_for_each_map_elem(&irqfds, sweep_irqfd, &now, 0);
+		bpf_for_each_map_elem(&vms, sweep_vm, &now, 0);
+		bpf_for_each_map_elem(&eventfds, sweep_lost, &now, 0);
+	}
 	epoch_bump();
 	return 0;
 }
@@ -301,7 +308,10 @@ int find_maps(struct bpf_iter__task_vma *ctx)
 	return 0;
 }
 
-/* A walk through a list of the kernel. */
+/*
+ * A walk through a list of the kernel, without its lock. If the list changed under the walk, .next
+ * is not the head at the end.
+ */
 struct list_walk {
 	struct list_head *head, *next;
 };
@@ -314,7 +324,7 @@ static long adopt_irqfd_cb(__u32 i, struct list_walk *w)
 		return 1;
 	irqfd_learned((__u64)core_container_of(entry, struct kvm_kernel_irqfd, list), true);
 	w->next = BPF_CORE_READ(entry, next);
-	return 0;
+	return w->next == entry; /* it was taken off the list */
 }
 
 SEC("iter/task_file")
@@ -372,6 +382,8 @@ static __noinline int adopt_list(struct list_head *head)
 		return 0;
 	w.next = BPF_CORE_READ(head, next);
 	bpf_loop(IRQGATE_MAX_VMS, adopt_vm_cb, &w, 0);
+	if (w.next != head)
+		search_cut();
 	return 0;
 }
 
@@ -385,6 +397,8 @@ static long adopt_irqfds_cb(struct bpf_map *map, const struct irqgate_ptr_key *k
 	/* Not by BPF_CORE_READ(), which takes stack: on 6.1 the calls below use all of it. */
 	bpf_core_read(&w.next, sizeof(w.next), &head->next);
 	bpf_loop(IRQGATE_MAX_EVENTFDS, adopt_irqfd_cb, &w, 0);
+	if (w.next != head)
+		search_cut();
 	return 0;
 }
 

@@ -313,12 +313,16 @@ static __noinline int eventfd_ended(__u64 ctx)
 {
 	struct irqgate_ptr_key key = { .ptr = ctx };
 	struct irqgate_eventfd *e = eventfd_entry(ctx);
-	__u32 i;
+	__u32 source[IRQGATE_EVENTFD_SOURCES], untracked, i;
 
 	if (!e)
 		return 0;
+	__builtin_memcpy(source, e->source, sizeof(source));
+	untracked = e->untracked;
+	/* First the entry: a quarantine sets `original` and then looks whether there is one. */
+	eventfd_forget(&key, e->account);
 	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++) {
-		struct irqgate_irq_key ikey = { .irq = e->source[i] };
+		struct irqgate_irq_key ikey = { .irq = source[i] };
 		struct irqgate_binding *b;
 
 		b = ikey.irq ? bpf_map_lookup_elem(&bindings, &ikey) : NULL;
@@ -327,10 +331,9 @@ static __noinline int eventfd_ended(__u64 ctx)
 	}
 #if !defined(__TARGET_ARCH_s390)
 	/* Not all s390 kernels have the JIT that callbacks need. */
-	if (e->untracked)
+	if (untracked)
 		bpf_for_each_map_elem(&bindings, original_gone_cb, &ctx, 0);
 #endif
-	eventfd_forget(&key, e->account);
 	return 0;
 }
 

@@ -188,6 +188,15 @@ static __always_inline void row_lost(void)
 	__sync_fetch_and_add(&st->overflow, 1);
 }
 
+/* The search that is under way cannot see all VMs and irqfds. The loader searches again. */
+static __always_inline void search_cut(void)
+{
+	struct irqgate_state *st = the_state();
+
+	if (st)
+		st->cut_short = st->adoption;
+}
+
 /*
  * An object was made or ended, and no row shows it. Until the loader has searched for all
  * objects, the gates bind nothing new (untold()).

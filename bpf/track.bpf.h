@@ -103,6 +103,23 @@ static __always_inline void eventfd_forget(struct irqgate_ptr_key *key, __u32 ac
 		charge(account, IRQGATE_ROOM_EVENTFDS, -1);
 }
 
+/*
+ * The entry of the eventfd to which the owner bound a vector. While VFIO signals a sink, the
+ * binding holds no reference on it. So without an entry it may be another eventfd by now, and the
+ * binding forgets it.
+ */
+static __always_inline struct irqgate_eventfd *home_learn(struct irqgate_binding *b)
+{
+	struct irqgate_eventfd *e;
+
+	if (b->state != IRQGATE_BINDING_QUARANTINED)
+		return eventfd_learn(b->trigger, b->account, 0);
+	e = eventfd_entry(b->original);
+	if (!e)
+		b->original = 0;
+	return e;
+}
+
 enum place { NO_PLACE, HAS_PLACE, NEW_PLACE };
 
 static __always_inline enum place eventfd_place(struct irqgate_eventfd *e, __u32 irq)
@@ -331,7 +348,7 @@ SHARED __u32 sync_binding(__u64 device, __u32 vector, struct irqgate_ident *bind
 	 */
 	if (b && adopt && (b->trigger == trigger || (agent && agent->irq == ikey.irq))) {
 		b->seen = adoption();
-		e = eventfd_learn(binding_home(b), b->account, 0);
+		e = home_learn(b);
 		if (e && !e->untracked)
 			eventfd_add_source(e, ikey.irq);
 		if (!e && binding_home(b))
@@ -365,6 +382,9 @@ SHARED __u32 sync_binding(__u64 device, __u32 vector, struct irqgate_ident *bind
 		if (agent->op == IRQGATE_AGENT_QUARANTINE) {
 			if (b->state != IRQGATE_BINDING_QUARANTINED) {
 				b->original = b->trigger;
+				/* VFIO had the last reference: the owner had closed it. */
+				if (!eventfd_entry(b->trigger))
+					b->original = 0;
 				report_contained(b);
 			}
 			b->state = IRQGATE_BINDING_QUARANTINED;
@@ -390,7 +410,7 @@ SHARED __u32 sync_binding(__u64 device, __u32 vector, struct irqgate_ident *bind
 	epoch_bump(); /* an interrupt under way may be judged by the old state */
 	if (home != binding_home(b)) {
 		eventfd_del_source(home, ikey.irq);
-		e = eventfd_learn(binding_home(b), b->account, 0);
+		e = home_learn(b);
 		if (e)
 			eventfd_add_source(e, ikey.irq);
 		else if (binding_home(b))
@@ -442,6 +462,7 @@ static __always_inline void vm_learn(struct kvm *kvm, struct irqgate_ident *crea
 	if (vm)
 		vm_forget(&key); /* another VM had this address, and no hook saw its end */
 	if (bpf_map_update_elem(&vms, &key, &none, BPF_NOEXIST)) {
+		search_cut(); /* the walk goes by the rows, so it leaves out this VM's irqfds */
 		row_lost();
 		return;
 	}

@@ -248,6 +248,8 @@ struct irqgate_state {
 	__u32 unhooked; /* set of enum irqgate_module: binds there are refused */
 	__u32 moves; /* odd: the loader moves counters from `bindings` to `stats` */
 	__u64 loader_start; /* in clock ticks since boot; set before .loader_tgid */
+	__u32 cut_short; /* .adoption of the last search that may have left out VMs or irqfds */
+	__u32 pad;
 };
 
 /* Does the inline gate decide? Then no other hook needs to count what it judged. */
@@ -264,6 +266,6 @@ _Static_assert(sizeof(struct irqgate_match_key) == 32, "shared layout");
 _Static_assert(sizeof(struct irqgate_revocation) == 272, "shared layout");
 _Static_assert(sizeof(struct irqgate_match) == 24, "shared layout");
 _Static_assert(sizeof(struct irqgate_context) == 72, "shared layout");
-_Static_assert(sizeof(struct irqgate_state) == 208, "shared layout");
+_Static_assert(sizeof(struct irqgate_state) == 216, "shared layout");
 
 #endif

@@ -919,6 +919,34 @@ static void churn_reused_unseen(void)
 		expect(ask(w, W_COUNT, v, 2000, 0) > 0, "vector %u did not arrive", v);
 }
 
+/*
+ * The owner closed its eventfds before the quarantine, so VFIO had the last references. The vectors
+ * go to no eventfd that got one of the addresses, also after a search for existing objects.
+ */
+static void churn_reused_closed(void)
+{
+	struct worker *w, *stranger;
+	unsigned int v;
+
+	enforce(&nic, "all", "drop");
+	stranger = worker_new(NOBODY);
+	w = bound_driver(BLUE, &nic);
+	for (v = 0; v < nic.vectors; v++)
+		evade(w, E_CLOSE, v, 0, 0);
+	verb(0, "revoke", nic.handle, "all", NULL);
+	expect_state(nic.handle, 0, nic.vectors - 1, "quarantined");
+	tried(stranger, E_FILL, FILL_OTHER, 900, 0);
+	loader_stop();
+	enforce(&nic, "all", "drop");
+	irqgate("allow", nic.handle, "all", "--to", "blue", NULL);
+	expect_state(nic.handle, 0, nic.vectors - 1, "quarantined");
+	must(w, W_EVENTFDS, nic.vectors, 0, 0);
+	must(w, W_VFIO, 0, nic.vectors, 0);
+	must(w, W_RAISE, 0, nic.vectors, 1);
+	for (v = 0; v < nic.vectors; v++)
+		expect(ask(w, W_COUNT, v, 2000, 0) > 0, "vector %u did not arrive", v);
+}
+
 /* The key of the only element of the map vms. */
 static void vm_address(char address[64])
 {
@@ -1198,6 +1226,7 @@ static const struct test tests[] = {
 	{ "churn.rounds", churn_rounds },
 	{ "churn.reused", churn_reused },
 	{ "churn.reused_unseen", churn_reused_unseen },
+	{ "churn.reused_closed", churn_reused_closed },
 	{ "churn.reused_vm", churn_reused_vm },
 	{ "race.revoke", race_revoke },
 	{ "race.rebind_deny", race_rebind_deny },

@@ -87,7 +87,9 @@ static void room_eventfds(void)
 {
 	static const enum fill how[] = { FILL_IOEVENTFD, FILL_IRQFD };
 	struct worker *w, *other;
+	unsigned int tries;
 	size_t i;
+	long n;
 
 	for (i = 0; i < 2; i++) {
 		start_small("");
@@ -105,7 +107,10 @@ static void room_eventfds(void)
 		worker_end(w, false);
 		w = user(USER);
 		must(w, W_VM, 1, 0, 0);
-		expect_is(evade(w, E_FILL, how[i], ROWS / 8, 0), ROWS / 8, "eventfds, later");
+		/* KVM ends an irqfd in a work queue. */
+		for (n = 0, tries = 0; n < ROWS / 8 && tries < 50; tries++, nap(100))
+			n += evade(w, E_FILL, how[i], (uint32_t)(ROWS / 8 - n), 0);
+		expect_is(n, ROWS / 8, "eventfds, later");
 	}
 }
 

@@ -60,6 +60,14 @@ static int adopt_vfio(void)
 	return err;
 }
 
+/* Did the last search leave out objects, because a list of the kernel changed under it? */
+static bool cut_short(const struct loader *l)
+{
+	const struct irqgate_state *st = l->pins.state;
+
+	return __atomic_load_n(&st->cut_short, __ATOMIC_SEQ_CST) == st->adoption;
+}
+
 int loader_search(struct loader *l)
 {
 	__u64 overflow = __atomic_load_n(&l->pins.state->overflow, __ATOMIC_SEQ_CST);
@@ -69,6 +77,8 @@ int loader_search(struct loader *l)
 	__atomic_add_fetch(&l->pins.state->adoption, 1, __ATOMIC_SEQ_CST);
 	err = pins_iterate("iter_kvm", NULL, NULL) ?: pins_call("prog_vms") ?: adopt_vfio();
 	err = err ?: pins_call("prog_sweep");
+	if (cut_short(l))
+		return err;
 	if (!err && overflow == __atomic_load_n(&l->pins.state->overflow, __ATOMIC_SEQ_CST))
 		__atomic_store_n(&l->pins.state->recovered, overflow, __ATOMIC_SEQ_CST);
 	if (!err && unseen == __atomic_load_n(&l->pins.state->unseen, __ATOMIC_SEQ_CST))
@@ -97,7 +107,7 @@ int loader_adopt(struct loader *l)
 	l->skipped = hooks_skipped();
 	err = loader_search(l) ?: bindings_settle(&l->pins, loader_search_skipped, l);
 	close(lock);
-	l->unsearched = err < 0;
+	l->unsearched = err < 0 || cut_short(l);
 	return err < 0 ? err : 0;
 }
 
