@@ -91,6 +91,9 @@ HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection \
 	$(if $(filter x86,$(ARCH)),-fcf-protection=full) $(if $(filter arm64,$(ARCH)),-mbranch-protection=standard)
 HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 CPPFLAGS += -D_GNU_SOURCE -Iinclude -Iuser -isystem $(OUT)
+# The package's changelog has the version, and nothing else has.
+CHANGES := $(dir $(firstword $(MAKEFILE_LIST)))packaging/debian/changelog
+VERSION := $(shell sed -n '1s/.*(\(.*\)).*/\1/p' "$(CHANGES)")
 LIBS := -lbpf -lelf -lz -ljson-c -lyaml -lsystemd -lcap-ng -lseccomp -lncursesw
 
 Q := $(if $(V),,@)
@@ -134,6 +137,9 @@ $(OUT)/irqgate.bpf.o: $(BPF_OBJS)
 $(OUT)/irqgate.skel.h: $(OUT)/irqgate.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name irqgate_bpf > $@
+
+$(OUT)/user/cli/main.o: CPPFLAGS += -DIRQGATE_VERSION='"$(VERSION)"'
+$(OUT)/user/cli/main.o: $(CHANGES)
 
 $(OUT)/user/%.o: user/%.c
 	$(call say,CC,$@)

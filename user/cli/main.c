@@ -32,7 +32,7 @@
 #include "table/table.h"
 
 #ifndef IRQGATE_VERSION
-#define IRQGATE_VERSION "0.1"
+#define IRQGATE_VERSION "of unknown version"
 #endif
 
 const char *argp_program_version = "irqgate " IRQGATE_VERSION;
