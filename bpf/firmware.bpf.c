@@ -401,7 +401,7 @@ SHARED int forward_alerted(__u32 word)
 	return 0;
 }
 
-HOOK1(forward_alert, "gib_alert_irq_handler", __u64, airq)
+HOOK(forward_alert, "gib_alert_irq_handler", __u64 airq)
 {
 	__u32 word;
 

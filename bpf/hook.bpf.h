@@ -22,41 +22,28 @@ static __always_inline __u64 as_number(const void *ptr)
 	return n;
 }
 
-#define HOOK1(name, function, t1, a1)                                                              \
-	static __always_inline int do_##name(t1 a1);                                               \
-	SEC("fentry/" function) int BPF_PROG(name, t1 a1)                                          \
+/*
+ * HOOK - a hook at the entry of a kernel function, and its kprobe twin
+ * @args: the function's first arguments, each with its type, as BPF_PROG() takes them
+ *
+ * The block behind it is the body of both.
+ */
+/* clang-format off */
+#define HOOK(name, function, args...)                                                              \
+	static __always_inline int do_##name(void *ctx, ##args);                                   \
+	_Pragma("GCC diagnostic push")                                                             \
+	_Pragma("GCC diagnostic ignored \"-Wint-conversion\"")                                     \
+	SEC("fentry/" function) int name(unsigned long long *ctx)                                  \
 	{                                                                                          \
-		return do_##name(a1);                                                              \
+		return do_##name(___bpf_ctx_cast(args));                                           \
 	}                                                                                          \
-	SEC("kprobe.multi") int BPF_KPROBE(name##_kp, t1 a1)                                       \
+	SEC("kprobe.multi") int name##_kp(struct pt_regs *ctx)                                     \
 	{                                                                                          \
-		return do_##name(a1);                                                              \
+		return do_##name(___bpf_kprobe_args(args));                                        \
 	}                                                                                          \
-	static __always_inline int do_##name(t1 a1)
-
-#define HOOK2(name, function, t1, a1, t2, a2)                                                      \
-	static __always_inline int do_##name(t1 a1, t2 a2);                                        \
-	SEC("fentry/" function) int BPF_PROG(name, t1 a1, t2 a2)                                   \
-	{                                                                                          \
-		return do_##name(a1, a2);                                                          \
-	}                                                                                          \
-	SEC("kprobe.multi") int BPF_KPROBE(name##_kp, t1 a1, t2 a2)                                \
-	{                                                                                          \
-		return do_##name(a1, a2);                                                          \
-	}                                                                                          \
-	static __always_inline int do_##name(t1 a1, t2 a2)
-
-#define HOOK3(name, function, t1, a1, t2, a2, t3, a3)                                              \
-	static __always_inline int do_##name(t1 a1, t2 a2, t3 a3);                                 \
-	SEC("fentry/" function) int BPF_PROG(name, t1 a1, t2 a2, t3 a3)                            \
-	{                                                                                          \
-		return do_##name(a1, a2, a3);                                                      \
-	}                                                                                          \
-	SEC("kprobe.multi") int BPF_KPROBE(name##_kp, t1 a1, t2 a2, t3 a3)                         \
-	{                                                                                          \
-		return do_##name(a1, a2, a3);                                                      \
-	}                                                                                          \
-	static __always_inline int do_##name(t1 a1, t2 a2, t3 a3)
+	_Pragma("GCC diagnostic pop")                                                              \
+	static __always_inline int do_##name(void *ctx, ##args)
+/* clang-format on */
 
 /*
  * The arguments of a function, up to three, for the hook at its return. A kretprobe does not see

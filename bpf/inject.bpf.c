@@ -53,7 +53,7 @@ static __always_inline bool gate_counted(struct irqgate_cpu *cpu, __u64 efd)
 	return st && st->inline_gate;
 }
 
-HOOK2(vfio_msi, "vfio_msihandler", int, irq, __u64, trigger)
+HOOK(vfio_msi, "vfio_msihandler", int irq, __u64 trigger)
 {
 	struct irqgate_cpu *cpu = this_cpu();
 
@@ -71,7 +71,7 @@ HOOK2(vfio_msi, "vfio_msihandler", int, irq, __u64, trigger)
  * the eventfd. If no process is known, the signaller is an unlisted source. Unless the inline
  * gate stopped the signal, it cannot be stopped here: it is a leak.
  */
-HOOK1(eventfd_signalled, "eventfd_signal_mask", __u64, efd)
+HOOK(eventfd_signalled, "eventfd_signal_mask", __u64 efd)
 {
 	struct irqgate_ident *signaller;
 	struct irqgate_cpu *cpu = this_cpu();

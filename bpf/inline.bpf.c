@@ -214,7 +214,7 @@ int inline_signal(struct bpf_raw_tracepoint_args *ctx)
  * Record the process that is about to change a vector. A quarantine is a change for the binder,
  * not for the agent.
  */
-HOOK2(vector_changing, "vfio_msi_set_vector_signal", __u64, vdev, __u64, vector)
+HOOK(vector_changing, "vfio_msi_set_vector_signal", __u64 vdev, __u64 vector)
 {
 	struct vfio_pci_core_device *dev = (void *)vdev;
 	struct irqgate_device_key key = { .handle = pci_handle(BPF_CORE_READ(dev, pdev)) };

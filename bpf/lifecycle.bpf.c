@@ -153,7 +153,7 @@ int BPF_KRETPROBE(vm_created_kp, int ret)
 	return call_exit(&call) ? do_vm_created(call.a, ret) : 0;
 }
 
-HOOK1(vm_destroyed, "kvm_arch_destroy_vm", struct kvm *, kvm)
+HOOK(vm_destroyed, "kvm_arch_destroy_vm", struct kvm *kvm)
 {
 	struct irqgate_ptr_key key = { .ptr = (__u64)kvm };
 
@@ -289,7 +289,7 @@ int BPF_KPROBE(irqfd_registered_enter_kp, struct file *file, struct wait_queue_h
 
 HOOK_EXIT_KPROBE(irqfd_registered)
 
-HOOK1(irqfd_ended, "irqfd_shutdown", struct work_struct *, work)
+HOOK(irqfd_ended, "irqfd_shutdown", struct work_struct *work)
 {
 	irqfd_forget(core_container_of(as_number(work), struct kvm_kernel_irqfd, shutdown));
 	return 0;
@@ -354,24 +354,24 @@ static __always_inline int eventfd_new(__u64 fops, __u64 ctx)
 	return fops == eventfd_fops_addr ? eventfd_ended(ctx) : 0;
 }
 
-HOOK3(eventfd_made, "anon_inode_getfile", const char *, name, const struct file_operations *, fops,
-      void *, priv)
+HOOK(eventfd_made, "anon_inode_getfile", const char *name, const struct file_operations *fops,
+     void *priv)
 {
 	return eventfd_new(as_number(fops), as_number(priv));
 }
 
-HOOK3(eventfd_made_fmode, "anon_inode_getfile_fmode", const char *, name,
-      const struct file_operations *, fops, void *, priv)
+HOOK(eventfd_made_fmode, "anon_inode_getfile_fmode", const char *name,
+     const struct file_operations *fops, void *priv)
 {
 	return eventfd_new(as_number(fops), as_number(priv));
 }
 
-HOOK1(eventfd_ctx_dropped, "eventfd_ctx_put", struct eventfd_ctx *, efd)
+HOOK(eventfd_ctx_dropped, "eventfd_ctx_put", struct eventfd_ctx *efd)
 {
 	return eventfd_put(as_number(efd));
 }
 
-HOOK2(eventfd_closed, "eventfd_release", struct inode *, inode, struct file *, file)
+HOOK(eventfd_closed, "eventfd_release", struct inode *inode, struct file *file)
 {
 	return eventfd_put((__u64)BPF_CORE_READ(file, private_data));
 }

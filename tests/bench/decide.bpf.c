@@ -47,7 +47,7 @@ SEC("tc") int bench_msi(struct __sk_buff *skb)
 {
 	__u32 irq = next_irq();
 
-	return do_vfio_msi(irq, irq);
+	return do_vfio_msi(skb, irq, irq);
 }
 
 /* A verdict that is not cached: both rows of the table, and the rules. */
