@@ -173,11 +173,12 @@ int adopt_sweep(void *unused)
 
 	bpf_for_each_map_elem(&bindings, sweep_binding, &now, 0);
 	/* The next search sees what this one may have left out. */
-	if (st && st->cut_short != now) {
+	if (st && st->cut_irqfds != now)
 		bpf_for_each_map_elem(&irqfds, sweep_irqfd, &now, 0);
+	if (st && st->cut_vms != now)
 		bpf_for_each_map_elem(&vms, sweep_vm, &now, 0);
+	if (st && st->cut_irqfds != now)
 		bpf_for_each_map_elem(&eventfds, sweep_lost, &now, 0);
-	}
 	epoch_bump();
 	return 0;
 }
@@ -381,22 +382,30 @@ static __noinline int adopt_list(struct list_head *head)
 	if (!head)
 		return 0;
 	w.next = BPF_CORE_READ(head, next);
-	bpf_loop(IRQGATE_MAX_VMS, adopt_vm_cb, &w, 0);
-	if (w.next != head)
+	bpf_loop(max_rows[IRQGATE_ROOM_VMS], adopt_vm_cb, &w, 0);
+	if (w.next != head) {
+		struct irqgate_state *st = the_state();
+
+		if (st)
+			st->cut_vms = st->adoption;
 		search_cut();
+	}
 	return 0;
 }
 
-static long adopt_irqfds_cb(struct bpf_map *map, const struct irqgate_ptr_key *key, void *vm,
-			    void *unused)
+static long adopt_irqfds_cb(struct bpf_map *map, const struct irqgate_ptr_key *key,
+			    struct irqgate_vm *vm, void *unused)
 {
 	struct kvm *kvm = (void *)key->ptr;
 	struct list_head *head = (void *)kvm + bpf_core_field_offset(struct kvm, irqfds.items);
 	struct list_walk w = { .head = head };
 
+	/* The VM may be gone: this search did not find it. */
+	if (vm->seen != adoption())
+		return 0;
 	/* Not by BPF_CORE_READ(), which takes stack: on 6.1 the calls below use all of it. */
 	bpf_core_read(&w.next, sizeof(w.next), &head->next);
-	bpf_loop(IRQGATE_MAX_EVENTFDS, adopt_irqfd_cb, &w, 0);
+	bpf_loop(max_rows[IRQGATE_ROOM_IRQFDS], adopt_irqfd_cb, &w, 0);
 	if (w.next != head)
 		search_cut();
 	return 0;

@@ -202,13 +202,14 @@ SHARED int listened_to_by_others(__u64 efd, struct irqgate_ident *id)
 	struct irqgate_eventfd *e = eventfd_entry(efd);
 	struct irqgate_ident *creator;
 	struct irqgate_vm *vm;
-	__u32 i;
+	__u32 i, taken = 0;
 
 	if (e && e->lost)
 		return true; /* one listens that has no row */
 	for (i = 0; e && i < IRQGATE_EVENTFD_VMS; i++) {
 		if (!e->vm[i])
 			continue;
+		taken++;
 		vm = vm_entry(e->vm[i]);
 		if (!vm)
 			return true;
@@ -216,7 +217,7 @@ SHARED int listened_to_by_others(__u64 efd, struct irqgate_ident *id)
 		if (!is_own(id, creator, ident_gd(creator)))
 			return true;
 	}
-	return false;
+	return e && e->untracked && taken == IRQGATE_EVENTFD_VMS; /* one may have no place */
 }
 
 /*

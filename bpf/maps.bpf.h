@@ -188,13 +188,13 @@ static __always_inline void row_lost(void)
 	__sync_fetch_and_add(&st->overflow, 1);
 }
 
-/* The search that is under way cannot see all VMs and irqfds. The loader searches again. */
+/* The search that is under way cannot see all irqfds. The loader searches again. */
 static __always_inline void search_cut(void)
 {
 	struct irqgate_state *st = the_state();
 
 	if (st)
-		st->cut_short = st->adoption;
+		st->cut_irqfds = st->adoption;
 }
 
 /*

@@ -8,17 +8,11 @@
  */
 #include "vfio.bpf.h"
 
-/*
- * May an agent receive this eventfd? A pointer names the eventfd to which a quarantined vector
- * goes back only as long as the eventfd's entry lists the vector: the entry ends with the eventfd
- * (eventfd_ended() in lifecycle.bpf.c), and another eventfd may get its address.
- */
+/* May an agent receive this eventfd? A pointer alone may name another eventfd by now. */
 static __noinline bool agent_may_have(struct irqgate_agent *agent, __u64 efd)
 {
 	struct irqgate_irq_key key = {};
-	struct irqgate_eventfd *e;
 	struct irqgate_binding *b;
-	__u32 i;
 
 	if (!agent || agent->eventfd != efd)
 		return false;
@@ -26,18 +20,8 @@ static __noinline bool agent_may_have(struct irqgate_agent *agent, __u64 efd)
 	b = bpf_map_lookup_elem(&bindings, &key);
 	if (!b || binding_home(b) != efd)
 		return false;
-	e = b->state == IRQGATE_BINDING_QUARANTINED ? eventfd_entry(efd) : NULL;
-	if (!e)
-		return b->state == IRQGATE_BINDING_BOUND; /* VFIO holds it */
-	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++)
-		if (e->source[i] == key.irq)
-			return true;
-#if !defined(__TARGET_ARCH_s390)
-	/* A vector without a place there: eventfd_ended() looks at all of them. */
-	return e->untracked != 0;
-#else
-	return false;
-#endif
+	/* As long as the vector is bound, VFIO holds the eventfd. */
+	return b->state == IRQGATE_BINDING_BOUND || eventfd_lists(efd, key.irq);
 }
 
 SEC("lsm/file_receive")

@@ -120,6 +120,28 @@ static __always_inline struct irqgate_eventfd *home_learn(struct irqgate_binding
 	return e;
 }
 
+/*
+ * Does the entry of an eventfd list a vector? Then it is still the eventfd to which the vector was
+ * bound: the entry ends with the eventfd, and another one may get its address.
+ */
+SHARED int eventfd_lists(__u64 ctx, __u32 irq)
+{
+	struct irqgate_eventfd *e = eventfd_entry(ctx);
+	__u32 i;
+
+	if (!e)
+		return false;
+	for (i = 0; i < IRQGATE_EVENTFD_SOURCES; i++)
+		if (e->source[i] == irq)
+			return true;
+#if !defined(__TARGET_ARCH_s390)
+	/* A vector without a place there: eventfd_ended() looks at all of them. */
+	return e->untracked != 0;
+#else
+	return false;
+#endif
+}
+
 enum place { NO_PLACE, HAS_PLACE, NEW_PLACE };
 
 static __always_inline enum place eventfd_place(struct irqgate_eventfd *e, __u32 irq)
@@ -381,9 +403,9 @@ SHARED __u32 sync_binding(__u64 device, __u32 vector, struct irqgate_ident *bind
 	if (agent && !adopt) {
 		if (agent->op == IRQGATE_AGENT_QUARANTINE) {
 			if (b->state != IRQGATE_BINDING_QUARANTINED) {
-				b->original = b->trigger;
+				__sync_lock_test_and_set(&b->original, b->trigger);
 				/* VFIO had the last reference: the owner had closed it. */
-				if (!eventfd_entry(b->trigger))
+				if (!eventfd_lists(b->trigger, ikey.irq))
 					b->original = 0;
 				report_contained(b);
 			}

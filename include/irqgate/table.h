@@ -248,8 +248,8 @@ struct irqgate_state {
 	__u32 unhooked; /* set of enum irqgate_module: binds there are refused */
 	__u32 moves; /* odd: the loader moves counters from `bindings` to `stats` */
 	__u64 loader_start; /* in clock ticks since boot; set before .loader_tgid */
-	__u32 cut_short; /* .adoption of the last search that may have left out VMs or irqfds */
-	__u32 pad;
+	__u32 cut_vms; /* .adoption of the last search that may have left out VMs */
+	__u32 cut_irqfds; /* ... or irqfds, also because their VM has no row */
 };
 
 /* Does the inline gate decide? Then no other hook needs to count what it judged. */

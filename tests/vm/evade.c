@@ -723,12 +723,16 @@ static void ftrace(char value)
 /* Nothing stops interrupts meanwhile. irqgate alarms, and finds the binding when it is over. */
 static void evade_ftrace(void)
 {
-	struct worker *w, *out;
+	struct worker *w, *out, *ends;
 	struct json_object *ev;
+	long vms;
 
 	enforce(card, "all", "drop");
 	w = vmm(BLUE, &edu);
 	out = vmm(NOBODY, card);
+	vms = map_count("vms");
+	ends = worker_new(BLUE);
+	must(ends, W_VM, 1, 0, 0);
 	expect_is(bind_all(w, &edu, IRQFD_FIRST), 0, "binding");
 	verb(0, "status", NULL);
 	mark();
@@ -739,6 +743,7 @@ static void evade_ftrace(void)
 	if (ev)
 		expect_is(bind_all(out, card, IRQFD_FIRST), 0,
 			  "binding while the hooks are silent");
+	worker_end(ends, false);
 	mark();
 	ftrace('1');
 	expect(ev, "no alarm within 10 s");
@@ -749,6 +754,7 @@ static void evade_ftrace(void)
 	must(w, W_ARRIVES, 0, 1, 2);
 	expect_state(card->handle, 0, card->vectors - 1, "quarantined");
 	must(out, W_ABSENT, 0, card->vectors, 2);
+	expect(wait_for(5000, map_count("vms") == vms), "the row of a VM that ended unseen stays");
 }
 
 /* ---- churn.* --------------------------------------------------------------------------- */

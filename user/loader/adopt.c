@@ -60,12 +60,12 @@ static int adopt_vfio(void)
 	return err;
 }
 
-/* Did the last search leave out objects, because a list of the kernel changed under it? */
-static bool cut_short(const struct loader *l)
+bool loader_search_cut(const struct loader *l)
 {
 	const struct irqgate_state *st = l->pins.state;
 
-	return __atomic_load_n(&st->cut_short, __ATOMIC_SEQ_CST) == st->adoption;
+	/* A search that left out VMs left out their irqfds, too. */
+	return st->adoption && __atomic_load_n(&st->cut_irqfds, __ATOMIC_SEQ_CST) == st->adoption;
 }
 
 int loader_search(struct loader *l)
@@ -77,7 +77,7 @@ int loader_search(struct loader *l)
 	__atomic_add_fetch(&l->pins.state->adoption, 1, __ATOMIC_SEQ_CST);
 	err = pins_iterate("iter_kvm", NULL, NULL) ?: pins_call("prog_vms") ?: adopt_vfio();
 	err = err ?: pins_call("prog_sweep");
-	if (cut_short(l))
+	if (loader_search_cut(l))
 		return err;
 	if (!err && overflow == __atomic_load_n(&l->pins.state->overflow, __ATOMIC_SEQ_CST))
 		__atomic_store_n(&l->pins.state->recovered, overflow, __ATOMIC_SEQ_CST);
@@ -90,11 +90,15 @@ int loader_search_skipped(void *arg)
 {
 	__u64 skipped = hooks_skipped();
 	struct loader *l = arg;
+	int err;
 
 	if (skipped == l->skipped)
 		return 0;
 	l->skipped = skipped;
-	return loader_search(l);
+	err = loader_search(l);
+	if (err)
+		l->unsearched = true; /* tick() tries again */
+	return err;
 }
 
 int loader_adopt(struct loader *l)
@@ -107,7 +111,7 @@ int loader_adopt(struct loader *l)
 	l->skipped = hooks_skipped();
 	err = loader_search(l) ?: bindings_settle(&l->pins, loader_search_skipped, l);
 	close(lock);
-	l->unsearched = err < 0 || cut_short(l);
+	l->unsearched = err < 0;
 	return err < 0 ? err : 0;
 }
 

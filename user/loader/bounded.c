@@ -150,7 +150,7 @@ int bounded_call(int (*fn)(void *arg), void *arg, size_t len, int ms)
 	if (recv(child.sock, &answer, sizeof(answer), 0) != sizeof(answer))
 		return give_up(-ECHILD);
 	memcpy(arg, answer.arg, len);
-	return answer.ret;
+	return answer.ret == -ETIMEDOUT ? give_up(answer.ret) : answer.ret;
 }
 
 int bounded_spend(int (*fn)(void *arg), void *arg, size_t len, int ms, int *budget)

@@ -158,7 +158,8 @@ static void tick(struct loader *l)
 	    l->skipped != hooks_skipped() || isolated_due(l) ||
 	    (l->failures && ++l->retry_ticks >= (l->failures < ENFORCE_TRIES ? 1 : ENFORCE_EVERY)))
 		l->enforce = true;
-	if (l->unsearched || l->pins.state->overflow != l->pins.state->recovered)
+	if (l->unsearched || loader_search_cut(l) ||
+	    l->pins.state->overflow != l->pins.state->recovered)
 		loader_adopt(l);
 	loader_check_room(l);
 	if ((!stages_all_hooked(l) && stages_change(l)) || stages_due(l))

@@ -132,6 +132,11 @@ bool stages_due(struct loader *l);
  * lock itself. Return: 0 or a negative errno.
  */
 int loader_search(struct loader *l);
+/*
+ * loader_search_cut - did the last search leave out objects? A list of the kernel changed under its
+ * walk, or a VM has no row. Such a search ends nothing, and tick() repeats it.
+ */
+bool loader_search_cut(const struct loader *l);
 int loader_search_skipped(void *loader);
 int loader_adopt(struct loader *l);
 
