@@ -272,7 +272,7 @@ test: deps
 
 test-long: deps
 	@$(tested)
-	@LONG=1 FAULT_SECONDS=120 MODEL_OPS=$(or $(OPS),20000) STREAM_INTERRUPTS=500000 RACE_ROUNDS=10000 \
+	@LONG=1 FAULT_SECONDS=120 PROPERTY_OPS=$(or $(OPS),20000) STREAM_INTERRUPTS=500000 RACE_ROUNDS=10000 \
 		HOOK_ROUNDS=100 CHURN_ROUNDS=1000 SOAK_SECONDS=300 LIMIT=14400 tests/run $(parts)
 	@tests/vm/guest-io
 
@@ -384,8 +384,8 @@ bench-keep:
 churn: at_length = TEST=churn.rounds CHURN_ROUNDS=10000
 stream: at_length = TEST=race.stream STREAM_INTERRUPTS=1000000
 faults: at_length = TEST=fault. FAULT_SECONDS=0 LIMIT=36000
-property: at_length = TEST=property.random MODEL_OPS=$(or $(OPS),100000) \
-	MODEL_SEED=$(or $(SEED),$(shell date +%s)) LIMIT=36000
+property: at_length = TEST=property.random PROPERTY_OPS=$(or $(OPS),100000) \
+	PROPERTY_SEED=$(or $(SEED),$(shell date +%s)) LIMIT=36000
 soak: at_length = TEST=soak.churn SOAK_SECONDS=$$(($(or $(MINUTES),30) * 60)) \
 	LIMIT=$$(($(or $(MINUTES),30) * 60 + 600))
 inline-long: at_length = KERNEL='$(or $(KERNEL),6.1 6.12)' TEST=inline. HOOK_ROUNDS=300 \

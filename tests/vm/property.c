@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * property.random: several processes do random steps (model.h), while another device sends a
+ * property.random: several processes do random steps (oracle.h), while another device sends a
  * stream of interrupts. After each step the test reads the far ends: the local APICs of all VMs,
- * and the eventfds without a listener. The model says what may be there.
+ * and the eventfds without a listener. The oracle says what may be there.
  *
  * Processes give eventfds to io_uring, AIO, an ioeventfd and vhost-vsock, which stands for all of
  * vhost: the rings are those of drivers/vhost/vhost.c, and /dev/vhost-net would need a network.
@@ -10,10 +10,10 @@
  * The test shrinks a sequence that fails, by leaving out steps as long as it still fails, and
  * prints it. Put it into a file of tests/vm/reproducers, and property.reproducers plays it.
  *
- * From the environment: MODEL_OPS, how many steps; MODEL_SEED, the first sequence's.
+ * From the environment: PROPERTY_OPS, how many steps; PROPERTY_SEED, the first sequence's.
  */
 #include "fixture.h"
-#include "model.h"
+#include "oracle.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -31,7 +31,7 @@
 #define RELEASE_MS 20000
 #define SHRINK_RUNS 150
 #define CALM "t/calm"
-#define POLICY_APPLIED "/run/irqgate-test.model.yaml"
+#define POLICY_APPLIED "/run/irqgate-test.oracle.yaml"
 #define REPRODUCERS "tests/vm/reproducers"
 
 static const char *const cgroups[WHOS] = { "t/nobody", "t/blue", "t/red", "t/iron", "t/friend" };
@@ -39,7 +39,7 @@ static const char *const contexts[] = { "", "blue", "red", "iron" };
 
 static const struct device *devices[DEVICES];
 
-static struct model model;
+static struct oracle oracle;
 static struct {
 	struct worker *w;
 	pid_t pid; /* of the process that serves, which may be a child of the worker */
@@ -55,10 +55,10 @@ static char oops[256];
 
 static void put_policy(FILE *f, int number)
 {
-	struct model_policy p;
+	struct oracle_policy p;
 	int d, v, sep;
 
-	model_policy(number, &p);
+	oracle_policy(number, &p);
 	fprintf(f,
 		"version: 1\nmode: %s\ncontexts:\n"
 		"  - { name: blue, match: { cgroup: /t/blue } }\n"
@@ -154,7 +154,7 @@ static long end(int i)
 	int k;
 
 	for (k = 0; k < ACTORS; k++)
-		if (model.actor[k].alive && model.actor[k].parent == i)
+		if (oracle.actor[k].alive && oracle.actor[k].parent == i)
 			end(k);
 	worker_end(actors[i].w, true);
 	expect(wait_for(5000, ended(actors[i].pid)), "process %d does not end", actors[i].pid);
@@ -167,7 +167,7 @@ static long pass(const struct step *s)
 	long ret;
 
 	make_peers(from, to);
-	if (model.actor[s->c].fd[s->b] >= 0)
+	if (oracle.actor[s->c].fd[s->b] >= 0)
 		tried(to, E_CLOSE, (uint32_t)s->b, 0, 0);
 	must(from, W_SEND, (uint32_t)s->b, 0, 0);
 	ret = ask(to, W_RECEIVE, (uint32_t)s->b, 0, 0);
@@ -235,7 +235,7 @@ static long do_step(const struct step *s)
 	case S_END:
 		return end(s->a);
 	case S_VM:
-		if (model.actor[s->a].vm)
+		if (oracle.actor[s->a].vm)
 			return evade(w, E_VM_END, 0, 0, 0);
 		return ask(w, W_VM, SLOTS, 1, 0);
 	case S_IRQFD:
@@ -264,7 +264,7 @@ static long do_step(const struct step *s)
 		return ask_text(w, W_CGROUP, cgroups[s->b]);
 	case S_EXEC:
 		ret = ask_all(w, (enum worker_op)E_EXEC, W_ALL, 0, 0,
-			      cgroups[model.actor[s->a].place], -1);
+			      cgroups[oracle.actor[s->a].place], -1);
 		ask_numbers(s->a);
 		return ret;
 	case S_AIO:
@@ -318,7 +318,7 @@ static void look_at_vms(const struct seen *seen)
 	int i;
 
 	for (i = 0; i < ACTORS; i++) {
-		if (!model.actor[i].vm)
+		if (!oracle.actor[i].vm)
 			continue;
 		got = must(actors[i].w, W_IRR, seen->must[i], seen->must[i] ? ARRIVE_MS : 0, 0);
 		expect(!((unsigned long)got & ~(seen->must[i] | seen->may[i])),
@@ -355,9 +355,9 @@ static void look_at_eventfds(const struct seen *seen)
 	long count, grew;
 	int e, i, slot;
 
-	for (e = 0; e < model.nefds; e++) {
-		i = model_holder(&model, e, &slot);
-		if (i < 0 || model_listened(&model, e)) {
+	for (e = 0; e < oracle.nefds; e++) {
+		i = oracle_holder(&oracle, e, &slot);
+		if (i < 0 || oracle_listened(&oracle, e)) {
 			counts[e] = -1;
 			continue;
 		}
@@ -398,15 +398,15 @@ static void one_step(const struct step *s)
 	long result;
 	int e;
 
-	if (s->code == S_FIRE && model_awaits_release(&model, s->a, s->b)) {
+	if (s->code == S_FIRE && oracle_awaits_release(&oracle, s->a, s->b)) {
 		expect(wait_for(RELEASE_MS, is_bound(s->a, s->b)),
 		       "vector %d of device %d is allowed again and not released", s->b, s->a);
-		model_released(&model, s->a, s->b);
+		oracle_released(&oracle, s->a, s->b);
 	}
 	result = do_step(s);
-	e = model.nefds;
-	wrong = model_step(&model, s, result, &seen);
-	for (; e < model.nefds; e++)
+	e = oracle.nefds;
+	wrong = oracle_step(&oracle, s, result, &seen);
+	for (; e < oracle.nefds; e++)
 		counts[e] = 0;
 	expect(!wrong, "%s: %s", wrong, result < 0 ? rig_errname((int)result) : "the step worked");
 	nap(SETTLE_MS);
@@ -447,17 +447,17 @@ static void clean_state(void)
 		loader_start("%s", policy_text(BASE_POLICY));
 	revocations_forget();
 	expect_is(apply(BASE_POLICY), 0, "the policy a sequence begins with");
-	model_begin(&model);
+	oracle_begin(&oracle);
 }
 
-/* As many leaks as the model says, of any vector. */
+/* As many leaks as the oracle says, of any vector. */
 static void expect_leaks(long before)
 {
 	long leaked = leaks() - before;
 
-	expect(leaked >= model.must_leak && leaked <= model.must_leak + model.may_leak,
+	expect(leaked >= oracle.must_leak && leaked <= oracle.must_leak + oracle.may_leak,
 	       "%ld interrupts were counted as leaked, expected %ld to %ld", leaked,
-	       model.must_leak, model.must_leak + model.may_leak);
+	       oracle.must_leak, oracle.must_leak + oracle.may_leak);
 }
 
 static void play(const void *arg)
@@ -468,7 +468,7 @@ static void play(const void *arg)
 	clean_state();
 	before = leaks();
 	for (q->failed = 0; q->failed < q->n; q->failed++)
-		if (model_can(&model, &q->step[q->failed]))
+		if (oracle_can(&oracle, &q->step[q->failed]))
 			one_step(&q->step[q->failed]);
 	q->failed--; /* if expect_leaks() fails, the last step is the one that failed */
 	expect_leaks(before);
@@ -551,20 +551,20 @@ static struct step random_step(void)
 	return s;
 }
 
-/* Chooses steps while it runs the model, so that each can be done. */
+/* Chooses steps while it runs the oracle, so that each can be done. */
 static void random_sequence(struct sequence *q, int n)
 {
 	struct seen seen;
 	struct step s;
 
-	model_begin(&model);
+	oracle_begin(&oracle);
 	for (q->n = 0; q->n < n;) {
 		s = random_step();
 		/* It assumes success. If irqgate refuses a step, later ones may be left out. */
-		if (!model_can(&model, &s))
+		if (!oracle_can(&oracle, &s))
 			continue;
 		q->step[q->n++] = s;
-		model_step(&model, &s, s.code == S_SEND, &seen);
+		oracle_step(&oracle, &s, s.code == S_SEND, &seen);
 	}
 }
 
@@ -644,8 +644,8 @@ static void stream_end(void)
 
 static void property_random(void)
 {
-	long total = from_environment("MODEL_OPS", 640), done;
-	uint64_t seed = (uint64_t)from_environment("MODEL_SEED", 1);
+	long total = from_environment("PROPERTY_OPS", 640), done;
+	uint64_t seed = (uint64_t)from_environment("PROPERTY_SEED", 1);
 	static struct sequence q;
 
 	stream_begin();
@@ -667,7 +667,7 @@ static void property_random(void)
 	}
 	stream_end();
 	printf("  property: %ld steps, seeds %ld to %llu\n", done,
-	       from_environment("MODEL_SEED", 1), (unsigned long long)seed - 1);
+	       from_environment("PROPERTY_SEED", 1), (unsigned long long)seed - 1);
 }
 
 static bool read_sequence(const char *path, struct sequence *q)

@@ -55,7 +55,7 @@ struct test_set policy_tests(void); /* apply, reload, learn and explain policies
 struct test_set ops_tests(void); /* the views of operators, the privileges of the loader */
 struct test_set inline_tests(void); /* the kernel module */
 struct test_set soak_tests(void); /* memory and maps do not grow */
-struct test_set property_tests(void); /* random steps, compared with a model */
+struct test_set property_tests(void); /* random steps, compared with an oracle */
 struct test_set fault_tests(void); /* system calls fail, and other accidents */
 struct test_set room_tests(void); /* a full map harms no other user */
 struct test_set contain_tests(void); /* irqgate cuts vectors whichever process holds the device */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A model of docs/guarantees.md and docs/policy.md: it says which interrupt may arrive where after
- * each step of several processes. It shares nothing with irqgate but those documents.
- * tests/vm/property.c does the steps and compares the real far ends with the model.
+ * An oracle of docs/guarantees.md and docs/policy.md: it says which interrupt may arrive where
+ * after each step of several processes. It shares nothing with irqgate but those documents.
+ * tests/vm/property.c does the steps and compares the real far ends with the oracle.
  *
  * A step has three numbers. A process has four slots for eventfds and at most one VM, which raises
  * local APIC vector N for the eventfd that was in slot N at KVM_IRQFD. Processes 0 and 1 have a
  * device each.
  */
-#ifndef IRQGATE_TEST_MODEL_H
-#define IRQGATE_TEST_MODEL_H
+#ifndef IRQGATE_TEST_ORACLE_H
+#define IRQGATE_TEST_ORACLE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -70,7 +70,7 @@ struct policy_row {
 };
 
 /* The policy that the number of S_APPLY stands for. */
-struct model_policy {
+struct oracle_policy {
 	struct policy_row row[DEVICES][VECTORS];
 	bool drop[DEVICES]; /* on_violation: drop; else deny */
 	enum who source; /* the context that FRIEND_ may signal; NOBODY_: it is no source */
@@ -80,7 +80,7 @@ struct model_policy {
 };
 
 #define BASE_POLICY 0x0a1 /* device 0 to blue, drop; device 1 to red, deny */
-void model_policy(int number, struct model_policy *p);
+void oracle_policy(int number, struct oracle_policy *p);
 
 struct id {
 	int process; /* 0: none */
@@ -89,8 +89,8 @@ struct id {
 
 enum wait { NOT_HELD, HELD, RELEASE_PENDING, STUCK };
 
-struct model {
-	struct model_policy policy;
+struct oracle {
+	struct oracle_policy policy;
 	bool loader;
 	int processes; /* so far */
 	int irqfds; /* so far */
@@ -147,27 +147,27 @@ struct seen {
 	int device, vector; /* ... this one */
 };
 
-void model_begin(struct model *m);
+void oracle_begin(struct oracle *m);
 
 /* Can the step be done at all? If not, it is left out. */
-bool model_can(const struct model *m, const struct step *s);
+bool oracle_can(const struct oracle *m, const struct step *s);
 
 /*
- * The step was done with @result (0 or more, or -errno). NULL: the model allows that. Else the text
- * says what is wrong.
+ * The step was done with @result (0 or more, or -errno). NULL: the oracle allows that. Else the
+ * text says what is wrong.
  */
-const char *model_step(struct model *m, const struct step *s, long result, struct seen *seen);
+const char *oracle_step(struct oracle *m, const struct step *s, long result, struct seen *seen);
 
 /* The loader releases a vector some time after it is allowed. Does this one wait for that? */
-bool model_awaits_release(const struct model *m, int device, int vector);
-void model_released(struct model *m, int device, int vector);
+bool oracle_awaits_release(const struct oracle *m, int device, int vector);
+void oracle_released(struct oracle *m, int device, int vector);
 
 /* A process that has the eventfd in *@slot. -1: no process has. */
-int model_holder(const struct model *m, int efd, int *slot);
-bool model_listened(const struct model *m, int efd);
+int oracle_holder(const struct oracle *m, int efd, int *slot);
+bool oracle_listened(const struct oracle *m, int efd);
 
 /* A verb may fail if a quarantine cannot be released any more. */
-bool model_stuck(const struct model *m);
+bool oracle_stuck(const struct oracle *m);
 
 /* Print and parse a line of a reproducer. False: the line is no step. */
 void step_print(const struct step *s, char buf[64]);

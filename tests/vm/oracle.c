@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "model.h"
+#include "oracle.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 /* ---- who may do what -------------------------------------------------------- */
 
-void model_policy(int number, struct model_policy *p)
+void oracle_policy(int number, struct oracle_policy *p)
 {
 	int v, vectors = number >> 2 & 7;
 
@@ -42,7 +42,7 @@ static bool kin(struct id a, struct id b)
 }
 
 /* Does the policy let any process have the device, because no row names it? */
-static bool is_free(const struct model *m, int device)
+static bool is_free(const struct oracle *m, int device)
 {
 	int v;
 
@@ -53,7 +53,7 @@ static bool is_free(const struct model *m, int device)
 }
 
 /* May a vector go to the context of @id? Revocations hold in audit mode as well. */
-static bool may_have(const struct model *m, int device, int vector, struct id id)
+static bool may_have(const struct oracle *m, int device, int vector, struct id id)
 {
 	const struct policy_row *row = &m->policy.row[device][vector];
 
@@ -65,13 +65,13 @@ static bool may_have(const struct model *m, int device, int vector, struct id id
 }
 
 /* Does the policy name @id as a source for this context? */
-static bool is_source(const struct model *m, struct id id, enum who context)
+static bool is_source(const struct oracle *m, struct id id, enum who context)
 {
 	return id.who == FRIEND_ && m->policy.source != NOBODY_ && m->policy.source == context;
 }
 
 /* May @id inject into this VM? Its VMM and others of the context may, if it is not strict. */
-static bool may_signal(const struct model *m, struct id id, const struct actor *vmm)
+static bool may_signal(const struct oracle *m, struct id id, const struct actor *vmm)
 {
 	enum who context = context_of(vmm->creator);
 
@@ -93,7 +93,7 @@ static int listener(const struct actor *a, int efd, int from)
 	return -1;
 }
 
-bool model_listened(const struct model *m, int efd)
+bool oracle_listened(const struct oracle *m, int efd)
 {
 	int i;
 
@@ -104,7 +104,7 @@ bool model_listened(const struct model *m, int efd)
 }
 
 /* Does the VM of a process listen that is neither @id nor of its context? */
-static bool others_listen(const struct model *m, int efd, struct id id)
+static bool others_listen(const struct oracle *m, int efd, struct id id)
 {
 	int i;
 
@@ -119,7 +119,7 @@ static bool others_listen(const struct model *m, int efd, struct id id)
  * May @id make a vector reach a VM? With a device that no row names, @id must be allowed to signal
  * the VM.
  */
-static bool may_reach(const struct model *m, int device, int vector, struct id id,
+static bool may_reach(const struct oracle *m, int device, int vector, struct id id,
 		      const struct actor *vmm)
 {
 	if (!may_have(m, device, vector, vmm->creator))
@@ -128,7 +128,7 @@ static bool may_reach(const struct model *m, int device, int vector, struct id i
 }
 
 /* Does the policy allow the connection: its binder, and every VM that listens? */
-static bool in_order(const struct model *m, int device, int vector)
+static bool in_order(const struct oracle *m, int device, int vector)
 {
 	const struct bound *b = &m->bound[device][vector];
 	int i;
@@ -143,7 +143,7 @@ static bool in_order(const struct model *m, int device, int vector)
 }
 
 /* Would the VM of @a harm another context that uses the eventfd, if it listened there? */
-static bool intrudes(const struct model *m, const struct actor *a, int efd)
+static bool intrudes(const struct oracle *m, const struct actor *a, int efd)
 {
 	int d, v, i;
 
@@ -168,7 +168,7 @@ static bool intrudes(const struct model *m, const struct actor *a, int efd)
 }
 
 /* May @id write to an eventfd, read it or get it? Its devices and its VMs must allow that. */
-static bool may_touch(const struct model *m, int efd, struct id id)
+static bool may_touch(const struct oracle *m, int efd, struct id id)
 {
 	int d, v, i;
 
@@ -187,7 +187,7 @@ static bool may_touch(const struct model *m, int efd, struct id id)
 	return true;
 }
 
-int model_holder(const struct model *m, int efd, int *slot)
+int oracle_holder(const struct oracle *m, int efd, int *slot)
 {
 	int i, s;
 
@@ -200,11 +200,11 @@ int model_holder(const struct model *m, int efd, int *slot)
 	return -1;
 }
 
-static bool held(const struct model *m, int efd)
+static bool held(const struct oracle *m, int efd)
 {
 	int i, slot;
 
-	if (model_holder(m, efd, &slot) >= 0)
+	if (oracle_holder(m, efd, &slot) >= 0)
 		return true;
 	for (i = 0; i < ACTORS; i++)
 		if (m->actor[i].alive && m->actor[i].kept[efd])
@@ -215,7 +215,7 @@ static bool held(const struct model *m, int efd)
 /* ---- consequences of a step -------------------------------------------------- */
 
 /* Is a device connected to the eventfd, @by this process unless NULL? */
-static bool is_bound(const struct model *m, int efd, const struct id *by)
+static bool is_bound(const struct oracle *m, int efd, const struct id *by)
 {
 	int d, v;
 
@@ -239,7 +239,7 @@ static void remember(struct id list[CHARGES], int *n, struct id id)
 }
 
 /* @id leaves a pending count for the next listener. */
-static void charge(struct model *m, int efd, struct id id)
+static void charge(struct oracle *m, int efd, struct id id)
 {
 	remember(m->efd[efd].charge, &m->efd[efd].ncharges, id);
 	m->efd[efd].unseen |= !is_bound(m, efd, NULL);
@@ -249,7 +249,7 @@ static void charge(struct model *m, int efd, struct id id)
  * An eventfd is signalled. The first listener gets the interrupt; without a listener it counts. An
  * irqfd waits exclusively (add_wait_queue_priority of kernel/sched/wait.c, up to 6.16).
  */
-static void signal_efd(struct model *m, int efd, bool must, struct seen *seen)
+static void signal_efd(struct oracle *m, int efd, bool must, struct seen *seen)
 {
 	int i, s, first = -1, slot = 0;
 
@@ -271,7 +271,7 @@ static void signal_efd(struct model *m, int efd, bool must, struct seen *seen)
 	}
 }
 
-static void device_fires(struct model *m, int device, int vector, struct seen *seen)
+static void device_fires(struct oracle *m, int device, int vector, struct seen *seen)
 {
 	struct bound *b = &m->bound[device][vector];
 
@@ -288,7 +288,7 @@ static void device_fires(struct model *m, int device, int vector, struct seen *s
 }
 
 /* An irqfd ends with the last fd of its eventfd (EPOLLHUP in irqfd_wakeup of KVM). */
-static void irqfds_end(struct model *m)
+static void irqfds_end(struct oracle *m)
 {
 	int i, s;
 
@@ -302,7 +302,7 @@ static void irqfds_end(struct model *m)
  * Updates the quarantines. A verb releases before it returns what is allowed again. If a vector
  * is allowed again because a listener left, the loader releases it some time later.
  */
-static void follow(struct model *m, bool verb)
+static void follow(struct oracle *m, bool verb)
 {
 	int d, v;
 
@@ -327,7 +327,7 @@ static void follow(struct model *m, bool verb)
 }
 
 /* The listener changes. Dropped interrupts were not for the new one, so no replay comes. */
-static void forget_dropped(struct model *m, int efd)
+static void forget_dropped(struct oracle *m, int efd)
 {
 	int d, v;
 
@@ -338,7 +338,7 @@ static void forget_dropped(struct model *m, int efd)
 }
 
 /* Replays come with a release: at the end of a verb, or some time later by the loader. */
-static void give_back(struct model *m, struct seen *seen)
+static void give_back(struct oracle *m, struct seen *seen)
 {
 	int d, v;
 
@@ -354,7 +354,7 @@ static void give_back(struct model *m, struct seen *seen)
 	}
 }
 
-bool model_awaits_release(const struct model *m, int device, int vector)
+bool oracle_awaits_release(const struct oracle *m, int device, int vector)
 {
 	const struct bound *b = &m->bound[device][vector];
 
@@ -362,12 +362,12 @@ bool model_awaits_release(const struct model *m, int device, int vector)
 	       in_order(m, device, vector);
 }
 
-void model_released(struct model *m, int device, int vector)
+void oracle_released(struct oracle *m, int device, int vector)
 {
 	m->bound[device][vector].wait = NOT_HELD;
 }
 
-bool model_stuck(const struct model *m)
+bool oracle_stuck(const struct oracle *m)
 {
 	int d, v;
 
@@ -384,7 +384,7 @@ bool model_stuck(const struct model *m)
  * the last process that did so, unless the one before is not authorized. They are not attributed
  * to a VMM that listens, unless it @hands the eventfd to a taker and no other process did.
  */
-static void touch(struct model *m, int efd, struct id id, bool hands)
+static void touch(struct oracle *m, int efd, struct id id, bool hands)
 {
 	struct efd *e = &m->efd[efd];
 	bool listens = false;
@@ -399,12 +399,12 @@ static void touch(struct model *m, int efd, struct id id, bool hands)
 	    (listens || m->policy.audit || !may_touch(m, efd, e->last)))
 		e->mixed = true;
 	e->last = id;
-	e->seen_last = hands || is_bound(m, efd, NULL) || model_listened(m, efd);
+	e->seen_last = hands || is_bound(m, efd, NULL) || oracle_listened(m, efd);
 	e->watched |= hands;
 }
 
 /* May every process that ever touched it still do so? If not, a signal may count as its leak. */
-static bool all_may_touch(const struct model *m, int efd)
+static bool all_may_touch(const struct oracle *m, int efd)
 {
 	const struct efd *e = &m->efd[efd];
 	int i;
@@ -415,7 +415,7 @@ static bool all_may_touch(const struct model *m, int efd)
 	return !e->lost;
 }
 
-static int new_efd(struct model *m)
+static int new_efd(struct oracle *m)
 {
 	memset(&m->efd[m->nefds], 0, sizeof(m->efd[0]));
 	return m->nefds++;
@@ -440,7 +440,7 @@ static void no_takers(struct actor *a, int efd)
 		a->given[s][BY_RING].efd = a->given[s][BY_VHOST].efd = efd;
 }
 
-static void new_actor(struct model *m, int i, enum who who, int parent)
+static void new_actor(struct oracle *m, int i, enum who who, int parent)
 {
 	struct actor *a = &m->actor[i];
 
@@ -453,7 +453,7 @@ static void new_actor(struct model *m, int i, enum who who, int parent)
 	no_takers(a, NONE);
 }
 
-static void end_actor(struct model *m, int i)
+static void end_actor(struct oracle *m, int i)
 {
 	int k, v;
 
@@ -467,12 +467,12 @@ static void end_actor(struct model *m, int i)
 		m->bound[i][v] = (struct bound){ .efd = -1 };
 }
 
-void model_begin(struct model *m)
+void oracle_begin(struct oracle *m)
 {
 	int d, v, i;
 
 	memset(m, 0, sizeof(*m));
-	model_policy(BASE_POLICY, &m->policy);
+	oracle_policy(BASE_POLICY, &m->policy);
 	m->loader = true;
 	for (i = 0; i < ACTORS; i++)
 		no_vm(&m->actor[i]);
@@ -489,7 +489,7 @@ static int vectors_of(int device)
 }
 
 /* No process, VM or binding is of this cgroup. */
-static bool is_deserted(const struct model *m, enum who who)
+static bool is_deserted(const struct oracle *m, enum who who)
 {
 	int i, d, v;
 
@@ -518,7 +518,7 @@ static int actor_of(const struct step *s)
 	return s->code <= S_FORK && s->code != S_FIRE ? s->a : 0;
 }
 
-bool model_can(const struct model *m, const struct step *s)
+bool oracle_can(const struct oracle *m, const struct step *s)
 {
 	const struct actor *a = &m->actor[actor_of(s)];
 	int given;
@@ -578,7 +578,7 @@ bool model_can(const struct model *m, const struct step *s)
 }
 
 /* @efd gets a listener, which gets the pending count at once. */
-static const char *irqfd(struct model *m, struct actor *a, int efd, int slot, long result,
+static const char *irqfd(struct oracle *m, struct actor *a, int efd, int slot, long result,
 			 struct seen *seen)
 {
 	struct efd *e = &m->efd[efd];
@@ -592,7 +592,7 @@ static const char *irqfd(struct model *m, struct actor *a, int efd, int slot, lo
 			if (m->bound[d][v].efd == efd && !may_reach(m, d, v, m->bound[d][v].by, a))
 				entitled = false;
 	remember(e->toucher, &e->ntouchers, a->id);
-	if (result == -EBUSY && (listener(a, efd, 0) >= 0 || model_listened(m, efd)))
+	if (result == -EBUSY && (listener(a, efd, 0) >= 0 || oracle_listened(m, efd)))
 		return NULL; /* an eventfd takes one irqfd of a VM; from 6.17 on only one at all */
 	if (result && result != -EACCES)
 		return "KVM_IRQFD failed";
@@ -602,7 +602,7 @@ static const char *irqfd(struct model *m, struct actor *a, int efd, int slot, lo
 			       : NULL;
 	if (intrudes(m, a, efd))
 		return "a VM came to listen to what others had";
-	if (model_listened(m, efd))
+	if (oracle_listened(m, efd))
 		forget_dropped(m, efd);
 	a->listens[slot] = efd;
 	a->since[slot] = m->irqfds++;
@@ -619,7 +619,7 @@ static const char *irqfd(struct model *m, struct actor *a, int efd, int slot, lo
 	return NULL;
 }
 
-static const char *bind(struct model *m, const struct actor *a, const struct step *s, long result,
+static const char *bind(struct oracle *m, const struct actor *a, const struct step *s, long result,
 			struct seen *seen)
 {
 	struct bound *b = &m->bound[a->device][s->b];
@@ -653,7 +653,7 @@ static const char *bind(struct model *m, const struct actor *a, const struct ste
 	return NULL;
 }
 
-static const char *none(struct model *m, const struct actor *a, int vector, long result,
+static const char *none(struct oracle *m, const struct actor *a, int vector, long result,
 			struct seen *seen)
 {
 	const struct bound *b = &m->bound[a->device][vector];
@@ -683,7 +683,7 @@ static const char *none(struct model *m, const struct actor *a, int vector, long
 	return NULL;
 }
 
-static const char *write_to(struct model *m, const struct actor *a, int efd, long result,
+static const char *write_to(struct oracle *m, const struct actor *a, int efd, long result,
 			    struct seen *seen)
 {
 	struct efd *e = &m->efd[efd];
@@ -692,7 +692,7 @@ static const char *write_to(struct model *m, const struct actor *a, int efd, lon
 		return result == -EACCES ? NULL : "a write was not refused";
 	if (result)
 		return "a write was refused or failed";
-	if (model_listened(m, efd)) {
+	if (oracle_listened(m, efd)) {
 		remember(e->toucher, &e->ntouchers, a->id);
 	} else {
 		touch(m, efd, a->id, false);
@@ -706,14 +706,14 @@ static const char *write_to(struct model *m, const struct actor *a, int efd, lon
  * The kernel signals for @id. A stock kernel cannot stop that (docs/paths.md). The signal is no
  * leak if @id is authorized. If not, it is one if the signaller is certain.
  */
-static void kernel_signals(struct model *m, int efd, struct id id, bool ring, struct seen *seen)
+static void kernel_signals(struct oracle *m, int efd, struct id id, bool ring, struct seen *seen)
 {
 	struct efd *e = &m->efd[efd];
 	bool clean = may_touch(m, efd, id), bound = is_bound(m, efd, NULL);
 
 	/* A ring had it before irqgate watched it, so the signaller is unknown. */
 	if (e->unwatched && ring && !m->policy.anybody && !m->policy.audit && !bound &&
-	    model_listened(m, efd))
+	    oracle_listened(m, efd))
 		m->must_leak++;
 	else if (e->early)
 		m->may_leak++;
@@ -726,12 +726,12 @@ static void kernel_signals(struct model *m, int efd, struct id id, bool ring, st
 	clean = clean && (m->policy.anybody || (e->last.process && e->seen_last));
 	if (!e->early && (!clean || !all_may_touch(m, efd)))
 		m->may_leak++;
-	if (!model_listened(m, efd))
+	if (!oracle_listened(m, efd))
 		charge(m, efd, id);
 	signal_efd(m, efd, true, seen);
 }
 
-static const char *aio(struct model *m, const struct actor *a, int efd, long result,
+static const char *aio(struct oracle *m, const struct actor *a, int efd, long result,
 		       struct seen *seen)
 {
 	if (result)
@@ -741,7 +741,7 @@ static const char *aio(struct model *m, const struct actor *a, int efd, long res
 	return NULL;
 }
 
-static const char *give(struct model *m, struct actor *a, const struct step *s, long result)
+static const char *give(struct oracle *m, struct actor *a, const struct step *s, long result)
 {
 	int efd = a->fd[s->b];
 	bool may = may_touch(m, efd, a->id) || s->c == BY_RING; /* no gate sees a ring */
@@ -752,7 +752,7 @@ static const char *give(struct model *m, struct actor *a, const struct step *s, 
 	if (result)
 		return "giving a descriptor to the kernel was refused or failed";
 	if (s->c == BY_RING) {
-		m->efd[efd].early |= !is_bound(m, efd, NULL) && !model_listened(m, efd);
+		m->efd[efd].early |= !is_bound(m, efd, NULL) && !oracle_listened(m, efd);
 		m->efd[efd].unwatched |= !m->efd[efd].watched;
 	}
 	touch(m, efd, a->id, s->c != BY_RING);
@@ -760,7 +760,7 @@ static const char *give(struct model *m, struct actor *a, const struct step *s, 
 	return NULL;
 }
 
-static void remove_cgroup(struct model *m, enum who who)
+static void remove_cgroup(struct oracle *m, enum who who)
 {
 	int e, i;
 
@@ -769,7 +769,7 @@ static void remove_cgroup(struct model *m, enum who who)
 			m->efd[e].lost |= m->efd[e].toucher[i].who == who;
 }
 
-static const char *signal_msi(const struct model *m, int actor, int slot, long result,
+static const char *signal_msi(const struct oracle *m, int actor, int slot, long result,
 			      struct seen *seen)
 {
 	const struct actor *a = &m->actor[actor];
@@ -782,7 +782,7 @@ static const char *signal_msi(const struct model *m, int actor, int slot, long r
 	return NULL;
 }
 
-static const char *send(struct model *m, const struct step *s, long result)
+static const char *send(struct oracle *m, const struct step *s, long result)
 {
 	struct actor *to = &m->actor[s->c];
 	int efd = m->actor[s->a].fd[s->b];
@@ -801,16 +801,16 @@ static const char *send(struct model *m, const struct step *s, long result)
 		   : "a descriptor came to one who may not have it";
 }
 
-static const char *verb(struct model *m, long result)
+static const char *verb(struct oracle *m, long result)
 {
 	bool stuck;
 
 	follow(m, true);
-	stuck = model_stuck(m);
+	stuck = oracle_stuck(m);
 	return !result || (result == 1 && stuck) ? NULL : "irqgate failed";
 }
 
-static void fork_actor(struct model *m, struct actor *a)
+static void fork_actor(struct oracle *m, struct actor *a)
 {
 	int s;
 
@@ -822,7 +822,7 @@ static void fork_actor(struct model *m, struct actor *a)
 	a->id.process = ++m->processes;
 }
 
-static void inherit(struct model *m, int heir, int from)
+static void inherit(struct oracle *m, int heir, int from)
 {
 	struct actor *a = &m->actor[heir];
 
@@ -830,19 +830,19 @@ static void inherit(struct model *m, int heir, int from)
 	memcpy(a->fd, m->actor[from].fd, sizeof(a->fd));
 }
 
-static void model_apply(struct model *m, int number)
+static void oracle_apply(struct oracle *m, int number)
 {
-	struct model_policy old = m->policy;
+	struct oracle_policy old = m->policy;
 	int d, v;
 
-	model_policy(number, &m->policy);
+	oracle_policy(number, &m->policy);
 	/* Revocations last until `allow`. */
 	for (d = 0; d < DEVICES; d++)
 		for (v = 0; v < VECTORS; v++)
 			m->policy.row[d][v].revoked = old.row[d][v].revoked;
 }
 
-static const char *do_step(struct model *m, const struct step *s, long result, struct seen *seen)
+static const char *do_step(struct oracle *m, const struct step *s, long result, struct seen *seen)
 {
 	struct actor *a = &m->actor[actor_of(s)];
 	struct policy_row *row;
@@ -926,7 +926,7 @@ static const char *do_step(struct model *m, const struct step *s, long result, s
 		fork_actor(m, a);
 		return NULL;
 	case S_APPLY:
-		model_apply(m, s->a);
+		oracle_apply(m, s->a);
 		return verb(m, result);
 	case S_ALLOW:
 		row = &m->policy.row[s->a][s->b];
@@ -948,7 +948,7 @@ static const char *do_step(struct model *m, const struct step *s, long result, s
 	return "no such step";
 }
 
-const char *model_step(struct model *m, const struct step *s, long result, struct seen *seen)
+const char *oracle_step(struct oracle *m, const struct step *s, long result, struct seen *seen)
 {
 	const char *wrong = do_step(m, s, result, seen);
 
