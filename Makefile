@@ -25,6 +25,7 @@
 #   make model          check the formal model in larger sizes than make test
 #   make fuzz           fuzz until a fuzzer finds something, or ^C
 #   make coverage       print how many lines the tests of unit and command line run
+#   make coverage-vm    the same, with the tests in a virtual machine [TEST=...]
 #   make guest-io       revoke and allow network and disk of a Linux guest [KERNEL=...]
 #   make bench          measure what irqgate costs, into docs/performance.md
 #   make bench-short    compare the instructions of single operations with those kept
@@ -287,6 +288,13 @@ coverage: deps
 	@tests/analyze/run coverage
 	@cat build/analyze/results/coverage.log
 
+# After those of coverage, whose counts it adds to.
+coverage-vm: coverage
+	@$(MAKE) --no-print-directory rig
+	@tests/vm/boot 6.12 -t 7200 -n -w build/analyze/coverage -- \
+		tests/analyze/coverage-guest $(if $(TEST),'$(TEST)')
+	@tests/analyze/coverage build/analyze/coverage
+
 model: deps
 	@tests/model/run -l
 
@@ -428,6 +436,6 @@ install-dkms:
 	$(put) -m 644 packaging/dkms/dkms.conf hook/Makefile hook/*.[ch] "$(DKMS_SRC)"
 	$(put) -m 644 include/irqgate/hook.h "$(DKMS_SRC)/include/irqgate"
 
-.PHONY: FORCE help layout analyze coverage model fuzz budget bench bench-short bench-keep bench-progs debug-kernel test-debug inline-long module install-dkms all rig unit deps demo test test-long test-unit test-vm test-package s390x test-s390x docs-paths churn stream faults property soak guest-io install deb clean
+.PHONY: FORCE help layout analyze coverage coverage-vm model fuzz budget bench bench-short bench-keep bench-progs debug-kernel test-debug inline-long module install-dkms all rig unit deps demo test test-long test-unit test-vm test-package s390x test-s390x docs-paths churn stream faults property soak guest-io install deb clean
 .DELETE_ON_ERROR:
 .SECONDARY:
