@@ -14,7 +14,7 @@
 #
 # Try and test; each installs the packages that are missing:
 #   make demo           boot a stock kernel in a VM and show irqgate there [DEMO_KERNEL=7.x]
-#   make test           build, then run the tests: 20 minutes on 2 CPUs [KERNEL=...] [TEST=...]
+#   make test           build, then run the tests: 35 minutes on 2 CPUs [KERNEL=...] [TEST=...]
 #   make test-unit      run the tests of unit, command line and documents [TEST=...]
 #   make test-vm        run the tests in VMs [KERNEL=6.1|6.12|7.x] [TEST=part of a name]
 #   make test-package   install the packages in a VM and hold an operator's session there
