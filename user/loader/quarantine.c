@@ -142,7 +142,8 @@ int binding_release(struct pins *pins, const struct irqgate_binding *b)
 		d->release_err = err;
 	if (err == -ENOENT)
 		return binding_fail(err, b,
-				    "released: its owner closed the eventfd and must bind again");
+				    "released: the eventfd of its owner ended or has no row; "
+				    "the owner must bind again");
 	return err ? binding_fail(err, b, "released") : 0;
 }
 
