@@ -317,6 +317,69 @@ static __always_inline struct vfio_pci_irq_ctx *vfio_connected(struct vfio_pci_c
 	return vfio_vector(vdev, intx ? 0 : vector);
 }
 
+/* The parts of sync_binding(). First: a search found a binding that agrees already. */
+static __always_inline __u32 binding_found(struct irqgate_binding *b, __u32 irq,
+					   struct irqgate_ident *binder)
+{
+	struct irqgate_eventfd *e;
+
+	b->seen = adoption();
+	e = home_learn(b);
+	if (e && !e->untracked)
+		eventfd_add_source(e, irq);
+	if (!e && binding_home(b))
+		overflowed();
+	sink_learn(b);
+	if (!binder || ident_known(&b->binder))
+		return 0;
+	b->binder = *binder;
+	return irq;
+}
+
+/* An agent of irqgate connected the vector to a sink, or to the owner's eventfd again. */
+static __always_inline void binding_changed(struct irqgate_binding *b, __u32 irq,
+					    struct irqgate_agent *agent)
+{
+	if (agent->op != IRQGATE_AGENT_QUARANTINE) {
+		b->state = IRQGATE_BINDING_BOUND;
+		b->original = 0;
+		return;
+	}
+	if (b->state != IRQGATE_BINDING_QUARANTINED) {
+		__sync_lock_test_and_set(&b->original, b->trigger);
+		/* VFIO had the last reference: the owner had closed it. */
+		if (!eventfd_lists(b->trigger, irq))
+			b->original = 0;
+		report_contained(b);
+	}
+	b->state = IRQGATE_BINDING_QUARANTINED;
+}
+
+/* The owner connected the vector. */
+static __always_inline void binding_renewed(struct irqgate_binding *b, struct irqgate_ident *binder)
+{
+	b->state = IRQGATE_BINDING_BOUND;
+	b->original = 0;
+	b->pending = 0; /* the swallowed interrupt belonged to the former bind */
+	if (binder)
+		b->binder = *binder;
+	b->since = bpf_ktime_get_boot_ns();
+}
+
+/* The owner's eventfd is no longer @home. */
+static __always_inline void binding_moved(struct irqgate_binding *b, __u32 irq, __u64 home)
+{
+	struct irqgate_eventfd *e;
+
+	eventfd_del_source(home, irq);
+	e = home_learn(b);
+	if (e)
+		eventfd_add_source(e, irq);
+	else if (binding_home(b))
+		overflowed();
+	epoch_bump(); /* a writer may have been judged without this source */
+}
+
 /*
  * Bring the entry of one vector in step with VFIO's connection. sync_vector() below judges it
  * afterwards, when the stack of this function is free again.
@@ -335,7 +398,6 @@ SHARED __u32 sync_binding(__u64 device, __u32 vector, struct irqgate_ident *bind
 	struct irqgate_irq_key ikey = {}, *old;
 	struct vfio_pci_irq_ctx *vctx;
 	struct irqgate_agent *agent;
-	struct irqgate_eventfd *e;
 	struct irqgate_binding *b;
 	__u64 trigger = 0, home = 0;
 	__u32 line;
@@ -368,19 +430,8 @@ SHARED __u32 sync_binding(__u64 device, __u32 vector, struct irqgate_ident *bind
 	 * Leave a binding that an agent is changing: if the hook missed that, the agent undoes or
 	 * repeats its change.
 	 */
-	if (b && adopt && (b->trigger == trigger || (agent && agent->irq == ikey.irq))) {
-		b->seen = adoption();
-		e = home_learn(b);
-		if (e && !e->untracked)
-			eventfd_add_source(e, ikey.irq);
-		if (!e && binding_home(b))
-			overflowed();
-		sink_learn(b);
-		if (!binder || ident_known(&b->binder))
-			return 0;
-		b->binder = *binder;
-		return ikey.irq;
-	}
+	if (b && adopt && (b->trigger == trigger || (agent && agent->irq == ikey.irq)))
+		return binding_found(b, ikey.irq, binder);
 	/* The hook also runs for masking and unmasking. */
 	if (b && intx && b->trigger == trigger)
 		return 0;
@@ -400,28 +451,10 @@ SHARED __u32 sync_binding(__u64 device, __u32 vector, struct irqgate_ident *bind
 		home = binding_home(b);
 	sink_forget(b);
 
-	if (agent && !adopt) {
-		if (agent->op == IRQGATE_AGENT_QUARANTINE) {
-			if (b->state != IRQGATE_BINDING_QUARANTINED) {
-				__sync_lock_test_and_set(&b->original, b->trigger);
-				/* VFIO had the last reference: the owner had closed it. */
-				if (!eventfd_lists(b->trigger, ikey.irq))
-					b->original = 0;
-				report_contained(b);
-			}
-			b->state = IRQGATE_BINDING_QUARANTINED;
-		} else {
-			b->state = IRQGATE_BINDING_BOUND;
-			b->original = 0;
-		}
-	} else {
-		b->state = IRQGATE_BINDING_BOUND;
-		b->original = 0;
-		b->pending = 0; /* the swallowed interrupt belonged to the former bind */
-		if (binder)
-			b->binder = *binder;
-		b->since = bpf_ktime_get_boot_ns();
-	}
+	if (agent && !adopt)
+		binding_changed(b, ikey.irq, agent);
+	else
+		binding_renewed(b, binder);
 	b->index = BPF_CORE_READ(vdev, irq_type);
 	/*
 	 * Before another CPU sees the trigger: a binding with an unknown eventfd is unauthorized.
@@ -430,15 +463,8 @@ SHARED __u32 sync_binding(__u64 device, __u32 vector, struct irqgate_ident *bind
 		eventfd_learn(trigger, b->account, adopt ? 0 : REFERENCES_BOUND);
 	b->trigger = trigger;
 	epoch_bump(); /* an interrupt under way may be judged by the old state */
-	if (home != binding_home(b)) {
-		eventfd_del_source(home, ikey.irq);
-		e = home_learn(b);
-		if (e)
-			eventfd_add_source(e, ikey.irq);
-		else if (binding_home(b))
-			overflowed();
-		epoch_bump(); /* a writer may have been judged without this source */
-	}
+	if (home != binding_home(b))
+		binding_moved(b, ikey.irq, home);
 	sink_learn(b);
 	return ikey.irq;
 }
