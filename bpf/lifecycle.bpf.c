@@ -295,7 +295,6 @@ HOOK(irqfd_ended, "irqfd_shutdown", struct work_struct *work)
 	return 0;
 }
 
-#if !defined(__TARGET_ARCH_s390)
 static long original_gone_cb(struct bpf_map *map, const void *key, struct irqgate_binding *b,
 			     __u64 *ctx)
 {
@@ -303,7 +302,16 @@ static long original_gone_cb(struct bpf_map *map, const void *key, struct irqgat
 		b->original = 0;
 	return 0;
 }
+
+/* Forget the eventfd in @untracked vectors, which had no place in its entry. */
+static __always_inline void originals_forget(__u64 *ctx, __u32 untracked)
+{
+#if !defined(__TARGET_ARCH_s390)
+	/* Not all s390 kernels have the JIT that callbacks need. */
+	if (untracked)
+		bpf_for_each_map_elem(&bindings, original_gone_cb, ctx, 0);
 #endif
+}
 
 /*
  * An eventfd ended, so its address may be reused. A quarantined vector of it has no owner's
@@ -329,11 +337,7 @@ static __noinline int eventfd_ended(__u64 ctx)
 		if (b && b->original == ctx)
 			b->original = 0;
 	}
-#if !defined(__TARGET_ARCH_s390)
-	/* Not all s390 kernels have the JIT that callbacks need. */
-	if (untracked)
-		bpf_for_each_map_elem(&bindings, original_gone_cb, &ctx, 0);
-#endif
+	originals_forget(&ctx, untracked);
 	return 0;
 }
 
