@@ -211,7 +211,7 @@ $(OUT)/tests/vmtest: $(wildcard tests/vm/*.c tests/vm/*.h) tests/rig/rig.c tests
 	$(Q)$(CC) -Itests/rig $(CPPFLAGS) $(CFLAGS) $(WARN) $(filter %.c,$^) $(LDFLAGS) -ljson-c -luring -lbpf -o $@
 
 # Only what a test calls is linked.
-$(OUT)/tests/unit/%: tests/unit/%.c $(LIBIRQGATE) | $(OUT)/tests/unit
+$(OUT)/tests/unit/%: tests/unit/%.c $(LIBIRQGATE) $(wildcard tests/unit/*.h) | $(OUT)/tests/unit
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) -I$(OUT)/tests/unit $(CFLAGS) $(WARN) $(filter %.c %.a,$^) $(LDFLAGS) -lyaml -ljson-c -lbpf -lelf -lz -lcmocka -o $@
 

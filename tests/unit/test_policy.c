@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include "captured.h"
 #include "policy/policy.h"
 
 #define TEXT_MAX (2 * POLICY_MAX_SIZE)
@@ -25,7 +26,6 @@
 static char dir[] = "/tmp/irqgate-unit-XXXXXX";
 static char path[sizeof(dir) + 16]; /* the file policies are loaded from */
 static char text[TEXT_MAX];
-static char printed[64 * 1024]; /* what the last load wrote to stderr */
 
 static const char *unit_dir(void)
 {
@@ -57,31 +57,6 @@ static void need_root(void)
 {
 	if (geteuid() != 0)
 		skip(); /* policy_load() takes files of root's only */
-}
-
-static int stderr_to_file(void)
-{
-	FILE *file = tmpfile();
-	int saved;
-
-	assert_non_null(file);
-	fflush(stderr);
-	saved = dup(STDERR_FILENO);
-	dup2(fileno(file), STDERR_FILENO);
-	fclose(file);
-	return saved;
-}
-
-static void stderr_back(int saved)
-{
-	ssize_t len;
-
-	fflush(stderr);
-	len = pread(STDERR_FILENO, printed, sizeof(printed) - 1, 0);
-	dup2(saved, STDERR_FILENO);
-	close(saved);
-	assert_true(len >= 0);
-	printed[len] = '\0';
 }
 
 static int load(const char *file, struct policy **out)

@@ -17,35 +17,11 @@
 #include <unistd.h>
 #include "lib/util.h" /* before cmocka.h, whose fail() is a macro */
 #include <cmocka.h>
+#include "captured.h"
 #include "policy/policy.h"
 
 static char dir[] = "/tmp/irqgate-remarks-XXXXXX";
-static char path[64], printed[65536];
-
-static int stderr_to_file(void)
-{
-	FILE *file = tmpfile();
-	int saved;
-
-	assert_non_null(file);
-	fflush(stderr);
-	saved = dup(STDERR_FILENO);
-	dup2(fileno(file), STDERR_FILENO);
-	fclose(file);
-	return saved;
-}
-
-static void stderr_back(int saved)
-{
-	ssize_t len;
-
-	fflush(stderr);
-	len = pread(STDERR_FILENO, printed, sizeof(printed) - 1, 0);
-	dup2(saved, STDERR_FILENO);
-	close(saved);
-	assert_true(len >= 0);
-	printed[len] = '\0';
-}
+static char path[64];
 
 /* What check says of a policy with one context and one device; in @made how it was taken. */
 static int check(const char *match, const char *handle, char made[4096])
