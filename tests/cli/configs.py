@@ -33,6 +33,7 @@ CASES = {
                       "LSM": '"bpf"'}), [], 0),
     "no modules": (but(DEBUG_INFO_BTF_MODULES="", KVM="y", VFIO_PCI="y"), [], 0),
     "lsm list": (but(LSM='"landlock,yama"'), ["CONFIG_LSM"], 3),
+    "lsm with a name like it": (but(LSM='"landlock,bpf2,nobpf"'), ["CONFIG_LSM"], 3),
     "confidential": (but(LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY="y"),
                      ["CONFIG_LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY"], 3),
     "carriage returns": (but().replace("\n", "\r\n"), [], 0),

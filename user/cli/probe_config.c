@@ -83,7 +83,7 @@ static bool take_option(struct config *c, char *line)
 		if (!strcmp(line, archs[i]) && !strcmp(value, "y"))
 			snprintf(c->arch, sizeof(c->arch), "%s", archs[i]);
 	if (!strcmp(line, "LSM"))
-		snprintf(c->lsm, sizeof(c->lsm), "%s", value);
+		sscanf(value, "\"%1023[^\"]", c->lsm);
 	if (!strcmp(line, "LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY") && !strcmp(value, "y"))
 		c->confidential = true;
 	return true;
@@ -188,7 +188,7 @@ static void find_lacks(const struct config *c, struct found *f)
 		add_lack(f, "CONFIG_LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY", FOR_ALL,
 			 "must not be set: it forbids BPF to read kernel memory");
 	/* The command line of the kernel may have another list. */
-	if (!f->broken[FOR_ENFORCE] && !strstr(c->lsm, "bpf"))
+	if (!f->broken[FOR_ENFORCE] && !text_listed(c->lsm, "bpf"))
 		add_lack(f, "CONFIG_LSM", FOR_ENFORCE,
 			 "has no bpf: add it, or boot with a list lsm= that has it");
 }

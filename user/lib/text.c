@@ -81,3 +81,14 @@ const char *text_name(const char *from, char *buf, size_t len)
 		buf[n] = '\0';
 	return buf;
 }
+
+bool text_listed(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+	const char *p;
+
+	for (p = strstr(list, word); p; p = strstr(p + 1, word))
+		if ((p == list || p[-1] == ',') && (!p[len] || p[len] == ','))
+			return true;
+	return false;
+}

@@ -31,6 +31,9 @@ bool text_is_safe(const char *text);
  */
 bool text_control(const char *c);
 
+/* text_listed - does a comma-separated list hold a word? */
+bool text_listed(const char *list, const char *word);
+
 /*
  * unit_escape - escape a text as systemd-escape(1) does, for a part of a unit's name
  * @to: room for four bytes for each byte of @text, and one more

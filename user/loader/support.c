@@ -18,18 +18,6 @@
 
 static const struct lack none;
 
-/* Does a comma-separated list hold a word? */
-static bool listed(const char *list, const char *word)
-{
-	size_t len = strlen(word);
-	const char *p;
-
-	for (p = strstr(list, word); p; p = strstr(p + 1, word))
-		if ((p == list || p[-1] == ',') && (!p[len] || p[len] == ','))
-			return true;
-	return false;
-}
-
 struct lack probe_bpf(void)
 {
 	/* r0 = 0; exit: the smallest program there is, of a type that traces. */
@@ -110,7 +98,7 @@ struct lack probe_lsm(void)
 			"the kernel has no security modules (/sys/kernel/security/lsm)",
 			"use a kernel with CONFIG_BPF_LSM=y, or --mode audit"
 		};
-	if (!listed(line, "bpf"))
+	if (!text_listed(line, "bpf"))
 		return (struct lack){ "the bpf LSM is not enabled, so nothing can be refused",
 				      "add bpf to the kernel's lsm= list, or use --mode audit" };
 	return none;
