@@ -19,6 +19,8 @@
 #define IRQGATE_IDENT_CGROUPS 8
 #define IRQGATE_EVENTFD_SOURCES 16
 #define IRQGATE_EVENTFD_VMS 4
+/* Devices into which one eventfd may write (VFIO_DEVICE_IOEVENTFD). */
+#define IRQGATE_EVENTFD_DEVICES 2
 #define IRQGATE_MAX_BINDINGS 65536 /* device vectors; irqs below it have the fast path */
 #define IRQGATE_MAX_EVENTFDS 131072 /* that carry interrupts; irqfds: the same number */
 #define IRQGATE_MAX_VMS 4096
@@ -226,6 +228,11 @@ struct irqgate_eventfd {
 	/* The one that did so before. If there were several, `charged` is set. */
 	struct irqgate_ident former;
 	struct irqgate_pass pass;
+	/*
+	 * Devices into which VFIO writes when it is signalled (VFIO_DEVICE_IOEVENTFD), 0: free.
+	 * They stay until the eventfd ends.
+	 */
+	__u64 writes[IRQGATE_EVENTFD_DEVICES];
 };
 
 /* A search's number in one byte, never 0. The next one with the same number is far away. */
@@ -319,14 +326,18 @@ struct irqgate_file {
 	__u64 handle; /* handle of a VFIO device, else 0 */
 	__u64 object; /* vfio_pci_core_device or eventfd_ctx */
 	__u64 start; /* start of the process, as in struct irqgate_ident */
+	__u32 gd; /* of a mapping: context of the process */
+	__u8 verdict; /* of a mapping: enum irqgate_verdict, may the process use the device? */
+	__u8 reason; /* of a mapping: enum irqgate_reason */
+	__u8 pad[2];
 };
 
 _Static_assert(sizeof(struct irqgate_ident) == 120, "shared layout");
 _Static_assert(sizeof(struct irqgate_binding) == 400, "shared layout");
 _Static_assert(sizeof(struct irqgate_usage) == 32, "shared layout");
 _Static_assert(IRQGATE_ROOMS <= IRQGATE_ROOM_SLOTS, "a room has no slot");
-_Static_assert(sizeof(struct irqgate_eventfd) == 392, "shared layout");
+_Static_assert(sizeof(struct irqgate_eventfd) == 408, "shared layout");
 _Static_assert(sizeof(struct irqgate_isolation) == 64, "shared layout");
-_Static_assert(sizeof(struct irqgate_file) == 40, "shared layout");
+_Static_assert(sizeof(struct irqgate_file) == 48, "shared layout");
 
 #endif

@@ -38,7 +38,8 @@ enum irqgate_reason {
 	/* The loader could not hook the code that binds it. As an alarm: from now on. */
 	IRQGATE_REASON_UNHOOKED = 13,
 	IRQGATE_REASON_SWAPPED = 14, /* the caller changed the arguments after the gate read them */
-	/* 15 is free. The vectors' counters have none of those below (IRQGATE_MAX_REASONS). */
+	IRQGATE_REASON_BROKER = 15, /* a broker may hold the device, and not use it */
+	/* The vectors' counters have none of those below (IRQGATE_MAX_REASONS). */
 	IRQGATE_REASON_GATE_ON = 16, /* no verdict: the inline gate is in force from now on */
 	IRQGATE_REASON_GATE_OFF = 17, /* no verdict: the inline gate is no longer in force */
 	/* No verdict: the kernel told s390's firmware about the interrupts of a function. */
@@ -157,6 +158,55 @@ static inline struct irqgate_decision irqgate_decide(const struct irqgate_defaul
 	return (struct irqgate_decision){ .verdict = IRQGATE_VERDICT_ALLOW,
 					  .reason = IRQGATE_REASON_REGISTERED,
 					  .gd = want };
+}
+
+/* What a process does with a device, apart from its interrupts. */
+enum irqgate_use {
+	IRQGATE_HOLDS = 0, /* it opens the device, gets its file, or asks what the device has */
+	IRQGATE_USES = 1, /* it reads, writes, maps, resets or changes the device */
+};
+
+/* Is the context a broker of the device? @reg: its registration, or NULL */
+static inline int irqgate_brokers(const struct irqgate_registration *reg, __u32 gd)
+{
+	__u32 i;
+
+	if (!reg || gd == IRQGATE_GD_NONE)
+		return 0;
+	for (i = 0; i < IRQGATE_MAX_BROKERS; i++)
+		if (i < reg->brokers && reg->broker[i] == gd)
+			return 1;
+	return 0;
+}
+
+/*
+ * irqgate_decide_access - a process that holds or uses a device which VFIO drives
+ * @def, @reg, @rev: as irqgate_decide()
+ * @gd: context of the process
+ * @use: enum irqgate_use
+ *
+ * On s390, zdev->gisa names the one VM that may reach the function by a zPCI instruction. Here
+ * the context of the registration takes that place, if the policy says `access: owner`. A device
+ * without a row has no owner, so `unlisted_device` decides. Under `access: any` this allows
+ * everything: irqgate_decide() then still decides who may get the file.
+ */
+static inline struct irqgate_decision
+irqgate_decide_access(const struct irqgate_defaults *def, const struct irqgate_registration *reg,
+		      const struct irqgate_revocation *rev, __u32 gd, enum irqgate_use use)
+{
+	struct irqgate_decision d;
+
+	if ((reg ? reg->access : def->access) != IRQGATE_ACCESS_OWNER)
+		return irqgate_act(def, IRQGATE_ACTION_ALLOW, IRQGATE_REASON_NONE,
+				   IRQGATE_GD_NONE);
+	d = irqgate_decide(def, reg, 0, rev, IRQGATE_VECTOR_FUNCTION, gd, 0);
+	if (d.verdict == IRQGATE_VERDICT_ALLOW || !irqgate_brokers(reg, gd))
+		return d;
+	if (use == IRQGATE_HOLDS)
+		return irqgate_act(def, IRQGATE_ACTION_ALLOW, IRQGATE_REASON_BROKER, reg->gd);
+	if (d.reason == IRQGATE_REASON_CONTEXT)
+		d.reason = IRQGATE_REASON_BROKER;
+	return d;
 }
 
 /*

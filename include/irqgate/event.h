@@ -29,6 +29,7 @@ enum irqgate_level {
 	IRQGATE_LEVEL_QUARANTINE = 4,
 	IRQGATE_LEVEL_INLINE = 5,
 	IRQGATE_LEVEL_ISOLATE = 6,
+	IRQGATE_LEVEL_ACCESS = 7,
 };
 
 struct irqgate_event {

@@ -53,6 +53,21 @@ enum irqgate_last_resort {
 	IRQGATE_LAST_RESORT_KILL = 3, /* kill the processes that hold the device */
 };
 
+/* Who may use a device that VFIO drives, apart from its interrupts. */
+enum irqgate_access {
+	IRQGATE_ACCESS_UNSET = 0, /* device: use the defaults; defaults: any */
+	IRQGATE_ACCESS_ANY = 1, /* everybody who has the file */
+	IRQGATE_ACCESS_OWNER = 2, /* processes of the device's context */
+};
+
+/* The reaction to a process that has a device mapped which it may not use. */
+enum irqgate_on_mapped {
+	IRQGATE_ON_MAPPED_UNSET = 0, /* device: use the defaults; defaults: report */
+	IRQGATE_ON_MAPPED_REPORT = 1,
+	IRQGATE_ON_MAPPED_STOP = 2, /* SIGSTOP; the operator continues it */
+	IRQGATE_ON_MAPPED_KILL = 3,
+};
+
 enum irqgate_mode {
 	IRQGATE_MODE_AUDIT = 0,
 	IRQGATE_MODE_ENFORCE = 1,
@@ -60,6 +75,9 @@ enum irqgate_mode {
 
 /* irqgate_registration.flags */
 #define IRQGATE_REG_ALL_VECTORS 1u /* vectors without a row are registered, too */
+
+/* Contexts that may hold a device of another one. */
+#define IRQGATE_MAX_BROKERS 4
 
 /* irqgate_context.flags */
 #define IRQGATE_CTX_STRICT 1u /* not even its own VMM may inject */
@@ -79,6 +97,10 @@ struct irqgate_registration {
 	__u8 action; /* enum irqgate_action */
 	__u8 last_resort; /* enum irqgate_last_resort */
 	__u32 flags; /* IRQGATE_REG_* */
+	__u8 access; /* enum irqgate_access, never UNSET: the default is filled in */
+	__u8 on_mapped; /* enum irqgate_on_mapped, as .access */
+	__u16 brokers; /* number of used elements of .broker */
+	__u32 broker[IRQGATE_MAX_BROKERS]; /* gd of contexts that may hold it and not use it */
 };
 
 struct irqgate_vector_key {
@@ -202,7 +224,10 @@ struct irqgate_defaults {
 	__u8 last_resort; /* enum irqgate_last_resort */
 	/* The kinds of rows in `matches`, a bit each: for contexts, for soft sources. */
 	__u16 kinds[2];
-	__u8 pad[6];
+	__u8 access; /* enum irqgate_access, of devices without a row */
+	__u8 on_mapped; /* enum irqgate_on_mapped, of devices without a row */
+	__u8 governs; /* 1: .access or the .access of a row is OWNER */
+	__u8 pad[3];
 };
 
 /* Code that exists, but whose hooks could not be attached: bits of state.unhooked. */
@@ -258,7 +283,7 @@ static inline int irqgate_inline_decides(const struct irqgate_state *st)
 	return st->inline_gate && st->inline_gate != IRQGATE_INLINE_IDLE;
 }
 
-_Static_assert(sizeof(struct irqgate_registration) == 12, "shared layout");
+_Static_assert(sizeof(struct irqgate_registration) == 32, "shared layout");
 _Static_assert(sizeof(struct irqgate_vector_key) == 16, "shared layout");
 _Static_assert(sizeof(struct irqgate_vector_auth) == 8, "shared layout");
 _Static_assert(sizeof(struct irqgate_defaults) == 16, "shared layout");

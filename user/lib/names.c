@@ -38,6 +38,7 @@ static const char *const reason_text[] = {
 	[IRQGATE_REASON_UNRESOLVED] = "unresolved",
 	[IRQGATE_REASON_UNHOOKED] = "unhooked",
 	[IRQGATE_REASON_SWAPPED] = "swapped",
+	[IRQGATE_REASON_BROKER] = "broker",
 	[IRQGATE_REASON_GATE_ON] = "gate-on",
 	[IRQGATE_REASON_GATE_OFF] = "gate-off",
 	[IRQGATE_REASON_FW_REGISTERED] = "fw-registered",
@@ -67,6 +68,7 @@ static const char *const level_text[] = {
 	[IRQGATE_LEVEL_QUARANTINE] = "quarantine",
 	[IRQGATE_LEVEL_INLINE] = "inline",
 	[IRQGATE_LEVEL_ISOLATE] = "isolate",
+	[IRQGATE_LEVEL_ACCESS] = "access",
 };
 const struct names names_level = NAMES(level_text);
 
@@ -83,6 +85,19 @@ static const char *const last_resort_text[] = {
 	[IRQGATE_LAST_RESORT_KILL] = "kill",
 };
 const struct names names_last_resort = NAMES(last_resort_text);
+
+static const char *const access_text[] = {
+	[IRQGATE_ACCESS_ANY] = "any",
+	[IRQGATE_ACCESS_OWNER] = "owner",
+};
+const struct names names_access = NAMES(access_text);
+
+static const char *const on_mapped_text[] = {
+	[IRQGATE_ON_MAPPED_REPORT] = "report",
+	[IRQGATE_ON_MAPPED_STOP] = "stop",
+	[IRQGATE_ON_MAPPED_KILL] = "kill",
+};
+const struct names names_on_mapped = NAMES(on_mapped_text);
 
 static const char *const mode_text[] = {
 	[IRQGATE_MODE_AUDIT] = "audit",

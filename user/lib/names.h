@@ -19,6 +19,8 @@ extern const struct names names_reason; /* enum irqgate_reason */
 extern const struct names names_level; /* enum irqgate_level */
 extern const struct names names_action; /* enum irqgate_action */
 extern const struct names names_last_resort; /* enum irqgate_last_resort */
+extern const struct names names_access; /* enum irqgate_access */
+extern const struct names names_on_mapped; /* enum irqgate_on_mapped */
 extern const struct names names_mode; /* enum irqgate_mode */
 extern const struct names names_binding; /* enum irqgate_binding_state */
 extern const struct names names_module; /* number of the bit of an enum irqgate_module */

@@ -69,6 +69,11 @@ struct policy_device {
 	struct vector_set vectors; /* not empty */
 	enum irqgate_action action; /* on violation: audit, drop, deny, isolate */
 	enum irqgate_last_resort last_resort;
+	enum irqgate_access access; /* UNSET: that of policy.defaults */
+	enum irqgate_on_mapped on_mapped; /* UNSET: that of policy.defaults */
+	bool own_brokers; /* the row has a list of brokers, perhaps an empty one */
+	unsigned int nbrokers; /* if not: those of policy.broker */
+	unsigned int broker[IRQGATE_MAX_BROKERS]; /* indexes into policy.contexts */
 	unsigned int file, line;
 };
 
@@ -99,6 +104,8 @@ struct policy {
 	unsigned int nfiles; /* 0: policy_empty() */
 	int failed; /* the last error of policy_resolve(), which it has printed; 0: none */
 	struct irqgate_defaults defaults; /* audit and allow unless the files say otherwise */
+	unsigned int nbrokers; /* of devices whose row has no list */
+	unsigned int broker[IRQGATE_MAX_BROKERS]; /* indexes into .contexts */
 	struct policy_context *contexts; /* [0] is always the host */
 	unsigned int ncontexts;
 	struct policy_device *devices;
