@@ -159,6 +159,8 @@ static long sweep_lost(struct bpf_map *map, const void *key, struct irqgate_even
 {
 	if (e->lost != irqgate_search(*adoption))
 		e->lost = 0;
+	if (e->writes_seen != *adoption)
+		__builtin_memset(e->writes, 0, sizeof(e->writes));
 	return 0;
 }
 
@@ -208,6 +210,15 @@ static __noinline int tell(struct bpf_iter_meta *meta, struct task_struct *t, __
 	f.handle = handle;
 	f.object = object;
 	f.start = BPF_CORE_READ(t, group_leader, start_boottime);
+	f.gd = IRQGATE_GD_NONE;
+	if (fd < 0 && governs_access()) {
+		union decision r;
+
+		f.gd = ident_gd(ident_of(t));
+		r.raw = decide_access(handle, f.gd, IRQGATE_USES);
+		f.verdict = r.d.verdict;
+		f.reason = r.d.reason;
+	}
 	return bpf_seq_write(meta->seq, &f, sizeof(f));
 }
 
@@ -219,6 +230,7 @@ static long adopt_vector_cb(__u32 vector, struct walk *w)
 
 static __always_inline void adopt_vectors(struct walk *w)
 {
+	sync_ioeventfds((__u64)w->vdev, IRQGATE_ACCOUNT_ALL);
 	sync_vector((__u64)w->vdev, IRQGATE_VECTOR_FUNCTION, w->owner, true);
 #if defined(__TARGET_ARCH_s390)
 	/* Not all s390 kernels have the JIT that callbacks need. */

@@ -7,7 +7,7 @@
  * kernel then holds: vector_signal (connect.bpf.c) and the irqfd hooks (lifecycle.bpf.c) read it
  * back and judge again.
  */
-#include "vfio.bpf.h"
+#include "access.bpf.h"
 #include "vmm_inject.bpf.h"
 
 #include <linux/vfio.h>
@@ -34,7 +34,9 @@ struct request {
 	__s32 error;
 	__u32 vectors; /* number that the index has; VFIO refuses higher ones */
 	__u32 unbound; /* vectors without a binding so far */
-	__u32 pad;
+	__u8 binds; /* 0: it masks, unmasks or disables */
+	__u8 pad[3];
+	__u64 foreign; /* decision on the caller, who may not use the device; 0: it may */
 };
 
 /* A KVM_IRQFD call. */
@@ -64,6 +66,25 @@ static __always_inline int gate_tracked(struct request *rq, struct attempt *a)
 	return gate_charge(a);
 }
 
+/*
+ * The caller unbinds, masks or unmasks a vector. That is a use of the device, but the vector may be
+ * registered for another context than the device.
+ */
+static __always_inline int gate_foreign(struct request *rq, struct attempt *a)
+{
+	union decision r;
+
+	if (!rq->foreign)
+		return 0;
+	r.raw = decide_vector(a->handle, a->vector, a->gd);
+	if (r.d.verdict == IRQGATE_VERDICT_ALLOW && r.d.reason == IRQGATE_REASON_REGISTERED)
+		return 0;
+	a->level = IRQGATE_LEVEL_ACCESS;
+	a->injects = 0;
+	a->swallowed = 0;
+	return gate(a, rq->foreign);
+}
+
 /* One vector of VFIO_DEVICE_SET_IRQS. */
 static __always_inline int gate_vector(struct request *rq, __u32 i)
 {
@@ -78,11 +99,13 @@ static __always_inline int gate_vector(struct request *rq, __u32 i)
 	a.injects = a.level == IRQGATE_LEVEL_INJECTION;
 	a.swallowed = index_is_msi(rq->index) || rq->index == VFIO_PCI_INTX_IRQ_INDEX;
 	a.vector = index_is_msi(rq->index) ? rq->start + i : IRQGATE_VECTOR_FUNCTION;
+	if (!rq->binds)
+		return gate_foreign(rq, &a);
 	if (rq->args) {
 		if (bpf_copy_from_user(&fd, sizeof(fd), (void *)(rq->args + i * sizeof(fd))))
 			return -EFAULT;
 		if (fd < 0)
-			return 0; /* a negative fd unbinds */
+			return gate_foreign(rq, &a); /* a negative fd unbinds */
 		a.eventfd = (__u64)fd_eventfd(fd);
 	}
 	if (gate(&a, decide_attempt(&a)))
@@ -124,9 +147,91 @@ static __noinline int gate_feature(struct file *file, unsigned long arg)
 }
 
 /*
+ * VFIO_DEVICE_IOEVENTFD: from now on whoever signals the eventfd writes into the device. So those
+ * that signal it already must be allowed to use the device: the process that made the kernel hold
+ * it, the binders of its vectors, and who left the count that it has.
+ */
+struct doorbell {
+	__u64 handle;
+	__u64 eventfd;
+	union decision worst;
+	__u32 gd; /* of the one with the worst decision */
+};
+
+static __always_inline void doorbell_judge(struct doorbell *d, __u32 gd)
+{
+	union decision r;
+
+	r.raw = decide_access(d->handle, gd, IRQGATE_USES);
+	if (r.d.verdict <= d->worst.d.verdict)
+		return;
+	d->worst = r;
+	d->gd = gd;
+}
+
+SHARED int gate_doorbell(__u64 handle, __u64 eventfd)
+{
+	struct doorbell d = { .handle = handle, .eventfd = eventfd };
+	struct irqgate_eventfd *e = eventfd_entry(eventfd);
+	struct attempt a = {};
+	__u32 i;
+	int error;
+
+	if (BPF_CORE_READ((struct eventfd_ctx *)eventfd, count) && (!e || e->charged))
+		doorbell_judge(&d, IRQGATE_GD_NONE);
+	if (e && e->signaller.tgid)
+		doorbell_judge(&d, ident_gd(&e->signaller));
+	if (e && e->former.tgid)
+		doorbell_judge(&d, ident_gd(&e->former));
+	for (i = 0; e && i < IRQGATE_EVENTFD_SOURCES; i++) {
+		struct irqgate_irq_key key = { .irq = e->source[i] };
+		struct irqgate_binding *b;
+
+		b = key.irq ? bpf_map_lookup_elem(&bindings, &key) : NULL;
+		if (b)
+			doorbell_judge(&d, ident_gd(&b->binder));
+	}
+	error = refuse_access(handle, d.gd, d.worst.raw);
+	if (error)
+		return error;
+	a.handle = handle;
+	a.vector = IRQGATE_VECTOR_FUNCTION;
+	a.eventfd = eventfd;
+	a.gd = gd_current();
+	a.level = IRQGATE_LEVEL_ACCESS;
+	error = gate_charge(&a);
+	if (error)
+		return error;
+	return eventfd_writes(eventfd, handle) ? gate_full(&a) : 0;
+}
+
+static __always_inline int gate_ioeventfd(struct file *file, unsigned long arg)
+{
+	struct vfio_device_ioeventfd io;
+	__u64 eventfd;
+
+	if (!governs_access())
+		return 0;
+	if (bpf_copy_from_user(&io, sizeof(io), (void *)arg))
+		return -EFAULT;
+	eventfd = (__u64)fd_eventfd(io.fd);
+	return eventfd ? gate_doorbell(vfio_file_handle(file), eventfd) : 0;
+}
+
+/* The decision on a caller who may not use the device, 0: it may. */
+static __always_inline __u64 foreign_use(__u64 handle, __u32 gd)
+{
+	union decision r = {};
+
+	if (governs_access())
+		r.raw = decide_access(handle, gd, IRQGATE_USES);
+	return r.d.verdict > IRQGATE_VERDICT_ALLOW ? r.raw : 0;
+}
+
+/*
  * Read the request of VFIO_DEVICE_SET_IRQS. A function of its own, because its stack is not
  * needed while the vectors are looked at.
- * Return: number of vectors to look at, or -EFAULT
+ * Return: number of vectors to look at, -EFAULT or -EACCES
  */
 static __noinline int vfio_request(struct file *file, unsigned long arg, struct request *rq)
 {
@@ -141,13 +246,16 @@ static __noinline int vfio_request(struct file *file, unsigned long arg, struct 
 		return -EFAULT; /* VFIO fails, too, unless the caller plays with its memory */
 	data = set.flags & VFIO_IRQ_SET_DATA_TYPE_MASK;
 	rq->level = IRQGATE_LEVEL_BIND;
+	rq->gd = gd_current();
+	rq->foreign = foreign_use(rq->handle, rq->gd);
+	rq->binds = set.count &&
+		    (data == VFIO_IRQ_SET_DATA_EVENTFD || set.flags & VFIO_IRQ_SET_ACTION_TRIGGER);
 	if (data == VFIO_IRQ_SET_DATA_EVENTFD)
 		rq->args = arg + sizeof(set);
-	else if (set.flags & VFIO_IRQ_SET_ACTION_TRIGGER)
+	else if (rq->binds)
 		rq->level = IRQGATE_LEVEL_INJECTION;
-	else
-		return 0; /* only masks or unmasks */
-	rq->gd = gd_current();
+	else if (!rq->foreign)
+		return 0;
 	if (!rq->handle) {
 		/*
 		 * No PCI function: no row can name it, so the default for unlisted devices
@@ -161,24 +269,42 @@ static __noinline int vfio_request(struct file *file, unsigned long arg, struct 
 	rq->index = set.index;
 	vdev = core_container_of(vfio_file_device(file), struct vfio_pci_core_device, vdev);
 	rq->vectors = vfio_index_vectors((void *)vdev, set.index);
+	/* Count 0 disables the whole index. */
+	if (!set.count && rq->foreign)
+		return refuse_access(rq->handle, rq->gd, rq->foreign) ? -EACCES : 0;
 	return set.count > IRQGATE_MAX_VECTORS ? IRQGATE_MAX_VECTORS : set.count;
+}
+
+/* Inline, because the kernel takes only eight nested calls. */
+static __always_inline int gate_irqs(struct file *file, unsigned long arg)
+{
+	struct request rq = {};
+	int count = vfio_request(file, arg, &rq);
+
+	if (count < 0)
+		return refusal(count);
+	bpf_loop(count, gate_vector_cb, &rq, 0);
+	return refusal(rq.error);
 }
 
 static __noinline int gate_vfio_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	struct request rq = {};
-	int count;
+	int error = gate_vfio_access(file, cmd);
 
-	if ((cmd != VFIO_DEVICE_SET_IRQS && cmd != VFIO_DEVICE_FEATURE) ||
+	if (error)
+		return error;
+	if ((cmd != VFIO_DEVICE_SET_IRQS && cmd != VFIO_DEVICE_FEATURE &&
+	     cmd != VFIO_DEVICE_IOEVENTFD) ||
 	    !file_is(file, vfio_device_fops_addr) || current_is_agent())
 		return 0;
-	if (cmd == VFIO_DEVICE_FEATURE)
+	switch (cmd) {
+	case VFIO_DEVICE_FEATURE:
 		return gate_feature(file, arg);
-	count = vfio_request(file, arg, &rq);
-	if (count < 0)
-		return -EFAULT;
-	bpf_loop(count, gate_vector_cb, &rq, 0);
-	return refusal(rq.error);
+	case VFIO_DEVICE_IOEVENTFD:
+		return gate_ioeventfd(file, arg);
+	default:
+		return gate_irqs(file, arg);
+	}
 }
 
 /*
@@ -205,10 +331,17 @@ static __always_inline int gate_compat(__u64 handle)
 SEC("lsm/file_ioctl_compat")
 int BPF_PROG(gate_vfio_compat, struct file *file, unsigned int cmd, unsigned long arg)
 {
-	if ((cmd != VFIO_DEVICE_SET_IRQS && cmd != VFIO_DEVICE_FEATURE) ||
-	    !file_is(file, vfio_device_fops_addr))
+	int error;
+
+	if (_IOC_TYPE(cmd) != VFIO_TYPE)
 		return 0;
-	return gate_compat(vfio_file_handle(file));
+	error = gate_vfio_access(file, cmd);
+	if (error)
+		return refusal(error);
+	if (cmd != VFIO_DEVICE_SET_IRQS && cmd != VFIO_DEVICE_FEATURE &&
+	    !(cmd == VFIO_DEVICE_IOEVENTFD && governs_access()))
+		return 0;
+	return file_is(file, vfio_device_fops_addr) ? gate_compat(vfio_file_handle(file)) : 0;
 }
 
 /* Judge one source of an eventfd to which a VM is about to listen. */

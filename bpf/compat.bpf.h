@@ -19,6 +19,8 @@
  */
 const volatile __u64 eventfd_fops_addr __weak = 0;
 const volatile __u64 vfio_device_fops_addr __weak = 0;
+const volatile __u64 vfio_group_fops_addr __weak = 0;
+const volatile __u64 vfio_container_fops_addr __weak = 0;
 const volatile __u64 kvm_dev_fops_addr __weak = 0;
 const volatile __u64 kvm_vm_fops_addr __weak = 0;
 const volatile __u64 kvm_vcpu_fops_addr __weak = 0;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Every verdict is made here. The rules are in include/irqgate/decide.h; this file looks up the
- * rows for them. Hooks gather, ask one of the three questions below, and report:
+ * rows for them. Hooks gather, ask one of the four questions below, and report:
  *
  *   decide_vector   may (handle, vector) go to, or be bound by, context gd?
  *   decide_binding  is the kernel's current connection authorized?
  *   decide_signal   may a process signal or read this VM's eventfd?
+ *   decide_access   may context gd hold or use this device, apart from its interrupts?
  */
 #ifndef IRQGATE_DECIDE_BPF_H
 #define IRQGATE_DECIDE_BPF_H
@@ -56,6 +57,34 @@ SHARED __u64 decide_device(__u64 handle, __u32 vector, __u32 gd, int host)
 	rev = bpf_map_lookup_elem(&revoked, &dkey);
 	r.d = irqgate_decide(slot_defaults(st, slot), reg, vec, rev, vector, gd, host);
 	return r.raw;
+}
+
+/* May a process of context @gd receive, hold or use a device? @use: enum irqgate_use */
+SHARED __u64 decide_access(__u64 handle, __u32 gd, __u32 use)
+{
+	struct irqgate_device_key key = { .handle = handle };
+	struct irqgate_state *st = the_state();
+	union decision r = {};
+	void *devices;
+	__u32 slot;
+
+	if (!st)
+		return 0;
+	slot = st->generation & 1;
+	devices = bpf_map_lookup_elem(&table_devices, &slot);
+	if (!devices)
+		return decide_untold();
+	r.d = irqgate_decide_access(slot_defaults(st, slot), bpf_map_lookup_elem(devices, &key),
+				    bpf_map_lookup_elem(&revoked, &key), gd, use);
+	return r.raw;
+}
+
+/* Does the table in force say of any device who may use it? */
+static __always_inline bool governs_access(void)
+{
+	struct irqgate_state *st = the_state();
+
+	return st && slot_defaults(st, st->generation)->governs;
 }
 
 /* decide_device() for a device that VFIO has. */

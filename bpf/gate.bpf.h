@@ -187,7 +187,8 @@ static __always_inline bool listens_to(struct irqgate_ident *id, struct irqgate_
 /*
  * May a process signal an eventfd that carries interrupts, or read it? Its context must be that
  * of every device vector bound to the eventfd. To every VM that listens it must be the VMM, or a
- * source that the policy names. @a gets the object of the worst violation.
+ * source that the policy names. It must be allowed to use every device into which VFIO writes when
+ * the eventfd is signalled. @a gets the object of the worst violation.
  * @id: NULL: the process is unknown, and only the VMs are protected
  */
 SHARED __u64 judge_signaller(__u64 efd, struct irqgate_ident *id, struct attempt *a)
@@ -224,6 +225,18 @@ SHARED __u64 judge_signaller(__u64 efd, struct irqgate_ident *id, struct attempt
 		if (r.d.verdict > worst.d.verdict) {
 			worst = r;
 			a->vm = e->vm[i];
+		}
+	}
+	for (i = 0; i < IRQGATE_EVENTFD_DEVICES; i++) {
+		if (!e->writes[i])
+			continue;
+		r.raw = decide_access(e->writes[i], a->gd, IRQGATE_USES);
+		if (r.d.verdict > worst.d.verdict) {
+			worst = r;
+			a->handle = e->writes[i];
+			a->vector = IRQGATE_VECTOR_FUNCTION;
+			a->level = IRQGATE_LEVEL_ACCESS;
+			a->injects = 0;
 		}
 	}
 	/* The other users of the eventfd are unknown, so only its known users may use it. */

@@ -6,7 +6,7 @@
  * by irq, with the cached verdict. The hooks further down the same call chain recognize the
  * eventfd by comparison.
  */
-#include "gate.bpf.h"
+#include "access.bpf.h"
 #include "hook.bpf.h"
 #include "msi.bpf.h"
 
@@ -321,6 +321,14 @@ static __noinline int judge_access(__u64 efd, bool writes)
 	return 0;
 }
 
+/* A read or write of a VFIO device is one of its registers, or its configuration space. */
+static __noinline int gate_region(struct file *file, int mask)
+{
+	if (!(mask & (MAY_WRITE | MAY_READ)) || !governs_access())
+		return 0;
+	return refusal(gate_access(vfio_file_handle(file), IRQGATE_USES));
+}
+
 SEC("lsm/file_permission")
 int BPF_PROG(gate_file_permission, struct file *file, int mask)
 {
@@ -328,6 +336,9 @@ int BPF_PROG(gate_file_permission, struct file *file, int mask)
 	struct irqgate_state *st;
 	__u64 efd;
 
+	/* Without VFIO the address is 0, and the verifier removes this. */
+	if (vfio_device_fops_addr && (__u64)file->f_op == vfio_device_fops_addr)
+		return gate_region(file, mask);
 	if ((__u64)file->f_op != eventfd_fops_addr || !(mask & (MAY_WRITE | MAY_READ)))
 		return 0;
 	efd = (__u64)file->private_data;

@@ -59,13 +59,18 @@ int BPF_PROG(gate_vfio_receive, struct file *file)
 {
 	struct irqgate_agent *agent = current_agent();
 	struct irqgate_device_key key = {};
+	struct attempt a = {};
 
 	if (agent)
 		return agent_wants(agent, file) ? 0 : -EACCES;
 	if (!file_is(file, vfio_device_fops_addr))
 		return 0;
 	key.handle = vfio_file_handle(file);
-	if (gate_function(key.handle, IRQGATE_LEVEL_POSSESSION))
+	a.handle = key.handle;
+	a.vector = IRQGATE_VECTOR_FUNCTION;
+	a.gd = gd_current();
+	a.level = IRQGATE_LEVEL_POSSESSION;
+	if (gate(&a, decide_access(a.handle, a.gd, IRQGATE_RECEIVES)))
 		return -EACCES;
 	/*
 	 * With the descriptor a process could make the device bus master again, but irqgate can

@@ -96,6 +96,68 @@ static __noinline struct irqgate_eventfd *eventfd_learn(__u64 ctx, __u32 account
 	return e;
 }
 
+/*
+ * Note that VFIO writes into a device when the eventfd is signalled.
+ * Return: 0, or -1: the eventfd has no entry, or writes into too many devices
+ */
+SHARED int eventfd_writes(__u64 ctx, __u64 handle)
+{
+	struct irqgate_eventfd *e = eventfd_entry(ctx);
+	__u32 i;
+
+	if (e)
+		e->writes_seen = adoption();
+	for (i = 0; e && i < IRQGATE_EVENTFD_DEVICES; i++) {
+		if (e->writes[i] != handle &&
+		    __sync_val_compare_and_swap(&e->writes[i], 0, handle) && e->writes[i] != handle)
+			continue;
+		epoch_bump(); /* cached verdicts on writers are void */
+		return 0;
+	}
+	return -1;
+}
+
+#define IOEVENTFDS_MAX 1000 /* VFIO_PCI_IOEVENTFD_MAX: VFIO has no more for one device */
+
+struct ioeventfd_walk {
+	struct list_head *head, *next;
+	__u64 handle;
+	__u32 account;
+};
+
+static long sync_ioeventfd_cb(__u32 i, struct ioeventfd_walk *w)
+{
+	struct list_head *entry = w->next;
+	struct vfio_pci_ioeventfd *io;
+	struct irqgate_eventfd *e;
+	__u64 ctx;
+
+	if (!entry || entry == w->head)
+		return 1;
+	io = (void *)core_container_of(entry, struct vfio_pci_ioeventfd, next);
+	ctx = (__u64)BPF_CORE_READ(io, virqfd, eventfd);
+	e = ctx ? eventfd_learn(ctx, w->account, 0) : NULL;
+	if (!e)
+		overflowed();
+	else if (eventfd_writes(ctx, w->handle))
+		e->lost = irqgate_search(adoption()); /* it writes into more devices */
+	w->next = BPF_CORE_READ(entry, next);
+	return 0;
+}
+
+/* Learn the eventfds by which a device is written. */
+SHARED int sync_ioeventfds(__u64 device, __u32 account)
+{
+	struct vfio_pci_core_device *vdev = (void *)device;
+	struct ioeventfd_walk w = { .account = account };
+
+	w.handle = pci_handle(BPF_CORE_READ(vdev, pdev));
+	w.head = (void *)vdev + bpf_core_field_offset(struct vfio_pci_core_device, ioeventfds_list);
+	w.next = BPF_CORE_READ(vdev, ioeventfds_list.next);
+	bpf_loop(IOEVENTFDS_MAX, sync_ioeventfd_cb, &w, 0);
+	return 0;
+}
+
 /* Remove the entry of an eventfd. Only the caller that deletes it gives the row back. */
 static __always_inline void eventfd_forget(struct irqgate_ptr_key *key, __u32 account)
 {

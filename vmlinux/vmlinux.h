@@ -203,13 +203,17 @@ struct pci_sysdata {
 };
 
 struct pci_bus {
+	struct list_head devices;
+	struct pci_dev *self;
 	unsigned char number;
 	void *sysdata;
 	int domain_nr;
 };
 
 struct pci_dev {
+	struct list_head bus_list;
 	struct pci_bus *bus;
+	struct pci_bus *subordinate;
 	unsigned int devfn;
 	unsigned int irq;
 	struct device dev;
@@ -237,6 +241,16 @@ struct eventfd_ctx {
 
 struct vfio_device {
 	struct device *dev;
+	struct list_head group_next;
+};
+
+struct vfio_group {
+	struct list_head device_list;
+	struct list_head container_next;
+};
+
+struct vfio_container {
+	struct list_head group_list;
 };
 
 /* What private_data of a device file is, since 6.6 (vfio: Introduce vfio_device_file). */
@@ -260,6 +274,16 @@ struct vfio_pci_core_device {
 	int irq_type;
 	__u16 msix_size;
 	struct xarray ctx; /* since 6.5 */
+	struct list_head ioeventfds_list;
+};
+
+struct virqfd {
+	struct eventfd_ctx *eventfd;
+};
+
+struct vfio_pci_ioeventfd {
+	struct list_head next;
+	struct virqfd *virqfd;
 };
 
 /* Up to 6.4 the contexts are an array. */

@@ -230,9 +230,11 @@ struct irqgate_eventfd {
 	struct irqgate_pass pass;
 	/*
 	 * Devices into which VFIO writes when it is signalled (VFIO_DEVICE_IOEVENTFD), 0: free.
-	 * They stay until the eventfd ends.
+	 * They stay until the eventfd ends, or a search does not find them.
 	 */
 	__u64 writes[IRQGATE_EVENTFD_DEVICES];
+	__u32 writes_seen; /* as in struct irqgate_binding */
+	__u32 pad;
 };
 
 /* A search's number in one byte, never 0. The next one with the same number is far away. */
@@ -336,7 +338,7 @@ _Static_assert(sizeof(struct irqgate_ident) == 120, "shared layout");
 _Static_assert(sizeof(struct irqgate_binding) == 400, "shared layout");
 _Static_assert(sizeof(struct irqgate_usage) == 32, "shared layout");
 _Static_assert(IRQGATE_ROOMS <= IRQGATE_ROOM_SLOTS, "a room has no slot");
-_Static_assert(sizeof(struct irqgate_eventfd) == 408, "shared layout");
+_Static_assert(sizeof(struct irqgate_eventfd) == 416, "shared layout");
 _Static_assert(sizeof(struct irqgate_isolation) == 64, "shared layout");
 _Static_assert(sizeof(struct irqgate_file) == 48, "shared layout");
 

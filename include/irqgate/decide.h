@@ -11,6 +11,9 @@
 
 #include <irqgate/table.h>
 
+/* A BPF function cannot return a struct, so it must contain these functions. */
+#define IRQGATE_INLINE static inline __attribute__((always_inline))
+
 enum irqgate_verdict {
 	IRQGATE_VERDICT_NONE = 0, /* not decided yet */
 	IRQGATE_VERDICT_ALLOW = 1,
@@ -70,8 +73,8 @@ struct irqgate_decision {
 	__u32 gd; /* context the table expects, IRQGATE_GD_NONE if it names none */
 };
 
-static inline struct irqgate_decision irqgate_act(const struct irqgate_defaults *def, __u8 action,
-						  __u8 reason, __u32 gd)
+IRQGATE_INLINE struct irqgate_decision irqgate_act(const struct irqgate_defaults *def, __u8 action,
+						   __u8 reason, __u32 gd)
 {
 	struct irqgate_decision d = { .reason = reason, .gd = gd };
 
@@ -103,7 +106,7 @@ static inline int irqgate_revoked(const struct irqgate_revocation *rev, __u32 ve
  *
  * If `on_full` is allow, the object passes, but as in audit: it never counts as authorized.
  */
-static inline struct irqgate_decision irqgate_full(const struct irqgate_defaults *def)
+IRQGATE_INLINE struct irqgate_decision irqgate_full(const struct irqgate_defaults *def)
 {
 	return irqgate_act(def,
 			   def->on_full == IRQGATE_ACTION_ALLOW ? IRQGATE_ACTION_AUDIT
@@ -121,11 +124,11 @@ static inline struct irqgate_decision irqgate_full(const struct irqgate_defaults
  * @gd: context that receives, or asks to
  * @host: a host driver has the device, so VFIO cannot connect the vector
  */
-static inline struct irqgate_decision irqgate_decide(const struct irqgate_defaults *def,
-						     const struct irqgate_registration *reg,
-						     const struct irqgate_vector_auth *vec,
-						     const struct irqgate_revocation *rev,
-						     __u32 vector, __u32 gd, int host)
+IRQGATE_INLINE struct irqgate_decision irqgate_decide(const struct irqgate_defaults *def,
+						      const struct irqgate_registration *reg,
+						      const struct irqgate_vector_auth *vec,
+						      const struct irqgate_revocation *rev,
+						      __u32 vector, __u32 gd, int host)
 {
 	__u32 want;
 
@@ -162,8 +165,9 @@ static inline struct irqgate_decision irqgate_decide(const struct irqgate_defaul
 
 /* What a process does with a device, apart from its interrupts. */
 enum irqgate_use {
-	IRQGATE_HOLDS = 0, /* it opens the device, gets its file, or asks what the device has */
-	IRQGATE_USES = 1, /* it reads, writes, maps, resets or changes the device */
+	IRQGATE_RECEIVES = 0, /* it gets the file from another process */
+	IRQGATE_HOLDS = 1, /* it opens the device, or asks what the device has */
+	IRQGATE_USES = 2, /* it reads, writes, maps, resets or changes the device */
 };
 
 /* Is the context a broker of the device? @reg: its registration, or NULL */
@@ -187,22 +191,22 @@ static inline int irqgate_brokers(const struct irqgate_registration *reg, __u32 
  *
  * On s390, zdev->gisa names the one VM that may reach the function by a zPCI instruction. Here
  * the context of the registration takes that place, if the policy says `access: owner`. A device
- * without a row has no owner, so `unlisted_device` decides. Under `access: any` this allows
- * everything: irqgate_decide() then still decides who may get the file.
+ * without a row has no owner, so `unlisted_device` decides. `access: any` allows everything but to
+ * receive the file.
  */
-static inline struct irqgate_decision
-irqgate_decide_access(const struct irqgate_defaults *def, const struct irqgate_registration *reg,
-		      const struct irqgate_revocation *rev, __u32 gd, enum irqgate_use use)
+IRQGATE_INLINE struct irqgate_decision irqgate_decide_access(const struct irqgate_defaults *def,
+							     const struct irqgate_registration *reg,
+							     const struct irqgate_revocation *rev,
+							     __u32 gd, enum irqgate_use use)
 {
 	struct irqgate_decision d;
 
-	if ((reg ? reg->access : def->access) != IRQGATE_ACCESS_OWNER)
-		return irqgate_act(def, IRQGATE_ACTION_ALLOW, IRQGATE_REASON_NONE,
-				   IRQGATE_GD_NONE);
+	if (use != IRQGATE_RECEIVES && (reg ? reg->access : def->access) != IRQGATE_ACCESS_OWNER)
+		return irqgate_act(def, IRQGATE_ACTION_ALLOW, IRQGATE_REASON_NONE, IRQGATE_GD_NONE);
 	d = irqgate_decide(def, reg, 0, rev, IRQGATE_VECTOR_FUNCTION, gd, 0);
 	if (d.verdict == IRQGATE_VERDICT_ALLOW || !irqgate_brokers(reg, gd))
 		return d;
-	if (use == IRQGATE_HOLDS)
+	if (use != IRQGATE_USES)
 		return irqgate_act(def, IRQGATE_ACTION_ALLOW, IRQGATE_REASON_BROKER, reg->gd);
 	if (d.reason == IRQGATE_REASON_CONTEXT)
 		d.reason = IRQGATE_REASON_BROKER;
@@ -218,8 +222,8 @@ irqgate_decide_access(const struct irqgate_defaults *def, const struct irqgate_r
  *
  * If one could trace the other, two contexts of the same user would not be separate.
  */
-static inline struct irqgate_decision irqgate_decide_trace(const struct irqgate_defaults *def,
-							   __u32 owner, __u32 gd)
+IRQGATE_INLINE struct irqgate_decision irqgate_decide_trace(const struct irqgate_defaults *def,
+							    __u32 owner, __u32 gd)
 {
 	if (owner == IRQGATE_GD_NONE || owner == IRQGATE_GD_HOST || owner == gd)
 		return irqgate_act(def, IRQGATE_ACTION_ALLOW, IRQGATE_REASON_NONE, owner);
@@ -234,9 +238,9 @@ static inline struct irqgate_decision irqgate_decide_trace(const struct irqgate_
  * @strict: the VM's context is strict
  * @gd: context of the VM
  */
-static inline struct irqgate_decision irqgate_decide_source(const struct irqgate_defaults *def,
-							    __u32 source, int own, int strict,
-							    __u32 gd)
+IRQGATE_INLINE struct irqgate_decision irqgate_decide_source(const struct irqgate_defaults *def,
+							     __u32 source, int own, int strict,
+							     __u32 gd)
 {
 	if (source != IRQGATE_GD_NONE && source == gd)
 		return (struct irqgate_decision){ .verdict = IRQGATE_VERDICT_ALLOW,
@@ -301,10 +305,10 @@ static inline int irqgate_listener_decides(struct irqgate_decision binder,
  * @listener: the worst of the decisions for the VMs that listen
  * @standing: set of enum irqgate_standing
  */
-static inline struct irqgate_decision irqgate_decide_binding(const struct irqgate_defaults *def,
-							     struct irqgate_decision binder,
-							     struct irqgate_decision listener,
-							     __u32 standing)
+IRQGATE_INLINE struct irqgate_decision irqgate_decide_binding(const struct irqgate_defaults *def,
+							      struct irqgate_decision binder,
+							      struct irqgate_decision listener,
+							      __u32 standing)
 {
 	struct irqgate_decision d = binder, full = irqgate_full(def), shared;
 

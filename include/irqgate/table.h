@@ -275,6 +275,9 @@ struct irqgate_state {
 	__u64 loader_start; /* in clock ticks since boot; set before .loader_tgid */
 	__u32 cut_vms; /* .adoption of the last search that may have left out VMs */
 	__u32 cut_irqfds; /* ... or irqfds, also because their VM has no row */
+	__u64 changes; /* of the table's rows and the revocations */
+	__u32 mapped; /* mappings at the last review whose process may not use the device */
+	__u32 pad;
 };
 
 /* Does the inline gate decide? Then no other hook needs to count what it judged. */
@@ -291,6 +294,6 @@ _Static_assert(sizeof(struct irqgate_match_key) == 32, "shared layout");
 _Static_assert(sizeof(struct irqgate_revocation) == 272, "shared layout");
 _Static_assert(sizeof(struct irqgate_match) == 24, "shared layout");
 _Static_assert(sizeof(struct irqgate_context) == 72, "shared layout");
-_Static_assert(sizeof(struct irqgate_state) == 216, "shared layout");
+_Static_assert(sizeof(struct irqgate_state) == 232, "shared layout");
 
 #endif

@@ -20,6 +20,7 @@
 #include "cli/top.h"
 #include "lib/handle.h"
 #include "lib/util.h"
+#include "loader/access.h"
 #include "loader/apply.h"
 #include "loader/cut.h"
 #include "loader/daemon.h"
@@ -396,7 +397,7 @@ static int change_vectors(struct args *args,
 	lock = lock_changes();
 	err = lock < 0 ? lock : change(&c, args);
 	if (!err)
-		err = bindings_enforce(&c.pins);
+		err = bindings_enforce(&c.pins) ?: access_settle(&c.pins);
 	if (lock >= 0)
 		close(lock);
 	pins_close(&c.pins);

@@ -62,7 +62,7 @@ int status(struct pins *pins, bool json)
 
 	if (!loader)
 		err = -ESRCH;
-	else if (hangs || st->alarm || st->uncontained || st->unhooked ||
+	else if (hangs || st->alarm || st->uncontained || st->mapped || st->unhooked ||
 		 json_object_array_length(silent) || pins_filling(pins) ||
 		 st->overflow != st->recovered)
 		err = -EIO;
@@ -79,6 +79,7 @@ int status(struct pins *pins, bool json)
 	json_object_object_add(o, "filled", filled(pins));
 	add_number(o, "overflow", st->overflow - st->recovered, true);
 	add_number(o, "uncontained", st->uncontained, true);
+	add_number(o, "mapped", st->mapped, true);
 	add_number(o, "lost_events", st->lost_events, true);
 	add_number(o, "lost_bindings", st->lost_bindings, true);
 	add_number(o, "unknown_msis", st->unknown_msis, true);

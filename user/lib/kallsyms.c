@@ -17,6 +17,8 @@
 static struct symbol symbols[] = {
 	{ .name = "eventfd_fops" },
 	{ .name = "vfio_device_fops" },
+	{ .name = "vfio_group_fops" },
+	{ .name = "vfio_fops" },
 	{ .name = "kvm_chardev_ops" },
 	{ .name = "kvm_vm_fops" },
 	{ .name = "kvm_vcpu_fops" },
@@ -36,6 +38,7 @@ static struct symbol symbols[] = {
 	{ .name = "kvm_irqfd_register" },
 	{ .name = "irqfd_shutdown" },
 	{ .name = "vfio_pci_set_irqs_ioctl" },
+	{ .name = "vfio_pci_ioeventfd" },
 	{ .name = "eventfd_ctx_put" },
 	{ .name = "eventfd_ctx_fdget" },
 	{ .name = "eventfd_release" },

@@ -131,8 +131,8 @@ static bool eventfd_unused(const struct irqgate_eventfd *e)
 	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++)
 		if (e->vm[i])
 			return false;
-	return !irqgate_crowded(e) && !e->charged && process_ended(&e->signaller) &&
-	       process_ended(&e->former);
+	return !irqgate_crowded(e) && !e->writes[0] && !e->charged &&
+	       process_ended(&e->signaller) && process_ended(&e->former);
 }
 
 /*

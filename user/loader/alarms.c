@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "lib/file.h"
 #include "lib/util.h"
+#include "loader/access.h"
 #include "loader/events.h"
 #include "loader/loader.h"
 #include "s390/firmware.h"
@@ -128,4 +132,68 @@ void loader_check_room(struct loader *l)
 				  IRQGATE_LEVEL_NONE);
 	}
 	l->untold = untold;
+}
+
+/*
+ * Seconds after which a mapping shows that was being made when the table changed, and between two
+ * looks whether a process still has what it may not use.
+ */
+#define REVIEW_AGAIN 3
+#define REVIEW_EVERY 10
+
+static bool reported(const struct review *r, const struct mapped *m)
+{
+	__u32 i;
+
+	for (i = 0; i < r->n; i++)
+		if (!memcmp(&r->of[i], m, sizeof(*m)))
+			return true;
+	return false;
+}
+
+static void report_mapped(struct loader *l, const struct mapped *m)
+{
+	struct irqgate_event ev = {
+		.time = boottime_ns(),
+		.type = IRQGATE_EVENT_VERDICT,
+		.handle = m->handle,
+		.vector = IRQGATE_VECTOR_FUNCTION,
+		.verdict = m->verdict == IRQGATE_VERDICT_AUDIT ? IRQGATE_VERDICT_AUDIT
+							       : IRQGATE_VERDICT_LEAK,
+		.reason = m->reason,
+		.level = IRQGATE_LEVEL_ACCESS,
+		.gd_expected = IRQGATE_GD_NONE,
+		.gd_actual = m->gd,
+		.pid = m->tgid,
+		.count = 1,
+	};
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%u/comm", m->tgid);
+	read_line(path, ev.comm, sizeof(ev.comm));
+	loader_report(l, &ev);
+}
+
+void loader_check_mapped(struct loader *l)
+{
+	__u64 changes = __atomic_load_n(&l->pins.state->changes, __ATOMIC_SEQ_CST);
+	struct review found;
+	__u32 i;
+
+	if (l->reviewed != changes)
+		l->review_ticks = REVIEW_AGAIN;
+	else if (!l->review_ticks || --l->review_ticks)
+		return;
+	if (access_review(&l->pins, &found))
+		return; /* the next tick tries again */
+	l->reviewed = changes;
+	for (i = 0; i < found.n; i++) {
+		if (reported(&l->mapped, &found.of[i]))
+			continue;
+		report_mapped(l, &found.of[i]);
+		access_contain(&l->pins, &found.of[i], true);
+	}
+	l->mapped = found;
+	if (!l->review_ticks && found.n)
+		l->review_ticks = REVIEW_EVERY;
 }

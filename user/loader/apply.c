@@ -10,6 +10,7 @@
 #include "lib/handle.h"
 #include "lib/names.h"
 #include "lib/util.h"
+#include "loader/access.h"
 #include "loader/apply.h"
 #include "loader/cut.h"
 #include "loader/enforce.h"
@@ -211,7 +212,7 @@ int plan_execute(struct plan *plan, struct pins *pins, const struct btf *btf)
 	for (i = 0; i < plan->ncuts; i++)
 		if (!plan->cut[i].restored && plan->cut[i].binding.state == IRQGATE_BINDING_BOUND)
 			binding_cut(pins, plan->cut[i].binding.irq);
-	err = table_publish(pins, btf, &plan->to);
+	err = access_publish(pins, btf, &plan->to);
 	if (err) {
 		bindings_enforce(pins); /* the old table is in force: release what was cut */
 		return err;
@@ -376,7 +377,7 @@ int apply_verb(const struct apply_options *opts)
 	}
 	err = plan_make(&plan, &pins, policy);
 	if (!err && !opts->dry_run)
-		err = plan_execute(&plan, &pins, NULL);
+		err = plan_execute(&plan, &pins, NULL) ?: access_settle(&pins);
 	if (err >= 0) {
 		plan_print(&plan, stdout, opts->json);
 		msg("%s%s: %s", opts->dry_run ? "would apply " : "applied ", opts->file,

@@ -162,6 +162,7 @@ static void tick(struct loader *l)
 	    l->pins.state->overflow != l->pins.state->recovered)
 		loader_adopt(l);
 	loader_check_room(l);
+	loader_check_mapped(l);
 	if ((!stages_all_hooked(l) && stages_change(l)) || stages_due(l))
 		l->check_modules = true;
 	stages_check_inline(l);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "lib/util.h"
+#include "loader/access.h"
 #include "loader/apply.h"
 #include "loader/hooks.h"
 #include "loader/loader.h"
@@ -22,7 +23,7 @@ int loader_publish(struct loader *l)
 
 	if (!err) {
 		rows_warn(&rows, l->policy);
-		err = table_publish(&l->pins, hooks_btf(), &rows);
+		err = access_publish(&l->pins, hooks_btf(), &rows);
 	}
 	policy_free(old);
 	rows_free(&before);

@@ -85,6 +85,16 @@ extern const char *hook_replaced; /* where another build's programs are pinned, 
 const char *hook_pin(const struct hook *h, enum variant variant, char buf[64]);
 bool hook_pinned(const struct hook *h);
 
+/*
+ * A hook by need has its program pinned as hook_pin(), and while it is attached also a link.
+ * hook_link - the name of the link's pin; returns @buf
+ * hook_attached - is it attached?
+ * hook_unpin_link - detach it
+ */
+const char *hook_link(const struct hook *h, char buf[64]);
+bool hook_attached(const struct hook *h);
+void hook_unpin_link(const char *dir, const struct hook *h);
+
 /* hook_adoptable - is it pinned by an earlier irqgate of this build? */
 bool hook_adoptable(const struct hook *h);
 

@@ -20,6 +20,7 @@ static const struct {
 	{ STAGE_CORE, "vhost_vsock", "vhost_vsock_fops", "/sys/class/misc/vhost-vsock" },
 	{ STAGE_CORE, "vhost_vdpa", "vhost_vdpa_fops", "/sys/bus/vdpa/drivers/vhost_vdpa" },
 	{ STAGE_VFIO, "vfio", "vfio_device_fops", NULL },
+	{ STAGE_VFIO, "vfio", "vfio_group_fops", "/sys/class/vfio" },
 	{ STAGE_VFIO, NULL, "pci_bus_type", NULL },
 	{ STAGE_VFIO, NULL, "kernfs_dir_fops", NULL },
 	{ STAGE_KVM, "kvm", "kvm_chardev_ops", NULL },
@@ -103,11 +104,12 @@ static bool lacks_function(const struct hook *h, char *text, size_t len)
 	return lacks_symbol(stages[h->stage].module, h->function, true, text, len);
 }
 
-/* Only a driver that is built in needs a symbol: gates know a module by its name. */
+/* vhost's drivers need a symbol only if they are built in: gates know a module by its name. */
 static bool is_needed(unsigned int i)
 {
 	return !needs[i].where ||
-	       (!access(needs[i].where, F_OK) && module_state(needs[i].module) != MODULE_LIVE);
+	       (!access(needs[i].where, F_OK) &&
+		(needs[i].stage != STAGE_CORE || module_state(needs[i].module) != MODULE_LIVE));
 }
 
 static void find_lack(enum stage stage, char *text, size_t len)

@@ -193,8 +193,12 @@ struct irqgate_bpf *hook_object_open(bool (*want)(const struct hook *h, const ch
 		return NULL;
 	}
 	skel->rodata->eventfd_fops_addr = kernel_symbol("eventfd_fops");
-	if (stage_hookable(STAGE_VFIO))
+	if (stage_hookable(STAGE_VFIO)) {
 		skel->rodata->vfio_device_fops_addr = kernel_symbol("vfio_device_fops");
+		/* A kernel may have one of these, both, or only character devices. */
+		skel->rodata->vfio_group_fops_addr = kernel_symbol("vfio_group_fops");
+		skel->rodata->vfio_container_fops_addr = kernel_symbol("vfio_fops");
+	}
 	if (stage_hookable(STAGE_KVM)) {
 		skel->rodata->kvm_dev_fops_addr = kernel_symbol("kvm_chardev_ops");
 		skel->rodata->kvm_vm_fops_addr = kernel_symbol("kvm_vm_fops");

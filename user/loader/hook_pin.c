@@ -65,9 +65,33 @@ void hook_unpin_variant(const char *dir, const struct hook *h, enum variant v)
 	unlink(path);
 }
 
+bool hook_attached(const struct hook *h)
+{
+	char pin[64];
+
+	return pinned(hook_link(h, pin));
+}
+
+const char *hook_link(const struct hook *h, char buf[64])
+{
+	snprintf(buf, 64, "link_%s", h->name);
+	return buf;
+}
+
+void hook_unpin_link(const char *dir, const struct hook *h)
+{
+	char pin[64], path[PIN_LEN];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, hook_link(h, pin));
+	unlink(path);
+}
+
 void hook_unpin(const char *dir, const struct hook *h)
 {
 	enum variant v;
+
+	if (h->by_need)
+		hook_unpin_link(dir, h);
 
 	for (v = PLAIN; v < VARIANTS; v++)
 		hook_unpin_variant(dir, h, v);

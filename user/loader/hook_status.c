@@ -22,7 +22,7 @@ static int program_of(const struct hook *h, int fd)
 	struct bpf_link_info link = {};
 	__u32 len = sizeof(link);
 
-	if (h->kind == HOOK_CALL)
+	if (h->kind == HOOK_CALL || h->by_need)
 		return dup(fd);
 	return bpf_obj_get_info_by_fd(fd, &link, &len) ? -1 : bpf_prog_get_fd_by_id(link.prog_id);
 }
@@ -61,6 +61,8 @@ void hook_status(const struct hook *h, struct hook_status *st)
 		st->variant = "iterator";
 	} else if (h->kind == HOOK_CALL) {
 		st->variant = "call";
+	} else if (h->by_need && !hook_attached(h)) {
+		st->state = HOOK_UNNEEDED;
 	} else {
 		st->variant = h->kind == HOOK_GATE ? "lsm" : h->on_return ? "fexit" : "fentry";
 		st->state = hook_trampoline_state(prog_fd);

@@ -6,10 +6,10 @@
 const struct hook hooks[] = {
 	{ "task_forked", "bpf_lsm_task_alloc", HOOK_GATE, STAGE_CORE, .what = "identity at fork" },
 	{ "task_execed", "bpf_lsm_bprm_committed_creds", HOOK_GATE, STAGE_CORE, .what = "identity at exec" },
-	{ "gate_file_permission", "bpf_lsm_file_permission", HOOK_GATE, STAGE_CORE, .what = "injection gate: eventfd read and write" },
+	{ "gate_file_permission", "bpf_lsm_file_permission", HOOK_GATE, STAGE_CORE, .reload_on_module = true, .what = "injection gate: eventfd read and write; access gate: VFIO devices" },
 	{ "gate_file_receive", "bpf_lsm_file_receive", HOOK_GATE, STAGE_CORE, .what = "possession gate: eventfds" },
 	{ "gate_trace", "bpf_lsm_ptrace_access_check", HOOK_GATE, STAGE_CORE, .what = "possession gate: processes that are traced" },
-	{ "gate_ioctl", "bpf_lsm_file_ioctl", HOOK_GATE, STAGE_CORE, .reload_on_module = true, .what = "bind gate: VFIO, KVM and vhost; injection gate: a VMM into its own VM" },
+	{ "gate_ioctl", "bpf_lsm_file_ioctl", HOOK_GATE, STAGE_CORE, .reload_on_module = true, .what = "bind gate: VFIO, KVM and vhost; access gate: VFIO; injection gate: a VMM into its own VM" },
 	{ "gate_vhost_compat", "bpf_lsm_file_ioctl_compat", HOOK_GATE, STAGE_CORE, .optional = true, .what = "bind gate: 32-bit vhost" },
 	{ "gate_unhooked_compat", "bpf_lsm_file_ioctl_compat", HOOK_GATE, STAGE_CORE, .optional = true, .what = "bind gate: 32-bit, of modules that cannot be hooked" },
 	{ "task_exited", "sched_process_exit", HOOK_TP, STAGE_CORE, .what = "loader's end" },
@@ -34,9 +34,11 @@ const struct hook hooks[] = {
 	{ "judge_all", "-", HOOK_CALL, STAGE_CORE, .pin = "prog_judge", .needs_jit = true, .what = "judging all bindings" },
 
 	{ "gate_vfio_compat", "bpf_lsm_file_ioctl_compat", HOOK_GATE, STAGE_VFIO, .optional = true, .what = "bind gate: 32-bit VFIO" },
+	{ "gate_mmap", "bpf_lsm_mmap_file", HOOK_GATE, STAGE_VFIO, .pin = "prog_mmap", .by_need = true, .what = "access gate: mappings of VFIO devices" },
 	{ "gate_vfio_receive", "bpf_lsm_file_receive", HOOK_GATE, STAGE_VFIO, .what = "possession gate: VFIO devices" },
 	{ "vector_signal", "vfio_msi_set_vector_signal", HOOK_TRACE, STAGE_VFIO, .on_return = true, .what = "vector -> eventfd" },
 	{ "irqs_set", "vfio_pci_set_irqs_ioctl", HOOK_TRACE, STAGE_VFIO, .on_return = true, .needs_jit = true, .what = "INTx -> eventfd, vectors raised by hand" },
+	{ "ioeventfd_set", "vfio_pci_ioeventfd", HOOK_TRACE, STAGE_VFIO, .on_return = true, .needs_jit = true, .what = "eventfd -> write into a device" },
 	{ "vfio_msi", "vfio_msihandler", HOOK_TRACE, STAGE_VFIO, .single = true, .yields = true, .what = "device MSIs" },
 	{ "find_maps", "task_vma", HOOK_ITER, STAGE_VFIO, .pin = "iter_maps", .what = "who has a VFIO device mapped" },
 	{ "adopt_vfio", "task_file", HOOK_ITER, STAGE_VFIO, .pin = "iter_vfio", .what = "VFIO bindings that exist" },
@@ -65,8 +67,8 @@ const struct hook hooks[] = {
 const unsigned int nhooks = ARRAY_SIZE(hooks);
 _Static_assert(ARRAY_SIZE(hooks) <= HOOKS_MAX, "HOOKS_MAX is too small");
 
-const char *const hook_states[HOOK_STATES] = { "absent", "live", "unverified", "silent",
-					       "yielded" };
+const char *const hook_states[HOOK_STATES] = { "absent", "live",    "unverified",
+					       "silent", "yielded", "unneeded" };
 
 const struct stage_info stages[STAGES] = {
 	[STAGE_CORE] = { "core", NULL },

@@ -189,12 +189,68 @@ void hooks_unload(enum stage stage)
 			hook_unpin(PIN_DIR, &hooks[i]);
 }
 
+/* Attach a gate by its pinned program, beside or instead of an older one that is attached. */
+static int attach_pinned(const struct hook *h)
+{
+	char pin[64], link_pin[64], path[PIN_LEN];
+	int prog = bpf_obj_get(pin_path(path, hook_pin(h, PLAIN, pin))), link, err;
+
+	if (prog < 0)
+		return prog == -ENOENT ? 0
+				       : fail(prog, "%s: cannot open: %s", path, strerror(-prog));
+	link = bpf_link_create(prog, 0, BPF_LSM_MAC, NULL);
+	err = link < 0 ? link : 0;
+	if (err)
+		fail(err, "cannot attach %s to %s: %s", h->name, h->function, strerror(-err));
+	if (!err) {
+		err = hook_check_called(hook_trampoline_state(prog));
+		if (err)
+			hook_fail_called(err, h->name, h->function);
+	}
+	if (!err) {
+		hook_unpin_link(PIN_DIR, h);
+		err = bpf_obj_pin(link, pin_path(path, hook_link(h, link_pin)));
+		if (err)
+			fail(err, "%s: cannot pin: %s", path, strerror(-err));
+	}
+	if (link >= 0)
+		close(link);
+	close(prog);
+	return err;
+}
+
+int hooks_govern(bool needed)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < nhooks && !err; i++) {
+		if (!hooks[i].by_need)
+			continue;
+		if (!needed)
+			hook_unpin_link(PIN_DIR, &hooks[i]);
+		else if (!hook_attached(&hooks[i]))
+			err = attach_pinned(&hooks[i]);
+	}
+	return err;
+}
+
+static int pin_program(struct bpf_program *prog, const struct hook *h)
+{
+	char pin[64], path[PIN_LEN];
+	int err;
+
+	unlink(pin_path(path, hook_pin(h, PLAIN, pin)));
+	err = bpf_program__pin(prog, pin_path(path, hook_pin(h, PLAIN, pin)));
+	return err ? fail(err, "%s: cannot pin: %s", path, strerror(-err)) : 0;
+}
+
 static int attach_hook(struct irqgate_bpf *skel, const struct hook *h)
 {
 	bool kprobe = h->kind == HOOK_TRACE && no_trampoline(h);
-	char name[64], pin[64], path[PIN_LEN];
 	struct bpf_program *prog;
 	struct bpf_link *link;
+	char name[64], pin[64];
 	enum variant v;
 	int err;
 
@@ -206,10 +262,10 @@ static int attach_hook(struct irqgate_bpf *skel, const struct hook *h)
 		hook_detach(hook_replaced, h, v);
 	if (kprobe)
 		return pin_kprobe(skel, h);
-	if (h->kind == HOOK_CALL) {
-		unlink(pin_path(path, hook_pin(h, PLAIN, pin)));
-		err = bpf_program__pin(prog, pin_path(path, hook_pin(h, PLAIN, pin)));
-		return err ? fail(err, "%s: cannot pin: %s", path, strerror(-err)) : 0;
+	if (h->kind == HOOK_CALL || h->by_need) {
+		err = pin_program(prog, h);
+		/* Another build's program may be attached. */
+		return !err && h->by_need && hook_attached(h) ? attach_pinned(h) : err;
 	}
 	link = bpf_program__attach(prog);
 	if (!link && h->kind == HOOK_TRACE)

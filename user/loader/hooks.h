@@ -46,6 +46,7 @@ struct hook {
 	bool needs_jit; /* loops by callback, which takes a JIT */
 	bool spare; /* silent on stock kernels: the kprobe variant is loaded along */
 	bool yields; /* counts what the inline gate, on the same function, counts itself */
+	bool by_need; /* a gate that only some tables need; its program is pinned by itself */
 	const char *what;
 };
 
@@ -58,6 +59,7 @@ enum hook_state {
 	HOOK_UNVERIFIED, /* attached, ftrace cannot be asked */
 	HOOK_SILENT, /* attached without effect, and no other variant works */
 	HOOK_YIELDED, /* detached, because the inline gate does its work */
+	HOOK_UNNEEDED, /* loaded, but not attached, because no row of the table needs it */
 	HOOK_STATES,
 };
 
@@ -122,6 +124,16 @@ void hooks_yield(void);
  * Return: 0 or a negative errno. Says what is wrong.
  */
 int hooks_resume(void);
+
+/*
+ * hooks_govern - attach the gates that only a table needs which says who may use a device
+ * @needed: false: detach them
+ *
+ * The programs were loaded with their stage, so this takes no more than CAP_BPF. A gate whose
+ * module is not loaded is attached when the stage is.
+ * Return: 0 or a negative errno. Says what is wrong.
+ */
+int hooks_govern(bool needed);
 
 /*
  * hooks_replace - programs pinned in @dir are another build's

@@ -13,6 +13,7 @@
 #include <irqgate/binding.h>
 #include <irqgate/decide.h>
 #include <irqgate/event.h>
+#include "loader/access.h"
 #include "loader/daemon.h"
 #include "s390/firmware.h"
 #include "table/pins.h"
@@ -54,6 +55,9 @@ struct loader {
 	unsigned int events_read; /* in this turn */
 	unsigned int eventfds; /* rows checked beyond EVENTFDS_A_SECOND */
 	bool filling[IRQGATE_ROOMS], untold; /* as loader_check_room() saw it last */
+	__u64 reviewed; /* state.changes at the last review of mappings */
+	unsigned int review_ticks; /* seconds left until the review is repeated; 0: none is due */
+	struct review mapped; /* what was reported */
 	__u64 skipped; /* hooks_skipped() at the last search */
 	__u64 unprinted; /* events that stdout did not take */
 	struct firmware_findings firmware; /* differences that were reported */
@@ -166,6 +170,12 @@ void loader_reload(struct loader *l, bool always);
 void loader_follow(struct loader *l);
 
 /* ---- alarms.c ---- */
+
+/*
+ * loader_check_mapped - after a change of the table, find, report and contain the processes that
+ * have a device mapped which they may not use
+ */
+void loader_check_mapped(struct loader *l);
 
 void loader_report(struct loader *l, const struct irqgate_event *ev);
 

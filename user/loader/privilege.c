@@ -31,7 +31,7 @@ static const int keep[] = {
 	CAP_BPF, /* maps and BTF of the table that a reload publishes */
 	CAP_PERFMON, /* running the iterators and the program that judges */
 	CAP_SYS_PTRACE, /* pidfd_getfd: the fds that a quarantine copies */
-	CAP_KILL, /* SIGCONT to a process that was stopped for a quarantine; last_resort: kill */
+	CAP_KILL, /* continue what a quarantine stopped; last_resort: kill; on_mapped */
 };
 
 /* Only attaching needs these. */
@@ -129,7 +129,8 @@ static const struct {
 	{ SCMP_SYS(ioctl), 1, 0xffffffff, TCGETS }, /* stdio asks whether it is a terminal */
 	{ SCMP_SYS(kill), 1, 0xffffffff, SIGKILL },
 	{ SCMP_SYS(pidfd_send_signal), 1, 0xffffffff, SIGCONT },
-	{ SCMP_SYS(pidfd_send_signal), 1, 0xffffffff, SIGKILL }, /* last_resort: kill */
+	{ SCMP_SYS(pidfd_send_signal), 1, 0xffffffff, SIGKILL }, /* last_resort, on_mapped: kill */
+	{ SCMP_SYS(pidfd_send_signal), 1, 0xffffffff, SIGSTOP }, /* on_mapped: stop */
 	{ SCMP_SYS(socketpair), 0, 0xffffffff, AF_UNIX },
 	/* fork(3), and nothing that makes threads or namespaces */
 	{ SCMP_SYS(clone), CLONE_FLAGS_ARG, 0xffffffff,
@@ -143,7 +144,7 @@ static const struct {
 	{ SCMP_SYS(mprotect), 2, PROT_EXEC, 0 },
 };
 
-/* Commands of bpf(2) that neither load nor attach a program. */
+/* Commands of bpf(2) that load no program. A link attaches one that is pinned (hooks_govern()). */
 static const int bpf_commands[] = {
 	BPF_MAP_CREATE,
 	BPF_MAP_LOOKUP_ELEM,
@@ -159,6 +160,7 @@ static const int bpf_commands[] = {
 	BPF_PROG_TEST_RUN,
 	BPF_OBJ_GET_INFO_BY_FD,
 	BPF_MAP_GET_FD_BY_ID,
+	BPF_LINK_CREATE,
 };
 
 static int add_rules(scmp_filter_ctx ctx, bool hooked)

@@ -9,6 +9,7 @@
 #include "loader/loader.h"
 #include "loader/privilege.h"
 #include "loader/types.h"
+#include "table/table.h"
 
 bool stages_all_hooked(const struct loader *l)
 {
@@ -51,6 +52,8 @@ int stages_load(struct loader *l)
 		if (hooks_stage_loaded(stage) && !l->replacing)
 			continue;
 		err = hooks_load(stage, l->gates);
+		if (!err && stage == STAGE_VFIO && table_governs(&l->pins))
+			err = hooks_govern(true);
 		if (!err || err == -EAGAIN)
 			continue;
 		unhooked |= 1u << stage;

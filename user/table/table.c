@@ -264,6 +264,7 @@ static void wait_for_programs(struct pins *pins)
 
 void table_end_change(struct pins *pins)
 {
+	__atomic_add_fetch(&pins->state->changes, 1, __ATOMIC_SEQ_CST);
 	epoch_bump(pins);
 	wait_for_programs(pins);
 }
@@ -330,6 +331,7 @@ int table_publish(struct pins *pins, const struct btf *btf, const struct rows *r
 		goto out;
 	pins->state->defaults[slot] = rows->defaults;
 	__atomic_add_fetch(&pins->state->generation, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&pins->state->changes, 1, __ATOMIC_SEQ_CST);
 	epoch_bump(pins);
 	for (i = 0; i < IRQGATE_TABLE_MAPS && !err; i++)
 		err = pin_final(i);
@@ -425,6 +427,11 @@ int table_map(const struct pins *pins, enum irqgate_table_map which)
 			return fd;
 		usleep(1000);
 	}
+}
+
+bool table_governs(const struct pins *pins)
+{
+	return pins->state->defaults[pins->state->generation & 1].governs;
 }
 
 /* The same, but a missing map is an error. */
@@ -652,6 +659,7 @@ int table_allow(struct pins *pins, __u64 handle, const struct vector_set *vector
 	struct irqgate_device_key dkey = { .handle = handle };
 	struct irqgate_vector_key vkey = { .handle = handle };
 	struct irqgate_vector_auth vec = { .gd = gd };
+	const struct irqgate_defaults *def = &pins->state->defaults[pins->state->generation & 1];
 	struct irqgate_registration reg;
 	struct changed rows;
 	int err = rows_open(pins, &rows);
@@ -662,6 +670,8 @@ int table_allow(struct pins *pins, __u64 handle, const struct vector_set *vector
 		memset(&reg, 0, sizeof(reg));
 		reg.gd = gd;
 		reg.action = IRQGATE_ACTION_DENY;
+		reg.access = def->access;
+		reg.on_mapped = def->on_mapped;
 	}
 	if (reg.noi < vectors_noi(vectors))
 		reg.noi = vectors_noi(vectors);

@@ -48,6 +48,9 @@ int table_resolve(struct pins *pins, const struct policy *policy);
  */
 int table_clear(struct pins *pins);
 
+/* table_governs - does the table in force say of any device who may use it? */
+bool table_governs(const struct pins *pins);
+
 /* table_map - open a map of the table in force. Return: a descriptor, or a negative errno. */
 int table_map(const struct pins *pins, enum irqgate_table_map which);
 
