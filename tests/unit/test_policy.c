@@ -224,6 +224,38 @@ static void json(void **state)
 	policy_free(p);
 }
 
+static void access_rows(void **state)
+{
+	struct policy *p = good_file("access.yaml");
+	const struct policy_device *d = p->devices;
+	unsigned int n;
+
+	(void)state;
+	assert_int_equal(p->defaults.access, IRQGATE_ACCESS_OWNER);
+	assert_int_equal(p->defaults.on_mapped, IRQGATE_ON_MAPPED_STOP);
+	assert_int_equal(p->nbrokers, 1);
+	assert_int_equal(p->broker[0], 2);
+	assert_int_equal(p->ndevices, 4);
+	assert_int_equal(d[0].access, IRQGATE_ACCESS_UNSET);
+	assert_int_equal(policy_access(p, &d[0]), IRQGATE_ACCESS_OWNER);
+	assert_ptr_equal(policy_brokers(p, &d[0], &n), p->broker);
+	assert_int_equal(n, 1);
+	/* An empty list is a list. */
+	assert_int_equal(policy_access(p, &d[1]), IRQGATE_ACCESS_ANY);
+	assert_ptr_equal(policy_brokers(p, &d[1], &n), d[1].broker);
+	assert_int_equal(n, 0);
+	assert_int_equal(d[2].on_mapped, IRQGATE_ON_MAPPED_KILL);
+	assert_int_equal(d[2].nbrokers, 2);
+	assert_int_equal(d[2].broker[0], 3);
+	assert_int_equal(d[2].broker[1], 0);
+	policy_free(p);
+	p = good("version: 1\ndevices: [{ handle: '0:0:1.0', context: host, noi: 1 }]\n");
+	assert_int_equal(policy_access(p, p->devices), IRQGATE_ACCESS_ANY);
+	policy_brokers(p, p->devices, &n);
+	assert_int_equal(n, 0);
+	policy_free(p);
+}
+
 static void anchors(void **state)
 {
 	struct policy *p = good_file("anchors.yaml");
@@ -951,7 +983,7 @@ static void machines(void **state)
 static void written_reads_back(void **state)
 {
 	static const char *const files[] = { "everything.yaml", "policy.json", "anchors.yaml",
-					     "selected.yaml", "pasted.yaml" };
+					     "selected.yaml",   "pasted.yaml", "access.yaml" };
 	struct policy *p, *q;
 	char *out = NULL;
 	size_t len, i;
@@ -1027,6 +1059,7 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest fixed[] = {
 		cmocka_unit_test(everything),
 		cmocka_unit_test(json),
+		cmocka_unit_test(access_rows),
 		cmocka_unit_test(anchors),
 		cmocka_unit_test(minimal),
 		cmocka_unit_test(empty),

@@ -78,6 +78,14 @@ static void said(const char *match, const char *handle, const char *want)
 		fail_msg("%s, %s: said '%s', expected %s", match, handle, printed, want);
 }
 
+static void not_said(const char *match, const char *handle, const char *what)
+{
+	char made[4096];
+
+	if (check(match, handle, made) || strstr(printed, what))
+		fail_msg("%s, %s: said '%s', not expected: %s", match, handle, printed, what);
+}
+
 static void handles(void **state)
 {
 	static const char *const same[] = {
@@ -141,6 +149,23 @@ static void cgroups(void **state)
 	said("cgroup: /no/such", "0:0:1.0", "f:3: note: context a matches no process now\n");
 	said("cgroup: \"/a (deleted)\"", "0:0:1.0", "is a removed cgroup");
 	said("machine: \"machine-qemu\\\\x2d1\\\\x2da.scope\"", "0:0:1.0", "no machine is called");
+}
+
+/* A value that has no effect with the others of the row, or of the defaults. */
+static void without_effect(void **state)
+{
+	static const char handle[] = "\"0:0:1.0\", on_mapped: stop, access: ";
+	char row[128];
+
+	(void)state;
+	said("pid: 1", "\"0:0:1.0\", on_mapped: stop",
+	     "f:6: warning: pci:0000:00:01.0: 'on_mapped' has no effect with 'access: any'");
+	snprintf(row, sizeof(row), "%sowner", handle);
+	not_said("pid: 1", row, "has no effect");
+	snprintf(row, sizeof(row), "%sowner, brokers: [host]", handle);
+	said("pid: 1", row,
+	     "f:6: warning: pci:0000:00:01.0: no process is of the broker 'host', because that "
+	     "context has no match\n");
 }
 
 static void users(void **state)
@@ -348,9 +373,10 @@ static int teardown(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(handles),     cmocka_unit_test(cgroups), cmocka_unit_test(users),
-		cmocka_unit_test(executables), cmocka_unit_test(present), cmocka_unit_test(links),
-		cmocka_unit_test(elsewhere),
+		cmocka_unit_test(handles),   cmocka_unit_test(cgroups),
+		cmocka_unit_test(users),     cmocka_unit_test(executables),
+		cmocka_unit_test(present),   cmocka_unit_test(links),
+		cmocka_unit_test(elsewhere), cmocka_unit_test(without_effect),
 	};
 
 	if (argc > 1)

@@ -156,3 +156,55 @@ bool parse_context_name(struct parser *p, const struct value *value, unsigned in
 		     quoted(value->text, word), list);
 	return false;
 }
+
+/* @used: the brokers so far, which are different contexts */
+static bool check_broker(struct parser *p, const yaml_node_t *node, const unsigned int *owner,
+			 unsigned int index, unsigned int used, const unsigned int *broker)
+{
+	const char *name = p->policy->contexts[index].name;
+	unsigned int i;
+
+	if (owner && *owner == index) {
+		parser_error(p, node_line(node),
+			     "'brokers' contains '%s', which is the device's own context, "
+			     "expected other contexts",
+			     name);
+		return false;
+	}
+	for (i = 0; i < used; i++) {
+		if (broker[i] != index)
+			continue;
+		parser_error(p, node_line(node), "'brokers' contains '%s' twice, expected it once",
+			     name);
+		return false;
+	}
+	return true;
+}
+
+bool parse_brokers(struct parser *p, const struct value *value, const unsigned int *owner,
+		   unsigned int *n, unsigned int broker[IRQGATE_MAX_BROKERS])
+{
+	static const struct key element = { .name = "brokers", .kind = KIND_TEXT };
+	const yaml_node_t *list = value->node;
+	unsigned int before = p->nerrors, index;
+	bool ok = true;
+	size_t i;
+
+	*n = 0;
+	if (list_len(list) > IRQGATE_MAX_BROKERS) {
+		parser_error(p, node_line(list), "'brokers' is a list of %zu, expected at most %d",
+			     list_len(list), IRQGATE_MAX_BROKERS);
+		return false;
+	}
+	for (i = 0; i < list_len(list) && !parser_gave_up(p); i++) {
+		struct value name = {};
+
+		if (!parse_value(p, &element, "contains", list_item(p, list, i), &name) ||
+		    !parse_context_name(p, &name, &index) ||
+		    !check_broker(p, name.node, owner, index, *n, broker))
+			ok = false;
+		else
+			broker[(*n)++] = index;
+	}
+	return ok && p->nerrors == before;
+}

@@ -13,6 +13,9 @@ enum {
 	DEVICE_NOI,
 	DEVICE_ACTION,
 	DEVICE_LAST_RESORT,
+	DEVICE_ACCESS,
+	DEVICE_BROKERS,
+	DEVICE_ON_MAPPED,
 };
 static const struct key device_keys[] = {
 	[DEVICE_HANDLE] = { .name = "handle", .kind = KIND_TEXT },
@@ -28,6 +31,15 @@ static const struct key device_keys[] = {
 				 .kind = KIND_ENUM,
 				 .names = &names_last_resort,
 				 .allowed = NAMES_ALL },
+	[DEVICE_ACCESS] = { .name = "access",
+			    .kind = KIND_ENUM,
+			    .names = &names_access,
+			    .allowed = NAMES_ALL },
+	[DEVICE_BROKERS] = { .name = "brokers", .kind = KIND_LIST },
+	[DEVICE_ON_MAPPED] = { .name = "on_mapped",
+			       .kind = KIND_ENUM,
+			       .names = &names_on_mapped,
+			       .allowed = NAMES_ALL },
 };
 SECTION(device_section, "a device", device_keys);
 
@@ -246,14 +258,19 @@ void parse_device(struct parser *p, yaml_node_t *node)
 				   .file = p->at,
 				   .action = IRQGATE_ACTION_DENY };
 	struct value values[MAX_KEYS];
+	bool ok, known;
 	unsigned int rows;
-	bool ok;
 
 	if (!parse_mapping(p, &device_section, node, values))
 		return;
 	ok = parse_functions(p, node, values, &d);
-	ok &= parse_context_name(p, &values[DEVICE_CONTEXT], &d.context);
+	known = parse_context_name(p, &values[DEVICE_CONTEXT], &d.context);
+	ok &= known;
 	ok &= parse_device_vectors(p, node, values, &d.vectors);
+	d.own_brokers = values[DEVICE_BROKERS].line;
+	if (d.own_brokers)
+		ok &= parse_brokers(p, &values[DEVICE_BROKERS], known ? &d.context : NULL,
+				    &d.nbrokers, d.broker);
 	if (!ok)
 		return;
 	rows = d.vectors.all ? 0 : vectors_count(&d.vectors);
@@ -265,5 +282,9 @@ void parse_device(struct parser *p, yaml_node_t *node)
 		d.action = (enum irqgate_action)values[DEVICE_ACTION].number;
 	if (values[DEVICE_LAST_RESORT].line)
 		d.last_resort = (enum irqgate_last_resort)values[DEVICE_LAST_RESORT].number;
+	if (values[DEVICE_ACCESS].line)
+		d.access = (enum irqgate_access)values[DEVICE_ACCESS].number;
+	if (values[DEVICE_ON_MAPPED].line)
+		d.on_mapped = (enum irqgate_on_mapped)values[DEVICE_ON_MAPPED].number;
 	policy->devices[policy->ndevices++] = d;
 }

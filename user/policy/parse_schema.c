@@ -63,21 +63,36 @@ static bool convert(const struct key *key, yaml_node_t *node, struct value *valu
 	}
 }
 
-static const char *key_list(const struct section *section, char buf[WORD_LEN])
+static const char *key_list(const struct section *section, char buf[KEYS_LEN])
 {
 	size_t used = 0;
 	unsigned int i;
 
-	for (i = 0; i < section->nkeys && used < WORD_LEN; i++)
-		used += (size_t)snprintf(buf + used, WORD_LEN - used, "%s%s",
+	for (i = 0; i < section->nkeys && used < KEYS_LEN; i++)
+		used += (size_t)snprintf(buf + used, KEYS_LEN - used, "%s%s",
 					 separator(i, section->nkeys), section->keys[i].name);
 	return buf;
+}
+
+bool parse_value(struct parser *p, const struct key *key, const char *is, yaml_node_t *node,
+		 struct value *value)
+{
+	char word[WORD_LEN], list[WORD_LEN];
+
+	if (!check_tag(p, node))
+		return false;
+	if (convert(key, node, value))
+		value->node = node;
+	else
+		parser_error(p, node_line(node), "'%s' %s %s, expected %s", key->name, is,
+			     node_describe(node, word), expected(key, node, list));
+	return value->node;
 }
 
 static void parse_pair(struct parser *p, const struct section *section, yaml_node_t *name,
 		       yaml_node_t *node, struct value *values)
 {
-	char word[WORD_LEN], list[WORD_LEN];
+	char word[WORD_LEN], list[KEYS_LEN];
 	const struct key *key;
 	struct value *value;
 	unsigned int i;
@@ -98,13 +113,7 @@ static void parse_pair(struct parser *p, const struct section *section, yaml_nod
 		return;
 	}
 	value->line = node_line(name);
-	if (!check_tag(p, node))
-		return;
-	if (convert(key, node, value))
-		value->node = node;
-	else
-		parser_error(p, node_line(node), "'%s' is %s, expected %s", key->name,
-			     node_describe(node, word), expected(key, node, list));
+	parse_value(p, key, "is", node, value);
 }
 
 bool parse_mapping(struct parser *p, const struct section *section, yaml_node_t *node,

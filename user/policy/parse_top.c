@@ -32,7 +32,10 @@ enum {
 	DEFAULT_HOST,
 	DEFAULT_FULL,
 	DEFAULT_LAST_RESORT,
-	DEFAULT_KEYS,
+	DEFAULT_ACCESS,
+	DEFAULT_ON_MAPPED,
+	DEFAULT_WORDS, /* keys with a word as value; the others follow */
+	DEFAULT_BROKERS = DEFAULT_WORDS,
 };
 static const struct key default_keys[] = {
 	[DEFAULT_DEVICE] = { .name = "unlisted_device",
@@ -55,6 +58,15 @@ static const struct key default_keys[] = {
 				  .kind = KIND_ENUM,
 				  .names = &names_last_resort,
 				  .allowed = NAMES_ALL },
+	[DEFAULT_ACCESS] = { .name = "access",
+			     .kind = KIND_ENUM,
+			     .names = &names_access,
+			     .allowed = NAMES_ALL },
+	[DEFAULT_ON_MAPPED] = { .name = "on_mapped",
+				.kind = KIND_ENUM,
+				.names = &names_on_mapped,
+				.allowed = NAMES_ALL },
+	[DEFAULT_BROKERS] = { .name = "brokers", .kind = KIND_LIST },
 };
 SECTION(defaults_section, "the defaults", default_keys);
 
@@ -78,20 +90,57 @@ static void parse_common(struct parser *p, const struct key *key, const struct v
 	*out = (__u8)value->number;
 }
 
+static bool same_brokers(const struct policy *p, unsigned int n, const unsigned int *broker)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < n; i++) {
+		for (j = 0; j < p->nbrokers && p->broker[j] != broker[i]; j++)
+			;
+		if (j == p->nbrokers)
+			return false;
+	}
+	return n == p->nbrokers;
+}
+
+/* As parse_common(). The order of the list does not matter. */
+static void parse_common_brokers(struct parser *p, const struct value *value, struct common *common)
+{
+	unsigned int n, broker[IRQGATE_MAX_BROKERS];
+	struct policy *policy = p->policy;
+	char where[PLACE_LEN];
+
+	if (!value->node || !parse_brokers(p, value, NULL, &n, broker))
+		return;
+	if (common->line && !same_brokers(policy, n, broker)) {
+		parser_error(p, node_line(value->node),
+			     "'brokers' differs from the list %s, expected one list",
+			     parser_place(p, common->file, common->line, where));
+		return;
+	}
+	if (common->line)
+		return;
+	*common = (struct common){ p->at, node_line(value->node), 0 };
+	policy->nbrokers = n;
+	memcpy(policy->broker, broker, n * sizeof(*broker));
+}
+
 static void parse_defaults(struct parser *p, yaml_node_t *node)
 {
 	struct irqgate_defaults *d = &p->policy->defaults;
 	__u8 *const out[] = {
 		[DEFAULT_DEVICE] = &d->unlisted_device,  [DEFAULT_SOURCE] = &d->unlisted_source,
 		[DEFAULT_HOST] = &d->unlisted_host,      [DEFAULT_FULL] = &d->on_full,
-		[DEFAULT_LAST_RESORT] = &d->last_resort,
+		[DEFAULT_LAST_RESORT] = &d->last_resort, [DEFAULT_ACCESS] = &d->access,
+		[DEFAULT_ON_MAPPED] = &d->on_mapped,
 	};
 	struct value values[MAX_KEYS];
 	unsigned int i;
 
 	parse_mapping(p, &defaults_section, node, values);
-	for (i = 0; i < DEFAULT_KEYS; i++)
+	for (i = 0; i < DEFAULT_WORDS; i++)
 		parse_common(p, &default_keys[i], &values[i], &p->defaults[i], out[i]);
+	parse_common_brokers(p, &values[DEFAULT_BROKERS], &p->defaults[DEFAULT_BROKERS]);
 }
 
 /*

@@ -24,7 +24,8 @@
 #define ERROR_LEN 512
 #define WORD_LEN 96
 #define PLACE_LEN 256
-#define MAX_KEYS 8
+#define KEYS_LEN 160 /* the names of a section's keys */
+#define MAX_KEYS 10
 #define MAX_UID 4294967294LL /* (uid_t)-1 means none */
 #define MAX_MACHINE 64 /* bytes; the limit of systemd-machined */
 
@@ -170,6 +171,15 @@ bool parse_mapping(struct parser *p, const struct section *section, yaml_node_t 
 		   struct value *values);
 
 /*
+ * parse_value - check the form of one value
+ * @is: "is", or "contains" for an element of the list @key
+ *
+ * Return: true if there was no mistake. Then @value has the node.
+ */
+bool parse_value(struct parser *p, const struct key *key, const char *is, yaml_node_t *node,
+		 struct value *value);
+
+/*
  * parse_list - parse the rows of a list
  * @have: rows of earlier files, which count towards @max
  */
@@ -200,6 +210,16 @@ bool check_other_match(struct parser *p, const yaml_node_t *node, const struct p
  * Return: false: there is none. That is no error if a context was refused (contexts_bad).
  */
 bool parse_context_name(struct parser *p, const struct value *value, unsigned int *index);
+
+/*
+ * parse_brokers - read a list of contexts that may hold a device
+ * @owner: context of the device; NULL: the list is not of one device
+ * @broker: room for IRQGATE_MAX_BROKERS indexes; @n: how many of them it used
+ *
+ * Return: true if there was no mistake.
+ */
+bool parse_brokers(struct parser *p, const struct value *value, const unsigned int *owner,
+		   unsigned int *n, unsigned int broker[IRQGATE_MAX_BROKERS]);
 
 /* parse_handle - read the handle of a soft source (@soft), or of a device */
 bool parse_handle(struct parser *p, const struct value *value, bool soft, __u64 *handle);

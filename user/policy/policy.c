@@ -74,6 +74,20 @@ void policy_remark(struct policy *p, unsigned int file, unsigned int line, bool 
 	p->nremarks++;
 }
 
+enum irqgate_access policy_access(const struct policy *policy, const struct policy_device *device)
+{
+	if (device->access)
+		return device->access;
+	return (enum irqgate_access)policy->defaults.access ?: IRQGATE_ACCESS_ANY;
+}
+
+const unsigned int *policy_brokers(const struct policy *policy, const struct policy_device *device,
+				   unsigned int *n)
+{
+	*n = device->own_brokers ? device->nbrokers : policy->nbrokers;
+	return device->own_brokers ? device->broker : policy->broker;
+}
+
 const struct policy_context *policy_context_by_name(const struct policy *policy, const char *name)
 {
 	const struct policy_context *c;

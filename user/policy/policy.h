@@ -159,7 +159,7 @@ void policy_remark(struct policy *policy, unsigned int file, unsigned int line, 
 		   const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /*
- * policy_lint - add warnings about values that can never match
+ * policy_lint - add warnings about values that can never match, or have no effect
  * @here: also add notes about processes and functions that are absent now; needs
  *	  policy_resolve() before
  */
@@ -288,6 +288,19 @@ void policy_free(struct policy *policy);
  * half of one table and half of the next never confuses two contexts.
  */
 void policy_keep_numbers(struct policy *policy, const struct policy *old);
+
+/* policy_access - who may use the device of a row; never UNSET */
+enum irqgate_access policy_access(const struct policy *policy, const struct policy_device *device);
+
+/*
+ * policy_brokers - the contexts that may hold the device of a row
+ * @n: how many there are
+ *
+ * Return: their indexes into policy.contexts. The device's own context may be among them, if
+ * the list is that of the defaults.
+ */
+const unsigned int *policy_brokers(const struct policy *policy, const struct policy_device *device,
+				   unsigned int *n);
 
 /*
  * policy_context_by_name - find a context

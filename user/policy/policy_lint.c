@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Warnings about values that can never match, and notes about what is absent now. These read
- * /proc and sysfs, so they need no running irqgate.
+ * Warnings about values that can never match or have no effect, and notes about what is absent
+ * now. These read /proc and sysfs, so they need no running irqgate.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -135,6 +135,27 @@ static void lint_match(struct policy *p, const struct row *row)
 		lint_pid(p, row, m->pid);
 }
 
+/* A value of a row that has no effect with the other values that hold for the row. */
+static void lint_device(struct policy *p, const struct policy_device *d)
+{
+	char word[POLICY_SELECT_LEN];
+	unsigned int i;
+
+	if (d->on_mapped && policy_access(p, d) != IRQGATE_ACCESS_OWNER)
+		policy_remark(
+			p, d->file, d->line, true,
+			"%s: 'on_mapped' has no effect with 'access: any', by which everybody "
+			"may map the device",
+			policy_select_format(d, word));
+	for (i = 0; i < d->nbrokers; i++)
+		if (!p->contexts[d->broker[i]].match.kinds)
+			policy_remark(p, d->file, d->line, true,
+				      "%s: no process is of the broker '%s', because that context "
+				      "has no match",
+				      policy_select_format(d, word),
+				      p->contexts[d->broker[i]].name);
+}
+
 /* ---- notes: absent now ------------------------------------------------------------ */
 
 /* The values of a process that a match compares. */
@@ -261,6 +282,8 @@ void policy_lint(struct policy *p, bool here)
 	}
 	for (i = 0; i < n; i++)
 		lint_match(p, &rows[i]);
+	for (i = 0; i < p->ndevices; i++)
+		lint_device(p, &p->devices[i]);
 	if (here) {
 		see_processes(rows, n);
 		for (i = 0; i < n; i++)

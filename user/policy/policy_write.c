@@ -76,6 +76,17 @@ static void put_context(FILE *out, const struct policy_context *c)
 		fprintf(out, "    strict: true\n");
 }
 
+static void put_brokers(FILE *out, const struct policy *p, const unsigned int *broker,
+			unsigned int n)
+{
+	unsigned int i;
+
+	fprintf(out, "brokers: [");
+	for (i = 0; i < n; i++)
+		fprintf(out, "%s\"%s\"", i ? ", " : "", p->contexts[broker[i]].name);
+	fprintf(out, "]\n");
+}
+
 static void put_device(FILE *out, const struct policy *p, const struct policy_device *d)
 {
 	char vectors[VECTORS_STRLEN];
@@ -88,6 +99,14 @@ static void put_device(FILE *out, const struct policy *p, const struct policy_de
 		name_of(&names_action, d->action));
 	if (d->last_resort)
 		fprintf(out, "    last_resort: %s\n", name_of(&names_last_resort, d->last_resort));
+	if (d->access)
+		fprintf(out, "    access: %s\n", name_of(&names_access, d->access));
+	if (d->own_brokers) {
+		fprintf(out, "    ");
+		put_brokers(out, p, d->broker, d->nbrokers);
+	}
+	if (d->on_mapped)
+		fprintf(out, "    on_mapped: %s\n", name_of(&names_on_mapped, d->on_mapped));
 }
 
 static void put_source(FILE *out, const struct policy *p, const struct policy_source *s)
@@ -139,6 +158,14 @@ void policy_write(FILE *out, const struct policy *p,
 	if (p->defaults.last_resort)
 		fprintf(out, "  last_resort: %s\n",
 			name_of(&names_last_resort, p->defaults.last_resort));
+	if (p->defaults.access)
+		fprintf(out, "  access: %s\n", name_of(&names_access, p->defaults.access));
+	if (p->nbrokers) {
+		fprintf(out, "  ");
+		put_brokers(out, p, p->broker, p->nbrokers);
+	}
+	if (p->defaults.on_mapped)
+		fprintf(out, "  on_mapped: %s\n", name_of(&names_on_mapped, p->defaults.on_mapped));
 }
 
 __u64 policy_hash(const struct policy *p)
