@@ -472,6 +472,120 @@ static void full(void **state)
 	}
 }
 
+/*
+ * Who may hold and use a device. The registration is for GD_A, GD_B is its only broker, and
+ * the element behind the used ones is GD_C.
+ */
+static void device_access(void **state)
+{
+	enum { UNLISTED, ANY, OWNER, UNSET };
+	static const struct {
+		__u8 access; /* of the row */
+		bool owner_default, revoked;
+		__u32 gd;
+		enum whose hold, use;
+		__u8 hold_reason, use_reason;
+		__u32 hold_gd, use_gd;
+	} cases[] = {
+#define NONE IRQGATE_REASON_NONE
+#define NOBODY_GD IRQGATE_GD_NONE
+		{ UNLISTED, false, false, GD_C, NOBODY, NOBODY, NONE, NONE, NOBODY_GD, NOBODY_GD },
+		{ UNLISTED, false, true, GD_C, NOBODY, NOBODY, NONE, NONE, NOBODY_GD, NOBODY_GD },
+		{ UNLISTED, true, false, GD_C, DEFAULT, DEFAULT, IRQGATE_REASON_UNLISTED,
+		  IRQGATE_REASON_UNLISTED, NOBODY_GD, NOBODY_GD },
+		{ ANY, true, false, GD_C, NOBODY, NOBODY, NONE, NONE, NOBODY_GD, NOBODY_GD },
+		{ ANY, true, true, GD_A, NOBODY, NOBODY, NONE, NONE, NOBODY_GD, NOBODY_GD },
+		{ UNSET, true, false, GD_C, NOBODY, NOBODY, NONE, NONE, NOBODY_GD, NOBODY_GD },
+		{ OWNER, false, false, GD_A, NOBODY, NOBODY, IRQGATE_REASON_REGISTERED,
+		  IRQGATE_REASON_REGISTERED, GD_A, GD_A },
+		{ OWNER, false, false, GD_B, NOBODY, REGISTRATION, IRQGATE_REASON_BROKER,
+		  IRQGATE_REASON_BROKER, GD_A, GD_A },
+		{ OWNER, false, false, GD_C, REGISTRATION, REGISTRATION, IRQGATE_REASON_CONTEXT,
+		  IRQGATE_REASON_CONTEXT, GD_A, GD_A },
+		{ OWNER, false, false, NOBODY_GD, REGISTRATION, REGISTRATION,
+		  IRQGATE_REASON_CONTEXT, IRQGATE_REASON_CONTEXT, GD_A, GD_A },
+		{ OWNER, false, false, IRQGATE_GD_HOST, REGISTRATION, REGISTRATION,
+		  IRQGATE_REASON_CONTEXT, IRQGATE_REASON_CONTEXT, GD_A, GD_A },
+		{ OWNER, false, true, GD_A, OPERATOR, OPERATOR, IRQGATE_REASON_REVOKED,
+		  IRQGATE_REASON_REVOKED, NOBODY_GD, NOBODY_GD },
+		/* A broker opens the device for the context that gets it after the revocation. */
+		{ OWNER, false, true, GD_B, NOBODY, OPERATOR, IRQGATE_REASON_BROKER,
+		  IRQGATE_REASON_REVOKED, GD_A, NOBODY_GD },
+#undef NONE
+#undef NOBODY_GD
+	};
+	static const __u8 accesses[] = { [ANY] = IRQGATE_ACCESS_ANY,
+					 [OWNER] = IRQGATE_ACCESS_OWNER,
+					 [UNSET] = IRQGATE_ACCESS_UNSET };
+	struct irqgate_revocation rev = { .flags = IRQGATE_REVOKED_FUNCTION };
+	size_t i;
+	unsigned int mode, use;
+	__u8 action;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (mode = 0; mode < 2; mode++)
+			/* No row has `allow`: it would be a row that forbids nothing. */
+			for (action = cases[i].access != UNLISTED; action < 5; action++)
+				for (use = IRQGATE_HOLDS; use <= IRQGATE_USES; use++) {
+					struct irqgate_registration reg = {
+						.gd = GD_A,
+						.action = action,
+						.access = accesses[cases[i].access],
+						.brokers = 1,
+						.broker = { GD_B, GD_C },
+					};
+					struct irqgate_defaults def = {
+						.mode = (__u8)mode,
+						.unlisted_device = action,
+						.access = cases[i].owner_default
+								  ? IRQGATE_ACCESS_OWNER
+								  : IRQGATE_ACCESS_ANY,
+					};
+					bool uses = use == IRQGATE_USES;
+					enum whose whose = uses ? cases[i].use : cases[i].hold;
+					__u8 verdict = verdicts[mode][action];
+					bool isolate = mode == IRQGATE_MODE_ENFORCE &&
+						       action == IRQGATE_ACTION_ISOLATE;
+
+					if (whose == OPERATOR) {
+						verdict = action >= IRQGATE_ACTION_DENY
+								  ? IRQGATE_VERDICT_DENY
+								  : IRQGATE_VERDICT_DROP;
+						isolate = action == IRQGATE_ACTION_ISOLATE;
+					} else if (whose == NOBODY) {
+						verdict = IRQGATE_VERDICT_ALLOW;
+						isolate = false;
+					}
+					check(irqgate_decide_access(
+						      &def,
+						      cases[i].access == UNLISTED ? NULL : &reg,
+						      cases[i].revoked ? &rev : NULL, cases[i].gd,
+						      (enum irqgate_use)use),
+					      verdict, isolate,
+					      uses ? cases[i].use_reason : cases[i].hold_reason,
+					      uses ? cases[i].use_gd : cases[i].hold_gd,
+					      uses ? "use" : "hold", i);
+				}
+}
+
+/* No process without a context is a broker, and at most four contexts are. */
+static void brokers(void **state)
+{
+	struct irqgate_registration reg = { .broker = { 1, 2, IRQGATE_GD_NONE, 4 } };
+
+	(void)state;
+	assert_false(irqgate_brokers(NULL, 1));
+	assert_false(irqgate_brokers(&reg, 1));
+	reg.brokers = 4;
+	assert_true(irqgate_brokers(&reg, 1));
+	assert_true(irqgate_brokers(&reg, 4));
+	assert_false(irqgate_brokers(&reg, 3));
+	assert_false(irqgate_brokers(&reg, IRQGATE_GD_NONE));
+	reg.brokers = 65535;
+	assert_false(irqgate_brokers(&reg, 3));
+}
+
 /* Users without a context leave half of a map, and no account takes its last eighth. */
 static void quotas(void **state)
 {
@@ -499,6 +613,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(source),         cmocka_unit_test(trace),
 		cmocka_unit_test(delivery),       cmocka_unit_test(binding),
 		cmocka_unit_test(full),           cmocka_unit_test(quotas),
+		cmocka_unit_test(device_access),  cmocka_unit_test(brokers),
 	};
 
 	if (argc > 1)

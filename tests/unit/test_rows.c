@@ -92,6 +92,117 @@ static void decides(void **state)
 	rows_free(&r);
 }
 
+/* Rows have what the defaults say; a broker that owns the device is none. */
+static const char access_table[] = HEAD
+	"contexts:\n"
+	"- { name: blue, match: { uid: 7 } }\n"
+	"- { name: mgmt, match: { uid: 8 } }\n"
+	"- { name: other, match: { uid: 9 } }\n"
+	"devices:\n"
+	"- { handle: '0:0:1.0', context: blue, vectors: all }\n"
+	"- { handle: '0:0:2.0', context: mgmt, vectors: all, access: any, on_mapped: kill }\n"
+	"- { handle: '0:0:3.0', context: blue, vectors: all, brokers: [] }\n"
+	"defaults: { unlisted_device: deny, access: owner, brokers: [mgmt], on_mapped: stop }\n";
+
+static const struct irqgate_registration *device_row(const struct rows *r, unsigned int slot)
+{
+	struct irqgate_device_key key = { .handle = irqgate_handle_pci(0, 0, (__u8)(slot << 3)) };
+	const struct irqgate_registration *row = rows_find(r, IRQGATE_MAP_DEVICES, &key);
+
+	assert_non_null(row);
+	return row;
+}
+
+static void access_rows(void **state)
+{
+	const struct irqgate_registration *row;
+	struct rows r;
+
+	(void)state;
+	rows(&r, access_table);
+	assert_int_equal(r.defaults.access, IRQGATE_ACCESS_OWNER);
+	assert_int_equal(r.defaults.on_mapped, IRQGATE_ON_MAPPED_STOP);
+	assert_int_equal(r.defaults.governs, 1);
+	row = device_row(&r, 1);
+	assert_int_equal(row->access, IRQGATE_ACCESS_OWNER);
+	assert_int_equal(row->on_mapped, IRQGATE_ON_MAPPED_STOP);
+	assert_int_equal(row->brokers, 1);
+	assert_int_equal(row->broker[0], 2);
+	row = device_row(&r, 2);
+	assert_int_equal(row->access, IRQGATE_ACCESS_ANY);
+	assert_int_equal(row->on_mapped, IRQGATE_ON_MAPPED_KILL);
+	assert_int_equal(row->brokers, 0);
+	assert_int_equal(device_row(&r, 3)->brokers, 0);
+	rows_free(&r);
+	rows(&r, table);
+	assert_int_equal(r.defaults.access, IRQGATE_ACCESS_ANY);
+	assert_int_equal(r.defaults.on_mapped, IRQGATE_ON_MAPPED_REPORT);
+	assert_int_equal(r.defaults.governs, 0);
+	assert_int_equal(device_row(&r, 1)->access, IRQGATE_ACCESS_ANY);
+	assert_int_equal(device_row(&r, 1)->on_mapped, IRQGATE_ON_MAPPED_REPORT);
+	rows_free(&r);
+	/* One row is enough. */
+	rows(&r, HEAD "devices: [{ handle: '0:0:1.0', context: host, noi: 1, access: owner }]\n");
+	assert_int_equal(r.defaults.access, IRQGATE_ACCESS_ANY);
+	assert_int_equal(r.defaults.governs, 1);
+	rows_free(&r);
+}
+
+/* A broker keeps its number, and the row has that number. */
+static void broker_numbers(void **state)
+{
+	static const char old[] = HEAD "contexts: [{ name: mgmt, gd: 9, match: { uid: 8 } }]\n";
+	struct policy *p = policy(access_table), *q = policy(old);
+	struct rows r;
+
+	(void)state;
+	policy_keep_numbers(p, q);
+	assert_int_equal(rows_of_policy(&r, p), 0);
+	assert_int_equal(device_row(&r, 1)->broker[0], 9);
+	rows_free(&r);
+	policy_free(p);
+	policy_free(q);
+}
+
+static void access_decides(void **state)
+{
+	static const struct {
+		unsigned int slot;
+		__u32 gd;
+		enum irqgate_use use;
+		enum irqgate_verdict verdict;
+		enum irqgate_reason reason;
+	} cases[] = {
+		{ 1, 1, IRQGATE_USES, IRQGATE_VERDICT_ALLOW, IRQGATE_REASON_REGISTERED },
+		{ 1, 2, IRQGATE_HOLDS, IRQGATE_VERDICT_ALLOW, IRQGATE_REASON_BROKER },
+		{ 1, 2, IRQGATE_USES, IRQGATE_VERDICT_DENY, IRQGATE_REASON_BROKER },
+		{ 1, 3, IRQGATE_HOLDS, IRQGATE_VERDICT_DENY, IRQGATE_REASON_CONTEXT },
+		{ 2, 3, IRQGATE_USES, IRQGATE_VERDICT_ALLOW, IRQGATE_REASON_NONE },
+		{ 3, 2, IRQGATE_HOLDS, IRQGATE_VERDICT_DENY, IRQGATE_REASON_CONTEXT },
+		{ 9, 1, IRQGATE_HOLDS, IRQGATE_VERDICT_DENY, IRQGATE_REASON_UNLISTED },
+	};
+	struct irqgate_decision d;
+	struct rows r;
+	size_t i;
+
+	(void)state;
+	rows(&r, access_table);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		d = rows_decide_access(&r, irqgate_handle_pci(0, 0, (__u8)(cases[i].slot << 3)),
+				       cases[i].gd, cases[i].use);
+		assert_int_equal(d.verdict, cases[i].verdict);
+		assert_int_equal(d.reason, cases[i].reason);
+	}
+	r.revoked.of = calloc(1, sizeof(*r.revoked.of));
+	r.revoked.n = 1;
+	r.revoked.of->handle = irqgate_handle_pci(0, 0, 1 << 3);
+	r.revoked.of->row.flags = IRQGATE_REVOKED_FUNCTION;
+	d = rows_decide_access(&r, r.revoked.of->handle, 1, IRQGATE_HOLDS);
+	assert_int_equal(d.verdict, IRQGATE_VERDICT_DENY);
+	assert_int_equal(d.reason, IRQGATE_REASON_REVOKED);
+	rows_free(&r);
+}
+
 static void set_start(struct rows *r, __u32 pid, __u64 start)
 {
 	const struct irqgate_match_key key = { .kind = IRQGATE_MATCH_PROCESS, .pid = pid };
@@ -368,6 +479,28 @@ static void differences(void **state)
 		    "device pci:0000:00:02.0: from context red, on_violation deny, vectors all\n"
 		    "device pci:0000:00:03.0: to context green, on_violation deny, vectors 0\n"
 		    "source soft:s: to context blue, uid 9\n");
+	expect_diff(
+		access_table,
+		HEAD "contexts:\n"
+		     "- { name: blue, match: { uid: 7 } }\n"
+		     "- { name: mgmt, match: { uid: 8 } }\n"
+		     "- { name: other, match: { uid: 9 } }\n"
+		     "devices:\n"
+		     "- { handle: '0:0:1.0', context: blue, vectors: all }\n"
+		     "- { handle: '0:0:2.0', context: mgmt, vectors: all }\n"
+		     "- { handle: '0:0:3.0', context: blue, vectors: all, "
+		     "access: owner, brokers: [mgmt, other] }\n"
+		     "defaults: { unlisted_device: deny }\n",
+		"default access: from owner\n"
+		"default on_mapped: from stop\n"
+		"device pci:0000:00:01.0: from context blue, on_violation deny, access owner, "
+		"brokers mgmt, on_mapped stop, vectors all to context blue, on_violation deny, "
+		"vectors all\n"
+		"device pci:0000:00:02.0: from context mgmt, on_violation deny, on_mapped kill, "
+		"vectors all to context mgmt, on_violation deny, vectors all\n"
+		"device pci:0000:00:03.0: from context blue, on_violation deny, access owner, "
+		"on_mapped stop, vectors all to context blue, on_violation deny, access owner, "
+		"brokers mgmt and other, vectors all\n");
 	/* A cgroup that does not exist has its text from the row that names it. */
 	expect_diff(HEAD, HEAD "contexts: [{ name: a, match: { cgroup: /no/such } }]\n",
 		    "context a: to gd 1, cgroup \"/no/such\"\n");
@@ -425,12 +558,13 @@ static void starts(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(starts),        cmocka_unit_test(counts),
-		cmocka_unit_test(decides),       cmocka_unit_test(identities),
-		cmocka_unit_test(carried),       cmocka_unit_test(carried_exe),
-		cmocka_unit_test(combined),      cmocka_unit_test(generations),
-		cmocka_unit_test(doubles),       cmocka_unit_test(differences),
-		cmocka_unit_test(run_time_rows),
+		cmocka_unit_test(starts),         cmocka_unit_test(counts),
+		cmocka_unit_test(decides),        cmocka_unit_test(identities),
+		cmocka_unit_test(carried),        cmocka_unit_test(carried_exe),
+		cmocka_unit_test(combined),       cmocka_unit_test(generations),
+		cmocka_unit_test(doubles),        cmocka_unit_test(differences),
+		cmocka_unit_test(run_time_rows),  cmocka_unit_test(access_rows),
+		cmocka_unit_test(broker_numbers), cmocka_unit_test(access_decides),
 	};
 
 	if (argc > 1)

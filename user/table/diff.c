@@ -33,9 +33,16 @@ static int add_defaults(struct items *items, const struct irqgate_defaults *def)
 	       add_item(items, "default", "unlisted_host",
 			name_of(&names_action, def->unlisted_host)) ?:
 	       add_item(items, "default", "on_full", name_of(&names_action, def->on_full)) ?:
-	       !def->last_resort ? 0 :
-	       add_item(items, "default", "last_resort",
-			name_of(&names_last_resort, def->last_resort));
+	       (def->last_resort ? add_item(items, "default", "last_resort",
+					    name_of(&names_last_resort, def->last_resort))
+				 : 0) ?:
+	       (def->access == IRQGATE_ACCESS_OWNER
+			? add_item(items, "default", "access", name_of(&names_access, def->access))
+			: 0) ?:
+	       (def->on_mapped > IRQGATE_ON_MAPPED_REPORT
+			? add_item(items, "default", "on_mapped",
+				   name_of(&names_on_mapped, def->on_mapped))
+			: 0);
 }
 
 struct texts {
@@ -142,12 +149,33 @@ static void print_vectors(FILE *f, const struct rows *rows, const struct irqgate
 	}
 }
 
+static void print_registration(FILE *f, const struct rows *rows,
+			       const struct irqgate_registration *reg)
+{
+	char name[IRQGATE_NAME_LEN];
+	__u32 i;
+
+	fprintf(f, "context %s, on_violation %s", rows_context(rows, reg->gd, name),
+		name_of(&names_action, reg->action));
+	if (reg->last_resort)
+		fprintf(f, ", last_resort %s", name_of(&names_last_resort, reg->last_resort));
+	if (reg->access == IRQGATE_ACCESS_OWNER)
+		fprintf(f, ", access %s", name_of(&names_access, reg->access));
+	for (i = 0; i < reg->brokers && i < IRQGATE_MAX_BROKERS; i++)
+		fprintf(f, "%s %s", i ? " and" : ", brokers",
+			rows_context(rows, reg->broker[i], name));
+	if (reg->on_mapped > IRQGATE_ON_MAPPED_REPORT)
+		fprintf(f, ", on_mapped %s", name_of(&names_on_mapped, reg->on_mapped));
+	if (reg->flags & IRQGATE_REG_ALL_VECTORS)
+		fprintf(f, ", vectors all");
+}
+
 /* Devices with a registration, and devices that have only vector rows. */
 static int add_devices(struct items *items, const struct rows *rows)
 {
 	const struct row_set *devices = &rows->map[IRQGATE_MAP_DEVICES];
 	const struct row_set *vectors = &rows->map[IRQGATE_MAP_VECTORS];
-	char name[HANDLE_STRLEN], context[IRQGATE_NAME_LEN];
+	char name[HANDLE_STRLEN];
 	size_t i = 0, from = 0, to, len;
 	int err = 0;
 
@@ -177,13 +205,7 @@ static int add_devices(struct items *items, const struct rows *rows)
 		if (!f)
 			return -ENOMEM;
 		if (reg)
-			fprintf(f, "context %s, on_violation %s%s%s%s",
-				rows_context(rows, reg->gd, context),
-				name_of(&names_action, reg->action),
-				reg->last_resort ? ", last_resort " : "",
-				reg->last_resort ? name_of(&names_last_resort, reg->last_resort)
-						 : "",
-				reg->flags & IRQGATE_REG_ALL_VECTORS ? ", vectors all" : "");
+			print_registration(f, rows, reg);
 		else
 			fprintf(f, "unlisted");
 		print_vectors(f, rows, reg, from, to);

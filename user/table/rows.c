@@ -434,6 +434,9 @@ int rows_of_matches(struct rows *rows, const struct policy *policy)
 
 	memset(rows, 0, sizeof(*rows));
 	rows->defaults = policy->defaults;
+	rows->defaults.access = rows->defaults.access ?: IRQGATE_ACCESS_ANY;
+	rows->defaults.on_mapped = rows->defaults.on_mapped ?: IRQGATE_ON_MAPPED_REPORT;
+	rows->defaults.governs = rows->defaults.access == IRQGATE_ACCESS_OWNER;
 	err = collect_cgroups(&cgroups, policy);
 	for (i = 0; i < cgroups.n && !err; i++)
 		err = add_cgroup(rows, cgroups.text[i], i + 1);
@@ -599,6 +602,21 @@ void rows_warn(const struct rows *rows, const struct policy *policy)
 
 /* ---- the rest of a policy --------------------------------------------------- */
 
+/* Fills what is not the owner's: who may use the device, and who may hold it. */
+static void add_access(struct irqgate_registration *reg, const struct rows *rows,
+		       const struct policy *policy, const struct policy_device *d)
+{
+	const unsigned int *broker;
+	unsigned int n, i;
+
+	reg->access = (__u8)policy_access(policy, d);
+	reg->on_mapped = d->on_mapped ? (__u8)d->on_mapped : rows->defaults.on_mapped;
+	broker = policy_brokers(policy, d, &n);
+	for (i = 0; i < n; i++)
+		if (broker[i] != d->context)
+			reg->broker[reg->brokers++] = policy->contexts[broker[i]].gd;
+}
+
 static int add_function(struct rows *rows, const struct policy *policy,
 			const struct policy_device *d, __u64 handle)
 {
@@ -612,8 +630,11 @@ static int add_function(struct rows *rows, const struct policy *policy,
 		.flags = d->vectors.all ? IRQGATE_REG_ALL_VECTORS : 0,
 	};
 	struct irqgate_vector_auth vec = { .gd = reg.gd, .action = reg.action };
-	int err = rows_add(rows, IRQGATE_MAP_DEVICES, &key, &reg);
+	int err;
 
+	add_access(&reg, rows, policy, d);
+	rows->defaults.governs |= reg.access == IRQGATE_ACCESS_OWNER;
+	err = rows_add(rows, IRQGATE_MAP_DEVICES, &key, &reg);
 	for (; !err && !d->vectors.all && vkey.vector < reg.noi; vkey.vector++)
 		if (vectors_has(&d->vectors, vkey.vector))
 			err = rows_add(rows, IRQGATE_MAP_VECTORS, &vkey, &vec);
@@ -720,6 +741,15 @@ struct irqgate_decision rows_decide(const struct rows *rows, __u64 handle, __u32
 struct irqgate_decision rows_decide_host(const struct rows *rows, __u64 handle, __u32 vector)
 {
 	return decide(rows, handle, vector, IRQGATE_GD_HOST, true);
+}
+
+struct irqgate_decision rows_decide_access(const struct rows *rows, __u64 handle, __u32 gd,
+					   enum irqgate_use use)
+{
+	struct irqgate_device_key key = { .handle = handle };
+
+	return irqgate_decide_access(&rows->defaults, rows_find(rows, IRQGATE_MAP_DEVICES, &key),
+				     revocations_find(&rows->revoked, handle), gd, use);
 }
 
 /* The executable's path, if the policy has one that leads to this inode. */

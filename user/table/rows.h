@@ -132,6 +132,10 @@ struct irqgate_revocation *revocations_find(const struct revocations *revoked, _
 /* rows_decide - may the context @gd have this vector of a device that VFIO has? */
 struct irqgate_decision rows_decide(const struct rows *rows, __u64 handle, __u32 vector, __u32 gd);
 
+/* rows_decide_access - may the context @gd hold or use a device that VFIO has? */
+struct irqgate_decision rows_decide_access(const struct rows *rows, __u64 handle, __u32 gd,
+					   enum irqgate_use use);
+
 /* rows_decide_host - may the host have this vector of a device that a host driver has? */
 struct irqgate_decision rows_decide_host(const struct rows *rows, __u64 handle, __u32 vector);
 
