@@ -33,12 +33,10 @@ void learn_stop(int sig)
 
 static void read_owner(struct owner *o)
 {
-	char path[64], comm[sizeof(o->comm)];
+	char path[64];
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "/proc/%u/comm", o->ident.tgid);
-	read_line(path, comm, sizeof(comm));
-	text_safe(comm, o->comm, sizeof(o->comm)); /* the policy has it as a comment */
+	process_comm(o->ident.tgid, o->comm, sizeof(o->comm));
 	snprintf(path, sizeof(path), "/proc/%u/exe", o->ident.tgid);
 	n = readlink(path, o->exe, sizeof(o->exe) - 1);
 	o->exe[n > 0 ? n : 0] = '\0';

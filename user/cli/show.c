@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <irqgate/decide.h>
+#include "cli/holding.h"
 #include "cli/show.h"
 #include "lib/device.h"
 #include "lib/handle.h"
@@ -89,17 +90,16 @@ static void put_device_state(struct json_object *o, const struct pins *pins, __u
 		[DEVICE_HOST] = "host",
 		[DEVICE_VFIO] = "vfio",
 	};
-	char driver[DRIVER_LEN], path[64], line[64] = "", comm[IRQGATE_COMM_LEN];
+	char driver[DRIVER_LEN], comm[IRQGATE_COMM_LEN] = "";
 	enum device_state state = device_state(handle, driver);
 	__u32 pid = binder_of(pins, handle);
 
 	put_str(o, "state", states[state]);
 	put_str(o, "driver", *driver ? driver : NULL);
 	json_object_object_add(o, "pid", pid ? json_object_new_int64(pid) : NULL);
-	snprintf(path, sizeof(path), "/proc/%u/comm", pid);
 	if (pid)
-		read_line(path, line, sizeof(line));
-	put_str(o, "comm", *line ? text_safe(line, comm, sizeof(comm)) : NULL);
+		process_comm(pid, comm, sizeof(comm));
+	put_str(o, "comm", *comm ? comm : NULL);
 }
 
 /* The interrupts of a function as the kernel registered them with firmware; null: it did not. */
@@ -146,9 +146,47 @@ static int read_firmware(const struct pins *pins, struct firmware_row **fw)
 	return n;
 }
 
+/* Who may use the device, and who may hold it for others. */
+static void put_access(struct json_object *o, const struct pins *pins,
+		       const struct irqgate_registration *reg)
+{
+	struct json_object *brokers = json_object_new_array();
+	char buf[IRQGATE_NAME_LEN];
+	__u32 i;
+
+	/* A row of an older irqgate has neither value. */
+	put_str(o, "access", name_of(&names_access, reg->access ?: IRQGATE_ACCESS_ANY));
+	for (i = 0; i < reg->brokers && i < IRQGATE_MAX_BROKERS; i++)
+		json_object_array_add(brokers, json_object_new_string(table_context_name(
+						       pins, reg->broker[i], buf)));
+	json_object_object_add(o, "brokers", brokers);
+	put_str(o, "on_mapped",
+		name_of(&names_on_mapped, reg->on_mapped ?: IRQGATE_ON_MAPPED_REPORT));
+}
+
+static void put_holders(struct json_object *o, const struct holdings *all, __u64 handle)
+{
+	struct json_object *holders = json_object_new_array();
+	const struct holding *h;
+	char comm[IRQGATE_COMM_LEN];
+	size_t n, i;
+
+	h = holdings_of(all, handle, &n);
+	for (i = 0; i < n; i++) {
+		struct json_object *holder = json_object_new_object();
+
+		put_num(holder, "pid", h[i].tgid);
+		process_comm(h[i].tgid, comm, sizeof(comm));
+		put_str(holder, "comm", *comm ? comm : NULL);
+		json_object_array_add(holders, holder);
+	}
+	json_object_object_add(o, "holders", holders);
+}
+
 static int show_devices(struct pins *pins, struct json_object *rows)
 {
 	int map = table_map(pins, IRQGATE_MAP_DEVICES), n;
+	struct holdings holdings;
 	struct firmware_row *fw;
 	struct irqgate_device_key key, *prev = NULL;
 	struct irqgate_registration reg;
@@ -158,6 +196,9 @@ static int show_devices(struct pins *pins, struct json_object *rows)
 		return map;
 	n = read_firmware(pins, &fw);
 	more = n < 0 ? n : 1;
+	holdings_find(&holdings);
+	if (holdings.more)
+		msg("show devices: the search for holders did not end: some may be missing");
 	for (; more > 0 && (more = map_next(map, prev, &key)) > 0; prev = &key) {
 		struct json_object *o;
 
@@ -172,11 +213,14 @@ static int show_devices(struct pins *pins, struct json_object *rows)
 		put_str(o, "on_violation", name_of(&names_action, reg.action));
 		put_str(o, "last_resort",
 			name_of(&names_last_resort, last_resort_of(pins, key.handle)));
+		put_access(o, pins, &reg);
 		put_device_state(o, pins, key.handle);
+		put_holders(o, &holdings, key.handle);
 		if (pins->firmware >= 0)
 			put_fib(o, registered(fw, n, key.handle));
 		json_object_array_add(rows, o);
 	}
+	holdings_free(&holdings);
 	free(fw);
 	close(map);
 	return more;
@@ -453,11 +497,57 @@ static const char *cell(struct json_object *o, const char *key)
 	return v ? json_object_get_string(v) : "-";
 }
 
+/* Adds a value to a text: the elements of an array, the members of an object in it. */
+static void put_value(FILE *f, struct json_object *v)
+{
+	const char *separator = "";
+	size_t i;
+
+	if (json_object_is_type(v, json_type_array)) {
+		for (i = 0; i < json_object_array_length(v); i++) {
+			fputs(i ? "," : "", f);
+			put_value(f, json_object_array_get_idx(v, i));
+		}
+	} else if (json_object_is_type(v, json_type_object)) {
+		json_object_object_foreach(v, key, member) {
+			(void)key;
+			fputs(separator, f);
+			put_value(f, member);
+			separator = "/";
+		}
+	} else {
+		fputs(v ? json_object_get_string(v) : "-", f);
+	}
+}
+
+/* Makes a text of each array in a row, because a cell has no structure. */
+static void flatten(struct json_object *row)
+{
+	json_object_object_foreach(row, key, value) {
+		char *text = NULL;
+		size_t len;
+		FILE *f;
+
+		if (!json_object_is_type(value, json_type_array))
+			continue;
+		f = open_memstream(&text, &len);
+		if (f) {
+			put_value(f, value);
+			fclose(f);
+		}
+		put_str(row, key, text && *text ? text : NULL);
+		free(text);
+	}
+}
+
 /* A table with a column for each field of the first row, as wide as its widest cell. */
 static void print_table(struct json_object *rows)
 {
 	size_t n = json_object_array_length(rows), i, width;
 	struct json_object *first;
+
+	for (i = 0; i < n; i++)
+		flatten(json_object_array_get_idx(rows, i));
 
 	if (!n) {
 		printf("none\n");
@@ -483,6 +573,28 @@ static void print_table(struct json_object *rows)
 	}
 }
 
+/* Has the field this value, or one of its elements? */
+static bool has_value(struct json_object *field, const char *value)
+{
+	size_t i, n;
+
+	if (json_object_is_type(field, json_type_object)) {
+		json_object_object_foreach(field, key, member) {
+			(void)key;
+			if (has_value(member, value))
+				return true;
+		}
+		return false;
+	}
+	if (!json_object_is_type(field, json_type_array))
+		return !strcmp(field ? json_object_get_string(field) : "-", value);
+	n = json_object_array_length(field);
+	for (i = 0; i < n; i++)
+		if (has_value(json_object_array_get_idx(field, i), value))
+			return true;
+	return !n && !strcmp(value, "-");
+}
+
 /* Is FIELD=VALUE true of a row? -EINVAL: a row has no such field. */
 static int filter_row(struct json_object *row, const char *filter)
 {
@@ -498,7 +610,7 @@ static int filter_row(struct json_object *row, const char *filter)
 	/* The operator may write a handle in several ways. */
 	if (!strcmp(name, "handle") && !handle_parse(value, &parsed))
 		value = handle_format(parsed, handle);
-	return !strcmp(field ? json_object_get_string(field) : "-", value);
+	return has_value(field, value);
 }
 
 /* Keep the rows for which all filters are true. */

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lib/file.h"
 #include "lib/process.h"
+#include "lib/text.h"
 
 int each_process(int (*fn)(int pidfd, void *arg), void *arg)
 {
@@ -31,4 +34,13 @@ int each_process(int (*fn)(int pidfd, void *arg), void *arg)
 	if (proc)
 		closedir(proc);
 	return err;
+}
+
+const char *process_comm(unsigned int pid, char *buf, size_t len)
+{
+	char path[64], comm[64];
+
+	snprintf(path, sizeof(path), "/proc/%u/comm", pid);
+	read_line(path, comm, sizeof(comm)); /* empty on failure */
+	return text_safe(comm, buf, len);
 }
