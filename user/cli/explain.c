@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cli/explain.h"
+#include "cli/explainer.h"
 #include "lib/cgroup.h"
 #include "lib/device.h"
 #include "lib/handle.h"
@@ -22,22 +23,7 @@
 #include "table/revoke.h"
 #include "table/table.h"
 
-#define TEXT_LEN 1024
-#define WHERE_LEN 320
-
-struct question {
-	struct pins *pins;
-	struct rows rows;
-	struct policy *policy; /* in force, for texts and places; NULL: not known */
-	__u64 handle;
-	__u32 vector;
-	bool host; /* it is about the device's own driver */
-	char name[HANDLE_STRLEN]; /* of the handle */
-	struct json_object *steps, *remedies;
-};
-
-__attribute__((format(printf, 4, 5))) static void step(struct question *q, const char *what,
-						       unsigned int line, const char *fmt, ...)
+void explain_step(struct question *q, const char *what, unsigned int line, const char *fmt, ...)
 {
 	struct json_object *o = json_object_new_object();
 	char text[TEXT_LEN], where[WHERE_LEN];
@@ -54,7 +40,7 @@ __attribute__((format(printf, 4, 5))) static void step(struct question *q, const
 	json_object_array_add(q->steps, o);
 }
 
-__attribute__((format(printf, 2, 3))) static void remedy(struct question *q, const char *fmt, ...)
+void explain_remedy(struct question *q, const char *fmt, ...)
 {
 	char text[TEXT_LEN];
 	va_list ap;
@@ -65,8 +51,7 @@ __attribute__((format(printf, 2, 3))) static void remedy(struct question *q, con
 	json_object_array_add(q->remedies, json_object_new_string(text));
 }
 
-/* The row of the policy in force that names the function; NULL: none. */
-static const struct policy_device *policy_row(const struct question *q)
+const struct policy_device *explain_row(const struct question *q)
 {
 	unsigned int i, j;
 
@@ -77,7 +62,7 @@ static const struct policy_device *policy_row(const struct question *q)
 	return NULL;
 }
 
-static unsigned int context_line(const struct question *q, __u32 gd)
+unsigned int explain_line(const struct question *q, __u32 gd)
 {
 	unsigned int i;
 
@@ -87,8 +72,7 @@ static unsigned int context_line(const struct question *q, __u32 gd)
 	return 0;
 }
 
-/* The decision looks for a revocation before any row of the table. */
-static void explain_revocation(struct question *q)
+void explain_revocation(struct question *q)
 {
 	const struct irqgate_revocation *row = revocations_find(&q->rows.revoked, q->handle);
 	struct revocations kept = {};
@@ -97,10 +81,10 @@ static void explain_revocation(struct question *q)
 	if (!irqgate_revoked(row, q->vector))
 		return;
 	revocations_kept(&kept);
-	step(q, "revocation", 0, "by 'irqgate revoke', %s%s", wall_time(row->since, time),
-	     irqgate_revoked(revocations_find(&kept, q->handle), q->vector)
-		     ? ", also after a reboot"
-		     : "");
+	explain_step(q, "revocation", 0, "by 'irqgate revoke', %s%s", wall_time(row->since, time),
+		     irqgate_revoked(revocations_find(&kept, q->handle), q->vector)
+			     ? ", also after a reboot"
+			     : "");
 	free(kept.of);
 }
 
@@ -111,37 +95,40 @@ static void explain_table(struct question *q)
 	struct irqgate_vector_key vkey = { .handle = q->handle, .vector = q->vector };
 	const struct irqgate_registration *reg = rows_find(&q->rows, IRQGATE_MAP_DEVICES, &dkey);
 	const struct irqgate_vector_auth *vec = rows_find(&q->rows, IRQGATE_MAP_VECTORS, &vkey);
-	const struct policy_device *row = policy_row(q);
+	const struct policy_device *row = explain_row(q);
 	char name[IRQGATE_NAME_LEN], select[POLICY_SELECT_LEN], vectors[VECTORS_STRLEN];
 
 	explain_revocation(q);
-	step(q, "defaults", 0, "mode %s, unlisted_%s %s", name_of(&names_mode, def->mode),
-	     q->host ? "host" : "device",
-	     name_of(&names_action, q->host ? def->unlisted_host : def->unlisted_device));
+	explain_step(q, "defaults", 0, "mode %s, unlisted_%s %s", name_of(&names_mode, def->mode),
+		     q->host ? "host" : "device",
+		     name_of(&names_action, q->host ? def->unlisted_host : def->unlisted_device));
 	if (!reg)
-		step(q, "device row", 0, "none: the table does not name this device");
+		explain_step(q, "device row", 0, "none: the table does not name this device");
 	else if (row)
-		step(q, "device row", row->line, "%s: context %s, vectors %.200s, on_violation %s",
-		     policy_select_format(row, select), rows_context(&q->rows, reg->gd, name),
-		     vectors_format(&row->vectors, vectors), name_of(&names_action, reg->action));
+		explain_step(q, "device row", row->line,
+			     "%s: context %s, vectors %.200s, on_violation %s",
+			     policy_select_format(row, select),
+			     rows_context(&q->rows, reg->gd, name),
+			     vectors_format(&row->vectors, vectors),
+			     name_of(&names_action, reg->action));
 	else
-		step(q, "device row", 0, "context %s, on_violation %s, made by 'irqgate allow'",
-		     rows_context(&q->rows, reg->gd, name), name_of(&names_action, reg->action));
+		explain_step(
+			q, "device row", 0, "context %s, on_violation %s, made by 'irqgate allow'",
+			rows_context(&q->rows, reg->gd, name), name_of(&names_action, reg->action));
 	if (vec)
-		step(q, "vector row",
-		     row && vectors_has(&row->vectors, q->vector) &&
-				     q->policy->contexts[row->context].gd == vec->gd
-			     ? row->line
-			     : 0,
-		     "registered for context %s", rows_context(&q->rows, vec->gd, name));
+		explain_step(q, "vector row",
+			     row && vectors_has(&row->vectors, q->vector) &&
+					     q->policy->contexts[row->context].gd == vec->gd
+				     ? row->line
+				     : 0,
+			     "registered for context %s", rows_context(&q->rows, vec->gd, name));
 	else if (reg && reg->flags & IRQGATE_REG_ALL_VECTORS)
-		step(q, "vector row", 0, "none needed: the device's row has all vectors");
+		explain_step(q, "vector row", 0, "none needed: the device's row has all vectors");
 	else
-		step(q, "vector row", 0, "none: the table does not name this vector");
+		explain_step(q, "vector row", 0, "none: the table does not name this vector");
 }
 
-/* The context that the table gives to a process, and by which match. */
-static void explain_ident(struct question *q, const char *what, const struct irqgate_ident *id)
+__u32 explain_ident(struct question *q, const char *what, const struct irqgate_ident *id)
 {
 	struct irqgate_match_key key;
 	__u32 gd = rows_ident(&q->rows, id, 0, &key);
@@ -151,13 +138,14 @@ static void explain_ident(struct question *q, const char *what, const struct irq
 	if (gd == IRQGATE_GD_NONE) {
 		if (!id->ncgroups || cgroup_path(id->cgroups[0], cgroup, sizeof(cgroup)))
 			strcpy(cgroup, "gone");
-		step(q, what, 0, "process %u: of no context (cgroup %s, uid %u)", id->tgid, cgroup,
-		     (__u32)id->uid);
-		return;
+		explain_step(q, what, 0, "process %u: of no context (cgroup %s, uid %u)", id->tgid,
+			     cgroup, (__u32)id->uid);
+		return gd;
 	}
-	step(q, what, context_line(q, gd), "process %u: context %s (gd %u) by %s", id->tgid,
-	     rows_context(&q->rows, gd, name), gd,
-	     rows_match_text(&q->rows, &key, policies, 1, text));
+	explain_step(q, what, explain_line(q, gd), "process %u: context %s (gd %u) by %s", id->tgid,
+		     rows_context(&q->rows, gd, name), gd,
+		     rows_match_text(&q->rows, &key, policies, 1, text));
+	return gd;
 }
 
 static bool find_binding(const struct question *q, struct irqgate_binding *b)
@@ -179,25 +167,26 @@ static void explain_binding(struct question *q, const struct irqgate_binding *b)
 	unsigned int i;
 
 	if (b->state == IRQGATE_BINDING_HOST) {
-		step(q, "binding", 0, "irq %u, handled by a host driver", b->line);
+		explain_step(q, "binding", 0, "irq %u, handled by a host driver", b->line);
 		return;
 	}
 	binding_eventfd(q->pins, b, &e);
-	step(q, "binding", 0, "irq %u, eventfd %d, %s", b->line, e.id,
-	     name_of(&names_binding, b->state));
+	explain_step(q, "binding", 0, "irq %u, eventfd %d, %s", b->line, e.id,
+		     name_of(&names_binding, b->state));
 	if (b->binder.tgid)
 		explain_ident(q, "bound by", &b->binder);
 	else
-		step(q, "bound by", 0,
-		     "not known: it was bound before irqgate watched, and no process holds the "
-		     "device fd");
+		explain_step(
+			q, "bound by", 0,
+			"not known: it was bound before irqgate watched, and no process holds the "
+			"device fd");
 	for (i = 0; i < IRQGATE_EVENTFD_VMS; i++) {
 		if (!e.vm[i])
 			continue;
 		if (judge_vm(q->pins, e.vm[i], &vm))
 			explain_ident(q, "listening VM of", &vm.creator);
 		else
-			step(q, "listening VM of", 0, "an unknown owner");
+			explain_step(q, "listening VM of", 0, "an unknown owner");
 	}
 }
 
@@ -299,61 +288,65 @@ static const char *because(const struct question *q, const struct judgement *j, 
 
 static void find_remedies(struct question *q, const struct judgement *j)
 {
-	const struct policy_device *row = policy_row(q);
+	const struct policy_device *row = explain_row(q);
 	char where[WHERE_LEN] = "", got[IRQGATE_NAME_LEN];
 	const char *to = j->gd == IRQGATE_GD_NONE ? "CONTEXT" : rows_context(&q->rows, j->gd, got);
 
 	if (row)
 		policy_origin(row->line, where, sizeof(where));
 	if (j->source) {
-		remedy(q,
-		       "a row under devices that registers the vector for the VM's context, if the "
-		       "VM's own process binds it; or a row under sources that matches the binder");
+		explain_remedy(
+			q,
+			"a row under devices that registers the vector for the VM's context, if the "
+			"VM's own process binds it; or a row under sources that matches the binder");
 		return;
 	}
 	switch (j->d.reason) {
 	case IRQGATE_REASON_REGISTERED:
-		remedy(q, "irqgate revoke %s %u: takes it away at once", q->name, q->vector);
+		explain_remedy(q, "irqgate revoke %s %u: takes it away at once", q->name,
+			       q->vector);
 		if (row)
-			remedy(q, "remove vector %u at %s: takes it away for good", q->vector,
-			       where);
+			explain_remedy(q, "remove vector %u at %s: takes it away for good",
+				       q->vector, where);
 		return;
 	case IRQGATE_REASON_REVOKED:
-		remedy(q, "irqgate allow %s %u --to %s: ends the revocation", q->name, q->vector,
-		       to);
+		explain_remedy(q, "irqgate allow %s %u --to %s: ends the revocation", q->name,
+			       q->vector, to);
 		return;
 	case IRQGATE_REASON_UNLISTED:
-		remedy(q, "a row under devices: handle: \"%s\", context: %s, vectors: [%u]",
-		       q->name, to, q->vector);
+		explain_remedy(q, "a row under devices: handle: \"%s\", context: %s, vectors: [%u]",
+			       q->name, to, q->vector);
 		break;
 	case IRQGATE_REASON_VECTOR:
 		if (row)
-			remedy(q, "add vector %u at %s: allows it for good", q->vector, where);
+			explain_remedy(q, "add vector %u at %s: allows it for good", q->vector,
+				       where);
 		break;
 	case IRQGATE_REASON_CONTEXT:
 		if (j->gd == IRQGATE_GD_NONE)
-			remedy(q,
-			       "a context that matches the process, see above; or "
-			       "irqgate allow %s %u --to pid:N",
-			       q->name, q->vector);
+			explain_remedy(q,
+				       "a context that matches the process, see above; or "
+				       "irqgate allow %s %u --to pid:N",
+				       q->name, q->vector);
 		if (row)
-			remedy(q, "context: %s at %s", to, where);
+			explain_remedy(q, "context: %s at %s", to, where);
 		break;
 	case IRQGATE_REASON_FULL:
-		remedy(q, "irqgate status: shows which map is full; irqgate run --max-eventfds, "
-			  "after irqgate unload, makes it larger");
+		explain_remedy(
+			q, "irqgate status: shows which map is full; irqgate run --max-eventfds, "
+			   "after irqgate unload, makes it larger");
 		return;
 	case IRQGATE_REASON_SHARED:
-		remedy(q, "one eventfd for each vector, in the process that binds them");
+		explain_remedy(q, "one eventfd for each vector, in the process that binds them");
 		return;
 	}
 	if (j->gd != IRQGATE_GD_NONE)
-		remedy(q, "irqgate allow %s %u --to %s: allows it until the next reload", q->name,
-		       q->vector, to);
+		explain_remedy(q, "irqgate allow %s %u --to %s: allows it until the next reload",
+			       q->name, q->vector, to);
 }
 
-static void put_gd(struct json_object *o, const struct question *q, __u32 gd, const char *number,
-		   const char *context)
+void explain_put_gd(struct json_object *o, const struct question *q, __u32 gd, const char *number,
+		    const char *context)
 {
 	char name[IRQGATE_NAME_LEN];
 	bool none = gd == IRQGATE_GD_NONE;
@@ -363,14 +356,11 @@ static void put_gd(struct json_object *o, const struct question *q, __u32 gd, co
 		o, context, none ? NULL : json_object_new_string(rows_context(&q->rows, gd, name)));
 }
 
-static void print_text(const struct question *q, const struct judgement *j)
+void explain_print(const struct question *q)
 {
 	const char *where;
-	char why[TEXT_LEN];
 	size_t i;
 
-	printf("%s vector %u: %s, because %s\n", q->name, q->vector,
-	       name_of(&names_verdict, j->d.verdict), because(q, j, why));
 	for (i = 0; i < json_object_array_length(q->steps); i++) {
 		struct json_object *s = json_object_array_get_idx(q->steps, i);
 
@@ -382,6 +372,15 @@ static void print_text(const struct question *q, const struct judgement *j)
 	printf("to change it:\n");
 	for (i = 0; i < json_object_array_length(q->remedies); i++)
 		printf("  %s\n", json_object_get_string(json_object_array_get_idx(q->remedies, i)));
+}
+
+static void print_text(const struct question *q, const struct judgement *j)
+{
+	char why[TEXT_LEN];
+
+	printf("%s vector %u: %s, because %s\n", q->name, q->vector,
+	       name_of(&names_verdict, j->d.verdict), because(q, j, why));
+	explain_print(q);
 }
 
 /* @state: of the binding; NULL: there is none */
@@ -396,8 +395,8 @@ static void print_json(const struct question *q, const struct judgement *j, cons
 			       json_object_new_string(name_of(&names_verdict, j->d.verdict)));
 	json_object_object_add(o, "reason",
 			       json_object_new_string(name_of(&names_reason, j->d.reason)));
-	put_gd(o, q, j->d.gd, "gd_expected", "context_expected");
-	put_gd(o, q, j->gd, "gd_actual", "context");
+	explain_put_gd(o, q, j->d.gd, "gd_expected", "context_expected");
+	explain_put_gd(o, q, j->gd, "gd_actual", "context");
 	json_object_object_add(o, "state", state ? json_object_new_string(state) : NULL);
 	json_object_object_add(o, "because", json_object_new_string(because(q, j, why)));
 	json_object_object_add(o, "steps", json_object_get(q->steps));
@@ -437,6 +436,27 @@ static __u32 expected_gd(const struct question *q)
 	return decide(q, IRQGATE_GD_NONE).gd;
 }
 
+int explain_begin(struct question *q)
+{
+	int err = table_read(q->pins, &q->rows);
+
+	if (err)
+		return err;
+	q->policy = policy_in_force();
+	q->steps = json_object_new_array();
+	q->remedies = json_object_new_array();
+	handle_format(q->handle, q->name);
+	return 0;
+}
+
+void explain_end(struct question *q)
+{
+	json_object_put(q->steps);
+	json_object_put(q->remedies);
+	policy_free(q->policy);
+	rows_free(&q->rows);
+}
+
 int explain(struct pins *pins, __u64 handle, __u32 vector, const char *context, bool json)
 {
 	struct question q = { .pins = pins, .handle = handle, .vector = vector };
@@ -449,39 +469,32 @@ int explain(struct pins *pins, __u64 handle, __u32 vector, const char *context, 
 	if (context && table_context(pins, context, false, &j.gd))
 		return fail(-ENOENT, "%s: unknown context, 'irqgate show contexts' lists them",
 			    context);
-	err = table_read(pins, &q.rows);
+	err = explain_begin(&q);
 	if (err)
 		goto out;
-	q.policy = policy_in_force();
-	q.steps = json_object_new_array();
-	q.remedies = json_object_new_array();
-	handle_format(handle, q.name);
 	bound = find_binding(&q, &b);
 	q.host = of_host(&q, bound ? &b : NULL, context, j.gd);
 	explain_table(&q);
 	if (bound)
 		explain_binding(&q, &b);
 	else
-		step(&q, "binding", 0, "none: no process has bound this vector");
+		explain_step(&q, "binding", 0, "none: no process has bound this vector");
 	if (bound && !context) {
 		judge_binding(&q.rows, pins, &b, &j);
 	} else {
 		if (!context)
 			j.gd = expected_gd(&q);
 		j.d = decide(&q, j.gd);
-		step(&q, "asked for", 0, "%s",
-		     j.gd == IRQGATE_GD_NONE ? "a process of no context"
-					     : rows_context(&q.rows, j.gd, name));
+		explain_step(&q, "asked for", 0, "%s",
+			     j.gd == IRQGATE_GD_NONE ? "a process of no context"
+						     : rows_context(&q.rows, j.gd, name));
 	}
 	find_remedies(&q, &j);
 	if (json)
 		print_json(&q, &j, bound ? name_of(&names_binding, b.state) : NULL);
 	else
 		print_text(&q, &j);
-	json_object_put(q.steps);
-	json_object_put(q.remedies);
 out:
-	policy_free(q.policy);
-	rows_free(&q.rows);
+	explain_end(&q);
 	return err;
 }

@@ -210,7 +210,8 @@ static const struct verb_option revoke_options[] = {
 };
 
 static const struct verb_option explain_options[] = {
-	{ 0, "to", "CONTEXT", "Suppose that this context receives the vector", TEXT(to) },
+	{ 0, "to", "CONTEXT", "Suppose that this context receives the vector, or uses the device",
+	  TEXT(to) },
 	{ JSON(json) },
 	{},
 };
@@ -447,18 +448,23 @@ static int verb_explain(struct args *args)
 	struct pins pins;
 	const char *why;
 	__u64 handle;
+	bool access;
 	int err;
 
 	if (parse_handle(args->word[0], &handle))
 		return EXIT_USAGE;
-	if (vectors_parse(args->word[1], &set, &why) || set.all || vectors_count(&set) != 1) {
-		fail(0, "%s: not a vector, expected a number from 0 to 2047", args->word[1]);
+	access = !strcmp(args->word[1], "access");
+	if (!access &&
+	    (vectors_parse(args->word[1], &set, &why) || set.all || vectors_count(&set) != 1)) {
+		fail(0, "%s: not a vector, expected a number from 0 to 2047, or access",
+		     args->word[1]);
 		return EXIT_USAGE;
 	}
 	if (pins_open(&pins))
 		return EXIT_RUNTIME;
-	err = explain(&pins, policy_function(handle, "/sys"), vectors_noi(&set) - 1, args->to,
-		      args->json);
+	handle = policy_function(handle, "/sys");
+	err = access ? explain_access(&pins, handle, args->to, args->json)
+		     : explain(&pins, handle, vectors_noi(&set) - 1, args->to, args->json);
 	pins_close(&pins);
 	return err == -ENOENT ? EXIT_USAGE : err ? EXIT_RUNTIME : EXIT_DONE;
 }
@@ -560,8 +566,8 @@ static const struct verb verbs[] = {
 	    "Revoke vectors until 'allow'; on success nothing reaches the old target",
 	    revoke_options, 2, 2 },
 	  verb_revoke },
-	{ { "explain", "HANDLE VECTOR",
-	    "Say why a vector has its verdict, and what would change it", explain_options, 2, 2 },
+	{ { "explain", "HANDLE VECTOR|access",
+	    "Say why a vector has its verdict, or who may use the device", explain_options, 2, 2 },
 	  verb_explain },
 	{ { "learn", "", "Watch, and write the smallest policy that allows what was seen",
 	    learn_options, 0, 0 },
