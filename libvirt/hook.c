@@ -460,7 +460,7 @@ static int write_file(const struct entry *e)
 		if (!e->named[i])
 			fprintf(f,
 				"  - { handle: \"%s\", context: \"%s\", vectors: all, "
-				"on_violation: deny }%s\n",
+				"on_violation: deny, access: owner }%s\n",
 				handle_format(e->domain->functions[i], handle), e->name,
 				i < e->domain->ngiven ? "" : " " BY_ARGUMENT);
 	return replace_close(f, path, 0);
