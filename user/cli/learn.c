@@ -92,6 +92,7 @@ static void learner_free(struct learner *l)
 	free(l->owner);
 	free(l->seen);
 	free(l->signaller);
+	free(l->held);
 	pins_close(&l->pins);
 }
 

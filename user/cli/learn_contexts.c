@@ -130,21 +130,38 @@ static int host_context(struct learner *l, const struct policy_context *known)
 	return 0;
 }
 
+int owner_context(struct learner *l, const struct owner *o)
+{
+	const struct policy_context *known = known_context(l, o), *c = l->out->contexts;
+	struct policy_match m = {};
+	int found = -1, i;
+
+	if (!known && !owner_match(o, &m)) {
+		l->no_memory = true;
+		return -1;
+	}
+	for (i = 0; i < (int)l->out->ncontexts && found < 0; i++)
+		if (c[i].match.kinds &&
+		    (known ? c[i].gd == known->gd : policy_match_equal(&m, &c[i].match)))
+			found = i;
+	policy_match_free(&m);
+	return found;
+}
+
 /* The index of the owner's context, a new one if need be; 0 also without memory. */
 static int context_of(struct learner *l, const struct owner *o)
 {
 	const struct policy_context *known = known_context(l, o);
+	int found = owner_context(l, o);
 	struct policy_context *c;
 	struct policy_match m;
 	char name[IRQGATE_NAME_LEN];
 	__u32 gd;
-	unsigned int i;
 
 	if (known && known->gd == IRQGATE_GD_HOST)
 		return host_context(l, known);
-	for (i = 0; known && i < l->out->ncontexts; i++)
-		if (l->out->contexts[i].gd == known->gd)
-			return (int)i;
+	if (found >= 0)
+		return found;
 	if (!(known ? policy_match_copy(&m, &known->match) : owner_match(o, &m))) {
 		l->no_memory = true;
 		return 0;
@@ -153,12 +170,6 @@ static int context_of(struct learner *l, const struct owner *o)
 		strcpy(name, known->name);
 		gd = known->gd;
 	} else {
-		for (i = 1; i < l->out->ncontexts; i++) {
-			if (!policy_match_equal(&m, &l->out->contexts[i].match))
-				continue;
-			policy_match_free(&m);
-			return (int)i;
-		}
 		owner_name(l->out, o, &m, name);
 		gd = free_gd(l);
 	}

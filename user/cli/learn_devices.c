@@ -114,6 +114,47 @@ static void note_counts(const struct learner *l, const struct policy_device *d, 
 	fprintf(f, " %llu in all", sum);
 }
 
+static bool foreign(struct learner *l, const struct sightings *seen, int owner)
+{
+	return owner != OWNER_HOST && owner_context(l, &l->owner[owner]) != seen->context;
+}
+
+/* A process that had the device and is of another context than its row; NULL: none. */
+static const struct owner *other_holder(struct learner *l, const struct sightings *seen)
+{
+	size_t i;
+
+	for (i = 0; i < l->nheld; i++)
+		if (l->held[i].handle == seen->handle && foreign(l, seen, l->held[i].owner))
+			return &l->owner[l->held[i].owner];
+	for (i = 0; i < seen->n; i++)
+		if (foreign(l, seen, seen->of[i].owner))
+			return &l->owner[seen->of[i].owner];
+	return NULL;
+}
+
+/*
+ * `access: owner` must break nothing that runs now: all processes that had the device are of the
+ * row's context, and the search found all of them.
+ */
+static enum irqgate_access learned_access(struct learner *l, const struct sightings *seen)
+{
+	return l->holders_unknown || other_holder(l, seen) ? IRQGATE_ACCESS_ANY
+							   : IRQGATE_ACCESS_OWNER;
+}
+
+static void note_access(struct learner *l, const struct sightings *seen, FILE *f)
+{
+	const struct owner *o = other_holder(l, seen);
+
+	if (o)
+		fprintf(f,
+			"  # access: any, because process %u %s of another context holds it, too\n",
+			o->ident.tgid, o->comm);
+	else if (l->holders_unknown)
+		fprintf(f, "  # access: any, because not all holders of devices are known\n");
+}
+
 static void note_times(const struct learner *l, const struct sightings *seen, FILE *f)
 {
 	char first[WALL_TIME_LEN], last[WALL_TIME_LEN];
@@ -130,7 +171,7 @@ static void note_times(const struct learner *l, const struct sightings *seen, FI
 }
 
 /* For free(3); NULL: no memory. */
-static char *note_device(const struct learner *l, const struct sightings *seen,
+static char *note_device(struct learner *l, const struct sightings *seen,
 			 const struct policy_device *d)
 {
 	char *note = NULL;
@@ -141,6 +182,7 @@ static char *note_device(const struct learner *l, const struct sightings *seen,
 		return NULL;
 	for (i = 0; i < seen->n; i++)
 		note_vector(l, seen, i, f);
+	note_access(l, seen, f);
 	note_counts(l, d, f);
 	note_times(l, seen, f);
 	fclose(f);
@@ -184,6 +226,7 @@ static void add_device(struct learner *l, const struct sightings *seen)
 		vector = seen->of[i].vector == IRQGATE_VECTOR_FUNCTION ? 0 : seen->of[i].vector;
 		vectors_fill(&d->vectors, vector, vector);
 	}
+	d->access = learned_access(l, seen);
 	note = note_device(l, seen, d);
 	l->no_memory |= !note;
 	l->device_note[l->out->ndevices - 1] = note;

@@ -2,7 +2,8 @@
 /*
  * Watching for `irqgate learn`: who binds vectors, and who signals VMs.
  *
- * It reads the bindings several times a second, because they can end at any time. Signals
+ * It reads the bindings several times a second, because they can end at any time, and looks once
+ * a second who holds the devices, because that search walks all processes. Signals
  * leave no binding. It learns them from the loader's events, so only from signals that the
  * table in force does not allow silently.
  */
@@ -14,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cli/holding.h"
 #include "cli/learner.h"
 #include "lib/cgroup.h"
 #include "lib/util.h"
@@ -21,6 +23,7 @@
 #include "table/judge.h"
 
 #define LOOK_MS 100
+#define SEARCH_NS 1000000000ULL
 #define OWNER_UNKNOWN (-2)
 
 static volatile sig_atomic_t stop;
@@ -164,6 +167,38 @@ static bool ident_of(__u32 pid, struct irqgate_ident *id)
 	return id->ncgroups;
 }
 
+static void see_holder(struct learner *l, const struct holding *h)
+{
+	struct irqgate_ident id;
+	struct held *held;
+	int owner;
+	size_t i;
+
+	if (!holding_ident(h, &id) && !ident_of(h->tgid, &id)) {
+		l->holders_unknown = true;
+		return;
+	}
+	owner = find_owner(l, &id);
+	for (i = 0; i < l->nheld; i++)
+		if (l->held[i].handle == h->handle && l->held[i].owner == owner)
+			return;
+	held = MORE(l, l->held, l->nheld);
+	if (held)
+		*held = (struct held){ h->handle, owner };
+}
+
+static void see_holders(struct learner *l)
+{
+	struct holdings all;
+	size_t i;
+
+	holdings_find(&all);
+	l->holders_unknown |= all.more;
+	for (i = 0; i < all.n; i++)
+		see_holder(l, &all.of[i]);
+	holdings_free(&all);
+}
+
 /* Does the event report a process that signalled the VM of another context? */
 static bool is_signal(const struct irqgate_event *ev)
 {
@@ -203,10 +238,15 @@ void learn_record(struct learner *l, __u64 until)
 {
 	struct pollfd p = { .fd = monitor_connect(), .events = POLLIN };
 	struct irqgate_event events[MONITOR_BATCH];
+	__u64 searched = 0;
 	ssize_t n, i;
 
 	do {
 		see_bindings(l);
+		if (boottime_ns() - searched >= SEARCH_NS) {
+			see_holders(l);
+			searched = boottime_ns();
+		}
 		if (stop || (until && boottime_ns() >= until))
 			break;
 		if (poll(&p, 1, LOOK_MS) <= 0)
@@ -220,6 +260,7 @@ void learn_record(struct learner *l, __u64 until)
 		}
 	} while (!stop);
 	see_bindings(l);
+	see_holders(l);
 	if (p.fd >= 0)
 		close(p.fd);
 }

@@ -44,6 +44,12 @@ struct signaller {
 	__u64 first, last, count;
 };
 
+/* A process that held a device. */
+struct held {
+	__u64 handle;
+	int owner;
+};
+
 struct learner {
 	struct pins pins;
 	struct rows rows; /* of the table in force */
@@ -51,7 +57,9 @@ struct learner {
 	struct owner *owner;
 	struct seen *seen;
 	struct signaller *signaller;
-	size_t nowners, nseen, nsignallers;
+	struct held *held;
+	size_t nowners, nseen, nsignallers, nheld;
+	bool holders_unknown; /* of a holder, or whether there are more */
 	struct snapshot before, after; /* of the counters */
 	__u64 start; /* CLOCK_BOOTTIME ns */
 
@@ -76,7 +84,7 @@ void *learner_more(struct learner *l, void *array, size_t n, size_t size);
 /* note_text - printf(3) into a text for free(3); NULL: no memory. */
 char *note_text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* learn_record - fill owner, seen and signaller, until @until (0: never) or a signal */
+/* learn_record - fill owner, seen, signaller and held, until @until (0: never) or a signal */
 void learn_record(struct learner *l, __u64 until);
 
 /* learn_stop - end learn_record(); for signal handlers */
@@ -84,6 +92,12 @@ void learn_stop(int sig);
 
 /* learn_contexts - a context for each owner that needs one */
 void learn_contexts(struct learner *l);
+
+/*
+ * owner_context - the context of the policy that has this process
+ * Return: its index; -1: none has.
+ */
+int owner_context(struct learner *l, const struct owner *o);
 
 /*
  * owner_match - the match that should have this process when its program is started again
