@@ -111,6 +111,9 @@ static void clears(void **state)
 	assert_false(irqgate_mod_fc_clears(2, 24));
 }
 
+/* The GISA of the function in expect(); 0: no VM has it for interpretation. */
+static __u32 gisa;
+
 /* The findings of one function with @noi vectors for @owner, as "REASON VECTORS". */
 static void expect(const char *devices, int noi, __u32 owner, const char *want)
 {
@@ -120,7 +123,7 @@ static void expect(const char *devices, int noi, __u32 owner, const char *want)
 					   .fh = 0x80020000,
 					   .state = noi ? IRQGATE_FIRMWARE_REGISTERED
 							: IRQGATE_FIRMWARE_DEREGISTERED,
-					   .fib = { .noi = noi ?: 2 } } };
+					   .fib = { .noi = noi ?: 2, .gd = gisa } } };
 	char text[1024], got[256] = "", vectors[VECTORS_STRLEN];
 	struct firmware_findings found;
 	struct policy *p = NULL;
@@ -137,7 +140,8 @@ static void expect(const char *devices, int noi, __u32 owner, const char *want)
 	assert_int_equal(rows_of_policy(&rows, p), 0);
 	assert_int_equal(firmware_compare(&rows, &fw, 1, &found), 0);
 	for (i = 0; i < found.n; i++)
-		sprintf(got + strlen(got), "%s%s %s", i ? "; " : "",
+		sprintf(got + strlen(got), "%s%s%s %s", i ? "; " : "",
+			found.finding[i].reaches ? "reaching " : "",
 			found.finding[i].reason == IRQGATE_REASON_FW_VECTORS    ? "vectors"
 			: found.finding[i].reason == IRQGATE_REASON_FW_OWNER    ? "owner"
 			: found.finding[i].reason == IRQGATE_REASON_FW_UNLISTED ? "unlisted"
@@ -180,12 +184,34 @@ static void compared(void **state)
 	       "unlisted 0-1; missing -");
 }
 
+/* The VM that a GISA names reaches the function; a function without one is reached by nobody. */
+static void reached(void **state)
+{
+	static const char owner[] = "[ { handle: '1:0:0.0', context: host, vectors: all, "
+				    "access: owner } ]";
+
+	(void)state;
+	expect(owner, 2, 5, "owner 0-1");
+	gisa = 0x12345000;
+	expect(owner, 2, 5, "reaching owner 0-1");
+	expect(owner, 2, 0, "");
+	expect("[ { handle: '1:0:0.0', context: host, vectors: all } ]", 2, 5, "owner 0-1");
+	expect("[ { handle: '1:0:0.0', context: blue, vectors: all, access: owner } ]", 2, 5, "");
+	/* A broker may hold the function; no VM of it may have it. */
+	expect("[ { handle: '1:0:0.0', context: host, vectors: [9], access: owner, "
+	       "brokers: [blue] } ]",
+	       2, 5, "vectors 0-1; reaching owner -");
+	expect("[]\ndefaults: { access: owner, unlisted_device: deny }", 2, 5, "unlisted 0-1");
+	gisa = 0;
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fib_floating), cmocka_unit_test(fib_limits),
 		cmocka_unit_test(fib_directed), cmocka_unit_test(gaite),
 		cmocka_unit_test(clears),       cmocka_unit_test(compared),
+		cmocka_unit_test(reached),
 	};
 
 	if (argc > 1)

@@ -135,9 +135,25 @@ static const char *explain(const struct pins *pins, const struct firmware_findin
 			 vectors);
 		break;
 	case IRQGATE_REASON_FW_OWNER:
-		snprintf(buf, len, "firmware passes vectors %s to %s, the policy gives them to %s",
-			 vectors, table_context_name(pins, f->actual, actual),
-			 table_context_name(pins, f->expected, expected));
+		table_context_name(pins, f->actual, actual);
+		table_context_name(pins, f->expected, expected);
+		if (vectors_count(&f->vectors))
+			snprintf(buf, len,
+				 "firmware passes vectors %s to %s, the policy gives them to %s%s",
+				 vectors, actual, expected,
+				 f->reaches ? "; its VM also reaches the function, against "
+					      "'access: owner'"
+					    : "");
+		else if (f->expected == IRQGATE_GD_NONE)
+			snprintf(buf, len,
+				 "the VM of %s reaches the function, which 'irqgate revoke' took "
+				 "away",
+				 actual);
+		else
+			snprintf(buf, len,
+				 "the VM of %s reaches the function, by 'access: owner' it is for "
+				 "%s alone",
+				 actual, expected);
 		break;
 	case IRQGATE_REASON_FW_UNLISTED:
 		snprintf(buf, len,
@@ -184,6 +200,7 @@ static void print(const struct pins *pins, const struct firmware_finding *f, boo
 			       json_object_new_string(vectors_format(&f->vectors, vectors)));
 	json_object_object_add(o, "gd_expected", gd_json(f->expected));
 	json_object_object_add(o, "gd_actual", gd_json(f->actual));
+	json_object_object_add(o, "reaches", json_object_new_boolean(f->reaches));
 	json_object_object_add(o, "what", json_object_new_string(text));
 	printf("%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
 								 JSON_C_TO_STRING_NOSLASHESCAPE));

@@ -29,6 +29,8 @@ struct firmware_finding {
 	__u32 expected, actual; /* contexts; IRQGATE_GD_NONE: none, or does not matter */
 	__u8 reason; /* IRQGATE_REASON_FW_VECTORS, _OWNER, _UNLISTED or _MISSING */
 	__u8 verdict; /* the table's verdict on it, enum irqgate_verdict */
+	/* OWNER: the VM's zPCI instructions reach the function, against `access: owner`. */
+	bool reaches;
 	struct vector_set vectors; /* VECTORS, UNLISTED: the unauthorized ones */
 };
 
@@ -49,8 +51,8 @@ struct firmware_findings {
 int firmware_read(const struct pins *pins, const struct rows *rows, struct firmware_row **out);
 
 /*
- * firmware_compare - find unauthorized vectors that firmware passes, and functions of the table
- * that firmware passes no vector of
+ * firmware_compare - find unauthorized vectors that firmware passes, functions that a VM reaches
+ * which may not use them, and functions of the table that firmware passes no vector of
  * @out: for firmware_free(), also after a failure
  *
  * Uses only its arguments.

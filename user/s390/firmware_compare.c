@@ -15,6 +15,24 @@ static int add(struct firmware_findings *out, const struct firmware_finding *f)
 	return 0;
 }
 
+/*
+ * A GISA in the function's block names the VM whose zPCI instructions the machine interprets for
+ * this function. May that VM's context use the device? An unlisted function is another finding.
+ */
+static void compare_access(const struct rows *rows, const struct firmware_row *row,
+			   struct firmware_finding *owner)
+{
+	struct irqgate_decision d =
+		rows_decide_access(rows, row->fw.handle, row->owner, IRQGATE_USES);
+
+	if (row->host || !row->fw.fib.gd || d.verdict == IRQGATE_VERDICT_ALLOW ||
+	    d.reason == IRQGATE_REASON_UNLISTED)
+		return;
+	owner->reaches = true;
+	owner->expected = d.gd;
+	owner->verdict = d.verdict;
+}
+
 /* Finds wrong owners and wrong vectors of a registered function. */
 static int compare_row(const struct rows *rows, const struct firmware_row *row,
 		       struct firmware_findings *out)
@@ -34,6 +52,7 @@ static int compare_row(const struct rows *rows, const struct firmware_row *row,
 	int err = 0;
 
 	owner.reason = IRQGATE_REASON_FW_OWNER;
+	compare_access(rows, row, &owner);
 	for (i = 0; i < row->fw.fib.noi && i < IRQGATE_MAX_VECTORS; i++) {
 		struct irqgate_decision d =
 			row->host ? rows_decide_host(rows, row->fw.handle, i)
@@ -49,7 +68,7 @@ static int compare_row(const struct rows *rows, const struct firmware_row *row,
 	}
 	if (vectors_count(&vectors.vectors))
 		err = add(out, &vectors);
-	if (!err && vectors_count(&owner.vectors))
+	if (!err && (owner.reaches || vectors_count(&owner.vectors)))
 		err = add(out, &owner);
 	return err;
 }
@@ -97,7 +116,7 @@ bool firmware_known(const struct firmware_findings *all, const struct firmware_f
 
 		if (k->handle == f->handle && k->reason == f->reason &&
 		    k->expected == f->expected && k->actual == f->actual &&
-		    k->vectors.all == f->vectors.all &&
+		    k->reaches == f->reaches && k->vectors.all == f->vectors.all &&
 		    !memcmp(k->vectors.bits, f->vectors.bits, sizeof(k->vectors.bits)))
 			return true;
 	}
