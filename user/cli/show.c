@@ -213,8 +213,8 @@ static int show_devices(struct pins *pins, struct json_object *rows)
 		put_str(o, "on_violation", name_of(&names_action, reg.action));
 		put_str(o, "last_resort",
 			name_of(&names_last_resort, last_resort_of(pins, key.handle)));
-		put_access(o, pins, &reg);
 		put_device_state(o, pins, key.handle);
+		put_access(o, pins, &reg);
 		put_holders(o, &holdings, key.handle);
 		if (pins->firmware >= 0)
 			put_fib(o, registered(fw, n, key.handle));
