@@ -986,7 +986,7 @@ static void written_reads_back(void **state)
 					     "selected.yaml",   "pasted.yaml", "access.yaml" };
 	struct policy *p, *q;
 	char *out = NULL;
-	size_t len, i;
+	size_t len, i, j;
 
 	(void)state;
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
@@ -1002,6 +1002,9 @@ static void written_reads_back(void **state)
 		assert_true(policy_hash(p) != policy_hash(q));
 		assert_int_equal(p->ncontexts, q->ncontexts);
 		assert_int_equal(p->ndevices, q->ndevices);
+		/* An empty list of brokers is not the list of the defaults. */
+		for (j = 0; j < p->ndevices; j++)
+			assert_int_equal(p->devices[j].own_brokers, q->devices[j].own_brokers);
 		policy_free(p);
 		policy_free(q);
 		free(out);
