@@ -436,6 +436,22 @@ static __u32 expected_gd(const struct question *q)
 	return decide(q, IRQGATE_GD_NONE).gd;
 }
 
+/* A context can have a vector by `allow`, and still not get the device. */
+static void explain_use(struct question *q, const struct judgement *j)
+{
+	char name[IRQGATE_NAME_LEN];
+
+	if (q->host || j->d.verdict != IRQGATE_VERDICT_ALLOW ||
+	    rows_decide_access(&q->rows, q->handle, j->gd, IRQGATE_HOLDS).verdict ==
+		    IRQGATE_VERDICT_ALLOW)
+		return;
+	explain_step(q, "access", 0,
+		     "%s may not hold the device itself, see 'irqgate explain %s access'",
+		     j->gd == IRQGATE_GD_NONE ? "a process of no context"
+					      : rows_context(&q->rows, j->gd, name),
+		     q->name);
+}
+
 int explain_begin(struct question *q)
 {
 	int err = table_read(q->pins, &q->rows);
@@ -489,6 +505,7 @@ int explain(struct pins *pins, __u64 handle, __u32 vector, const char *context, 
 			     j.gd == IRQGATE_GD_NONE ? "a process of no context"
 						     : rows_context(&q.rows, j.gd, name));
 	}
+	explain_use(&q, &j);
 	find_remedies(&q, &j);
 	if (json)
 		print_json(&q, &j, bound ? name_of(&names_binding, b.state) : NULL);
