@@ -550,7 +550,7 @@ static void tool_fields(void)
 	enforce(&nic, "[0-2]", "drop");
 	bound_vmm(BLUE, &nic);
 	expect_fields("devices", "handle, context, gd, noi, all, on_violation, last_resort, state, "
-				 "driver, pid, comm");
+				 "driver, pid, comm, access, brokers, on_mapped, holders");
 	expect_fields("vectors", "handle, vector, context, gd, on_violation, revoked");
 	expect_fields("contexts", "context, gd, strict, processes, vms");
 	expect_fields("bindings", "handle, vector, irq, eventfd, vm, gsi, context, gd, state, "
