@@ -23,20 +23,20 @@ struct vhost_vring_file {
 #define VHOST_SET_VRING_ERR _IOW(VHOST_VIRTIO, 0x22, struct vhost_vring_file)
 #define VHOST_VDPA_SET_CONFIG_CALL _IOW(VHOST_VIRTIO, 0x77, int)
 
-/* A VFIO_DEVICE_SET_IRQS call, for the steps below. */
+/* A VFIO_DEVICE_SET_IRQS call, for the steps below. Small: Linux 6.1 has 512 bytes of stack. */
 struct request {
 	__u64 handle;
 	__u64 args; /* user address of the descriptors, 0: none given */
-	__u32 start;
-	__u32 index;
-	__u32 gd;
-	__u32 level; /* LEVEL_INJECTION if the call itself raises the interrupt */
-	__s32 error;
-	__u32 vectors; /* number that the index has; VFIO refuses higher ones */
-	__u32 unbound; /* vectors without a binding so far */
-	__u8 binds; /* 0: it masks, unmasks or disables */
-	__u8 pad[3];
 	__u64 foreign; /* decision on the caller, who may not use the device; 0: it may */
+	__u32 start;
+	__u32 gd;
+	__s32 error;
+	__u16 vectors; /* number that the index has; VFIO refuses higher ones */
+	__u16 unbound; /* vectors without a binding so far */
+	__u8 index;
+	__u8 level; /* LEVEL_INJECTION if the call itself raises the interrupt */
+	__u8 binds; /* 0: it masks, unmasks or disables */
+	__u8 pad;
 };
 
 /* A KVM_IRQFD call. */
@@ -205,16 +205,17 @@ SHARED int gate_doorbell(__u64 handle, __u64 eventfd)
 	return eventfd_writes(eventfd, handle) ? gate_full(&a) : 0;
 }
 
-static __always_inline int gate_ioeventfd(struct file *file, unsigned long arg)
+static __noinline int gate_ioeventfd(struct file *file, unsigned long arg)
 {
-	struct vfio_device_ioeventfd io;
 	__u64 eventfd;
+	__s32 fd;
 
-	if (!governs_access())
+	if (!governs_access() || !file_is(file, vfio_device_fops_addr) || current_is_agent())
 		return 0;
-	if (bpf_copy_from_user(&io, sizeof(io), (void *)arg))
+	if (bpf_copy_from_user(&fd, sizeof(fd),
+			       (void *)arg + offsetof(struct vfio_device_ioeventfd, fd)))
 		return -EFAULT;
-	eventfd = (__u64)fd_eventfd(io.fd);
+	eventfd = (__u64)fd_eventfd(fd);
 	return eventfd ? gate_doorbell(vfio_file_handle(file), eventfd) : 0;
 }
 
@@ -266,7 +267,7 @@ static __noinline int vfio_request(struct file *file, unsigned long arg, struct 
 		return set.count > IRQGATE_MAX_VECTORS ? IRQGATE_MAX_VECTORS : set.count;
 	}
 	rq->start = set.start;
-	rq->index = set.index;
+	rq->index = set.index > VFIO_PCI_NUM_IRQS ? VFIO_PCI_NUM_IRQS : set.index;
 	vdev = core_container_of(vfio_file_device(file), struct vfio_pci_core_device, vdev);
 	rq->vectors = vfio_index_vectors((void *)vdev, set.index);
 	/* Count 0 disables the whole index. */
@@ -275,36 +276,21 @@ static __noinline int vfio_request(struct file *file, unsigned long arg, struct 
 	return set.count > IRQGATE_MAX_VECTORS ? IRQGATE_MAX_VECTORS : set.count;
 }
 
-/* Inline, because the kernel takes only eight nested calls. */
-static __always_inline int gate_irqs(struct file *file, unsigned long arg)
+static __noinline int gate_vfio_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct request rq = {};
-	int count = vfio_request(file, arg, &rq);
+	int count;
 
+	if ((cmd != VFIO_DEVICE_SET_IRQS && cmd != VFIO_DEVICE_FEATURE) ||
+	    !file_is(file, vfio_device_fops_addr) || current_is_agent())
+		return 0;
+	if (cmd == VFIO_DEVICE_FEATURE)
+		return gate_feature(file, arg);
+	count = vfio_request(file, arg, &rq);
 	if (count < 0)
 		return refusal(count);
 	bpf_loop(count, gate_vector_cb, &rq, 0);
 	return refusal(rq.error);
-}
-
-static __noinline int gate_vfio_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
-{
-	int error = gate_vfio_access(file, cmd);
-
-	if (error)
-		return error;
-	if ((cmd != VFIO_DEVICE_SET_IRQS && cmd != VFIO_DEVICE_FEATURE &&
-	     cmd != VFIO_DEVICE_IOEVENTFD) ||
-	    !file_is(file, vfio_device_fops_addr) || current_is_agent())
-		return 0;
-	switch (cmd) {
-	case VFIO_DEVICE_FEATURE:
-		return gate_feature(file, arg);
-	case VFIO_DEVICE_IOEVENTFD:
-		return gate_ioeventfd(file, arg);
-	default:
-		return gate_irqs(file, arg);
-	}
 }
 
 /*
@@ -766,7 +752,10 @@ int BPF_PROG(gate_ioctl, struct file *file, unsigned int cmd, unsigned long arg)
 
 	switch (_IOC_TYPE(cmd)) {
 	case VFIO_TYPE:
-		error = gate_vfio_ioctl(file, cmd, arg);
+		error = gate_vfio_access(file, cmd);
+		if (!error)
+			error = cmd == VFIO_DEVICE_IOEVENTFD ? gate_ioeventfd(file, arg)
+							     : gate_vfio_ioctl(file, cmd, arg);
 		break;
 	case KVMIO:
 		error = cmd == KVM_CREATE_VM ? gate_new_vm(file) : gate_kvm_ioctl(file, cmd, arg);
