@@ -35,7 +35,7 @@ struct mapped {
 /* Those that a review found. */
 struct review {
 	__u32 n;
-	__u32 forbidden; /* without what `audit` lets pass; beyond MAPPED_MAX, each mapping counts */
+	__u32 forbidden; /* without what `audit` lets pass; beyond MAPPED_MAX, counts mappings */
 	struct mapped of[MAPPED_MAX];
 };
 
