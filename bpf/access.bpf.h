@@ -205,11 +205,11 @@ static __noinline int gate_device(struct file *file, unsigned int cmd)
 	struct vfio_device *dev = vfio_file_device(file);
 	__u64 handle = device_handle(BPF_CORE_READ(dev, dev));
 	bool holds = device_asks(cmd) || cmd == VFIO_DEVICE_BIND_IOMMUFD;
-	int error = gate_access(handle, holds ? IRQGATE_HOLDS : IRQGATE_USES);
 
-	if (error || cmd != VFIO_DEVICE_PCI_HOT_RESET || !handle)
-		return error;
-	return gate_hot_reset((void *)core_container_of(dev, struct vfio_pci_core_device, vdev));
+	if (cmd == VFIO_DEVICE_PCI_HOT_RESET && handle)
+		return gate_hot_reset(
+			(void *)core_container_of(dev, struct vfio_pci_core_device, vdev));
+	return gate_access(handle, holds ? IRQGATE_HOLDS : IRQGATE_USES);
 }
 
 /* A command on a file of VFIO, by its object alone. */

@@ -192,7 +192,10 @@ static __always_inline __u64 decide_delivery(__u64 handle, __u32 vector, __u64 k
 	return source.raw;
 }
 
-/* decide_delivery() for every VM that listens to an eventfd: the worst verdict, 0: none listens. */
+/*
+ * decide_delivery() for every VM that listens to an eventfd, and decide_access() for every device
+ * into which VFIO writes when it is signalled: the worst verdict, 0: there are none.
+ */
 SHARED __u64 decide_listeners(__u64 handle, __u32 vector, __u64 efd, struct irqgate_ident *id,
 			      struct listening *who)
 {
@@ -209,6 +212,16 @@ SHARED __u64 decide_listeners(__u64 handle, __u32 vector, __u64 efd, struct irqg
 		if (r.d.verdict > worst.d.verdict) {
 			worst = r;
 			who->vm = e->vm[i];
+			who->gd = gd;
+		}
+	}
+	for (i = 0; i < IRQGATE_EVENTFD_DEVICES; i++) {
+		if (!e->writes[i])
+			continue;
+		gd = ident_gd(id);
+		r.raw = decide_access(e->writes[i], gd, IRQGATE_USES);
+		if (r.d.verdict > worst.d.verdict) {
+			worst = r;
 			who->gd = gd;
 		}
 	}

@@ -154,6 +154,9 @@ SHARED int sync_ioeventfds(__u64 device, __u32 account)
 	w.handle = pci_handle(BPF_CORE_READ(vdev, pdev));
 	w.head = (void *)vdev + bpf_core_field_offset(struct vfio_pci_core_device, ioeventfds_list);
 	w.next = BPF_CORE_READ(vdev, ioeventfds_list.next);
+	/* The hook that counts a signal cannot make the row. */
+	if (w.next != w.head)
+		vector_stats(w.handle, IRQGATE_VECTOR_FUNCTION);
 	bpf_loop(IOEVENTFDS_MAX, sync_ioeventfd_cb, &w, 0);
 	return 0;
 }
