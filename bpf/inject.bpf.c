@@ -332,14 +332,16 @@ static __noinline int gate_region(struct file *file, int mask)
 SEC("lsm/file_permission")
 int BPF_PROG(gate_file_permission, struct file *file, int mask)
 {
+	__u64 fops = (__u64)file->f_op, vfio, efd;
 	struct irqgate_eventfd *e;
 	struct irqgate_state *st;
-	__u64 efd;
 
-	/* Without VFIO the address is 0, and the verifier removes this. */
-	if (vfio_device_fops_addr && (__u64)file->f_op == vfio_device_fops_addr)
-		return gate_region(file, mask);
-	if ((__u64)file->f_op != eventfd_fops_addr || !(mask & (MAY_WRITE | MAY_READ)))
+	if (fops != eventfd_fops_addr) {
+		vfio = vfio_device_fops_addr;
+		/* Without VFIO the address is 0, and the verifier removes the call. */
+		return vfio && fops == vfio ? gate_region(file, mask) : 0;
+	}
+	if (!(mask & (MAY_WRITE | MAY_READ)))
 		return 0;
 	efd = (__u64)file->private_data;
 	e = eventfd_entry(efd);

@@ -24,11 +24,13 @@
 
 #define ROUNDS 301
 #define IGB_EICS 0x1520
+#define PAGE 4096
 
 static struct rig_dev edu;
 static struct rig_vm vm;
-static int null, zero, pipes[2], plain, gated, triggers[2];
+static int null, zero, pipes[2], plain, gated, triggers[2], file;
 static volatile uint8_t *igb;
+static void *page;
 
 static void die(const char *what, int err)
 {
@@ -74,6 +76,13 @@ static void ioctl_unrelated(void)
 
 	if (ioctl(pipes[0], FIONREAD, &n))
 		die("FIONREAD", errno);
+}
+
+/* In the place of the same mapping, so that the process has as many as before. */
+static void mmap_unrelated(void)
+{
+	if (mmap(page, PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED, file, 0) != page)
+		die("mmap", errno);
 }
 
 /* A command KVM has, but none that connects or injects. */
@@ -173,6 +182,7 @@ static const struct cost {
 	{ "write_unrelated", write_unrelated, NULL, NULL },
 	{ "read_unrelated", read_unrelated, NULL, NULL },
 	{ "ioctl_unrelated", ioctl_unrelated, NULL, NULL },
+	{ "mmap_unrelated", mmap_unrelated, NULL, NULL },
 	{ "ioctl_vm", ioctl_vm, NULL, NULL },
 	{ "eventfd_unrelated", write_eventfd, NULL, NULL },
 	{ "irq_unrelated", host_irq, host_irq_known, NULL },
@@ -190,6 +200,10 @@ static void open_all(void)
 	zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 	if (null < 0 || zero < 0 || pipe(pipes))
 		die("open", errno);
+	file = memfd_create("bench", MFD_CLOEXEC);
+	page = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, file, 0);
+	if (file < 0 || page == MAP_FAILED)
+		die("memfd", errno);
 	must("no igb", rig_pci_find(RIG_IGB, 0, bdf));
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource0", bdf);
 	fd = open(path, O_RDWR | O_CLOEXEC);

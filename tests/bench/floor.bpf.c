@@ -14,6 +14,11 @@ SEC("lsm.s/file_ioctl") int BPF_PROG(floor_ioctl, struct file *file, unsigned in
 	return 0;
 }
 
+SEC("lsm/mmap_file") int BPF_PROG(floor_mmap, struct file *file)
+{
+	return 0;
+}
+
 SEC("fentry/handle_irq_event") int BPF_PROG(floor_irq, void *desc)
 {
 	return 0;
