@@ -367,9 +367,8 @@ int rig_dev_intx(struct rig_dev *dev, bool high)
 
 /* ---- VFIO --------------------------------------------------------------- */
 
-static int open_group(struct rig_dev *dev)
+static int open_files(struct rig_dev *dev)
 {
-	struct vfio_group_status status = { .argsz = sizeof(status) };
 	char path[PATH_MAX], link[PATH_MAX];
 	ssize_t n;
 	int ret;
@@ -392,6 +391,14 @@ static int open_group(struct rig_dev *dev)
 		return -EOPNOTSUPP;
 	dev->group = open(path, O_RDWR | O_CLOEXEC);
 	ret = outcome(dev->group, "open %s", path);
+	return ret < 0 ? ret : 0;
+}
+
+static int open_group(struct rig_dev *dev)
+{
+	struct vfio_group_status status = { .argsz = sizeof(status) };
+	int ret = open_files(dev);
+
 	if (ret < 0)
 		return ret;
 	if (ioctl(dev->group, VFIO_GROUP_GET_STATUS, &status) < 0)
@@ -488,6 +495,17 @@ static void dev_init(struct rig_dev *dev, const char *name)
 	memset(dev, 0, sizeof(*dev));
 	dev->container = dev->group = dev->fd = -1;
 	snprintf(dev->bdf, sizeof(dev->bdf), "%s", name);
+}
+
+int rig_dev_group(struct rig_dev *dev, const char *name)
+{
+	int ret;
+
+	dev_init(dev, name);
+	ret = open_files(dev);
+	if (ret < 0)
+		rig_dev_close(dev);
+	return ret;
 }
 
 int rig_dev_open_plain(struct rig_dev *dev, const char *name)

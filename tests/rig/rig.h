@@ -96,6 +96,9 @@ int rig_dev_open(struct rig_dev *dev, const char *bdf);
 /* Opens a VFIO device that need not be a PCI function: container, group and device fd only. */
 int rig_dev_open_plain(struct rig_dev *dev, const char *name);
 
+/* The first step of these two: opens a container and the group, and connects nothing. */
+int rig_dev_group(struct rig_dev *dev, const char *name);
+
 /*
  * Makes an inherited device, of which only the fd and the index are known, ready for
  * rig_dev_raise(). Errors as above.
