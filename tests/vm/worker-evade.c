@@ -553,7 +553,8 @@ static long ring_send(const struct call *c)
 		return -errno;
 	ret = io_uring_queue_init(4, &own, 0);
 	if (!ret) {
-		ret = io_uring_register_files(&own, &worker_eventfds[c->a], 1);
+		ret = io_uring_register_files(
+			&own, c->a == W_ALL ? &worker_dev.fd : &worker_eventfds[c->a], 1);
 		if (!ret)
 			ret = ring_do(&own, prepare_send, &target);
 		io_uring_queue_exit(&own);

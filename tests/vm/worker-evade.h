@@ -39,7 +39,8 @@ enum evade_op {
 	E_DEASSIGN, /* ends the irqfd of vector a */
 	E_VM_END, /* closes the VM */
 	E_RING, /* an io_uring with room for fixed files. Result: its fd */
-	E_RING_SEND, /* sends the eventfd of vector a to the io_uring, fd c of process b */
+	/* sends the eventfd of vector a (W_ALL: the device) to the io_uring, fd c of process b */
+	E_RING_SEND,
 	E_RING_WRITE, /* writes to the fixed file that was sent */
 	E_RING_READ, /* reads from it */
 	E_RING_INSTALL, /* makes an fd of it, as eventfd of vector a */

@@ -15,6 +15,7 @@ extern struct rig_dev worker_dev;
 extern struct rig_vm worker_vm;
 extern int32_t worker_eventfds[RIG_MAX_VECTORS]; /* -1: none */
 extern int worker_sock; /* steps come from here */
+extern int worker_peer; /* another worker; -1: none */
 
 /* Moves to @cgroup and executes a worker that keeps the same fds as an heir (W_HEIR). */
 void worker_become(uint32_t vector, const char *cgroup) __attribute__((noreturn));
@@ -30,6 +31,7 @@ long serve_adopt(const struct call *c);
 long serve_signal(const struct call *c);
 long serve_device(const struct call *c);
 long serve_vm(const struct call *c);
+long serve_access(const struct call *c);
 long serve_evade(const struct call *c);
 
 #endif

@@ -34,7 +34,7 @@ struct stream {
 struct rig_dev worker_dev;
 struct rig_vm worker_vm;
 int32_t worker_eventfds[RIG_MAX_VECTORS];
-static int peer = -1;
+int worker_peer = -1;
 int worker_sock;
 static struct stream *stream;
 static pid_t streamer;
@@ -400,7 +400,7 @@ static long receive(uint32_t vector, bool device, uint32_t index)
 	char byte;
 	int fd;
 
-	if (rig_recv_fd(peer, &byte, 1, &fd) != 1)
+	if (rig_recv_fd(worker_peer, &byte, 1, &fd) != 1)
 		return -errno;
 	if (device) {
 		worker_dev.fd = fd;
@@ -557,13 +557,13 @@ static long serve(const struct call *c, int fd)
 	case W_UNBIND:
 		return rig_irq_eventfds(worker_dev.fd, worker_dev.index, c->a, 1, &none);
 	case W_PEER:
-		if (peer >= 0)
-			close(peer);
-		peer = dup(fd);
-		return peer < 0 ? -errno : 0;
+		if (worker_peer >= 0)
+			close(worker_peer);
+		worker_peer = dup(fd);
+		return worker_peer < 0 ? -errno : 0;
 	case W_SEND:
 		fd = c->b ? worker_dev.fd : worker_eventfds[c->a];
-		return rig_send_fd(peer, "", 1, fd) == 1 ? 0 : -errno;
+		return rig_send_fd(worker_peer, "", 1, fd) == 1 ? 0 : -errno;
 	case W_RECEIVE:
 		return receive(c->a, c->b, c->c);
 	case W_NUMBER:
@@ -582,6 +582,8 @@ static long serve(const struct call *c, int fd)
 			ret = serve_device(c);
 		if (ret == -EOPNOTSUPP)
 			ret = serve_vm(c);
+		if (ret == -EOPNOTSUPP)
+			ret = serve_access(c);
 		return ret == -EOPNOTSUPP ? serve_evade(c) : ret;
 	}
 }
@@ -595,7 +597,7 @@ int worker_main(int argc, char **argv)
 	int fd, n;
 
 	worker_sock = atoi(argv[0]);
-	worker_dev.fd = -1;
+	worker_dev.fd = worker_dev.group = worker_dev.container = -1;
 	memset(worker_eventfds, -1, sizeof(worker_eventfds));
 	if (argc == 4) {
 		worker_dev.fd = atoi(argv[1]);
