@@ -760,6 +760,24 @@ struct json_object *event_find(const char *verdict, const char *reason, const ch
 	return found;
 }
 
+bool event_by(pid_t pid, const char *verdict, const char *reason, const char *level,
+	      const char *handle)
+{
+	struct json_object *o;
+	FILE *f = open_events();
+	bool found = false;
+
+	while (f && !found && (o = next_event(f))) {
+		found = number(o, "pid") == pid && !strcmp(field(o, "verdict"), verdict) &&
+			!strcmp(field(o, "reason"), reason) && !strcmp(field(o, "level"), level) &&
+			!strcmp(field(o, "handle"), handle);
+		json_object_put(o);
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
 struct json_object *event_wait(const char *verdict, const char *reason, const char *level,
 			       const char *handle, unsigned int vector)
 {

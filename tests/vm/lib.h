@@ -184,6 +184,10 @@ struct json_object *event_wait(const char *verdict, const char *reason, const ch
 struct json_object *event_find(const char *verdict, const char *reason, const char *level,
 			       const char *handle, unsigned int vector);
 
+/* Did such an event of process @pid come since mark()? */
+bool event_by(pid_t pid, const char *verdict, const char *reason, const char *level,
+	      const char *handle);
+
 /* How many events since mark() have this verdict and handle. */
 long events_of(const char *verdict, const char *handle);
 

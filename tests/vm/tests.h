@@ -63,6 +63,8 @@ struct test_set replay_tests(void); /* irqgate gives back what it dropped */
 struct test_set lasts_tests(void); /* a revocation lasts until allow */
 struct test_set absent_tests(void); /* irqgate is not healthy if it cannot hook a module */
 struct test_set signal_tests(void); /* which processes may signal a VM */
+struct test_set access_tests(void); /* which processes may use a device */
+struct test_set access_matrix_tests(void); /* all ways to use it, by all kinds of processes */
 struct test_set hooks_tests(void); /* each hook runs */
 struct test_set error_tests(void); /* refusals, unload, kernels that lack something */
 
