@@ -10,7 +10,7 @@
  * All paths of a mode and an actor share a policy, a loader and the cast: the same processes.
  *
  * access.*: the same device under other policies. access.evade.*: ways around the gate.
- * access.pair.*: two functions that share a group and a bus.
+ * access.pair.*: two functions that share a group and a bus. modules.access: VFIO comes later.
  */
 #include "fixture.h"
 #include "worker-access.h"
@@ -27,6 +27,7 @@
 #define SETTLE_MS 60
 #define QUIET_MS 1000 /* for a report that must not come */
 #define REPORT_MS 5000
+#define HOOK_MS 60000
 
 #define BROKER "t/broker"
 #define EVENTFDS 4
@@ -178,6 +179,13 @@ static void expect_written(struct worker *w, struct worker *owner, unsigned int 
 	expect_is(attempt(w, what, after), 0, "attempt %u by %s", what, by);
 	expect(wait_for(ARRIVE_MS, use(owner, A_PEEK, 0, 0, 0) == after),
 	       "the owner does not see attempt %u by %s", what, by);
+}
+
+/* irqgate reports that it refused @w something. */
+static void expect_denied(struct worker *w, const char *reason)
+{
+	expect(wait_for(ARRIVE_MS, event_by(w->pid, "deny", reason, "access", card->handle)),
+	       "no event of the refusal");
 }
 
 /* ---- cast ------------------------------------------------------------------------ */
@@ -495,12 +503,24 @@ static long changed(void)
 	return now.path->by_device ? as_owner(now.path->changed) : now.path->changed();
 }
 
+/* The far end: what the owner sees. */
+static void expect_changed(bool changes)
+{
+	if (!now.path->changed)
+		return;
+	if (!changes)
+		nap(SETTLE_MS);
+	else if (!now.path->by_device)
+		wait_for(ARRIVE_MS, changed() == 1);
+	expect_is(changed(), changes, "what the owner sees (1: a change)");
+}
+
 static void run_cell(void)
 {
 	const struct cell *c = &cells[test_current - tests];
 	const struct path *p = c->path;
 	bool passes = !bad(p, c->who) || !refuses(c->mode, c->who);
-	long ret, got;
+	long ret;
 
 	enter(c->mode, c->who);
 	if (p->mapped) {
@@ -512,16 +532,9 @@ static void run_cell(void)
 		p->prepare();
 	mark();
 	ret = p->fire ? p->fire() : attempt(cast.actor, p->what, now.after);
+	expect_changed(passes);
 	expect_is(ret, !passes ? -EACCES : p->reads ? now.before : p->passes, "the attempt");
 	expect_counted(passes);
-	if (!p->changed)
-		return;
-	if (!passes)
-		nap(SETTLE_MS);
-	if (passes && !p->by_device)
-		wait_for(ARRIVE_MS, changed() == 1);
-	got = changed();
-	expect_is(got, passes, "what the owner sees (1: a change)");
 }
 
 /* ---- mappings that are older than the rule ------------------------------------------- */
@@ -679,8 +692,7 @@ static void unlisted(void)
 	blue = worker_new(BLUE);
 	mark();
 	expect_is(ask_text(blue, W_OPEN, card->bdf), -EACCES, "opening under deny");
-	expect(event_by(blue->pid, "deny", "unlisted", "access", card->handle),
-	       "no event of the refusal");
+	expect_denied(blue, "unlisted");
 	loader_reload(ENFORCE "defaults: { access: owner, unlisted_device: allow }\n" CONTEXTS);
 	blue = owner_of(card);
 	red = holder_of(blue, RED);
@@ -761,8 +773,7 @@ static void broker_passes(void)
 	expect_is(attempt(owner, TRY_DMA_MAP, 1), 0, "the owner maps memory");
 	mark();
 	expect_no_use(broker, owner, true, "the broker");
-	expect(event_by(broker->pid, "deny", "broker", "access", card->handle),
-	       "no event of a broker's use");
+	expect_denied(broker, "broker");
 	/* It may not give the device to somebody else. */
 	expect_is(hand_over(broker, worker_new(RED), FILE_DEVICE), 0, "passing the device to red");
 }
@@ -860,6 +871,52 @@ static void loader_gone(void)
 	expect_written(red, owner, TRY_WRITE, "red without irqgate");
 }
 
+/* VFIO comes after the rule, and red has the device mapped before irqgate hooks VFIO. */
+static void late(void)
+{
+	struct worker *owner, *red;
+
+	modules_gone();
+	own(ENFORCE, card);
+	expect(!hook_is("gate_mmap", "live"), "gate_mmap is attached without VFIO");
+	kill(loader_pid(), SIGSTOP);
+	modprobe("-a", "vfio-pci", "kvm-amd");
+	owner = owner_of(card);
+	red = holder_of(owner, RED);
+	used(red, A_MAP, 0, 0, 0);
+	expect_written(red, owner, TRY_WRITE, "red before irqgate hooks VFIO");
+	mark_events();
+	kill(loader_pid(), SIGCONT);
+	expect(wait_for(HOOK_MS, hook_is("gate_mmap", "live")), "gate_mmap is not attached");
+	expect_leak(red, "context");
+	expect_no_use(red, owner, false, "red after irqgate hooked VFIO");
+	expect_written(owner, owner, TRY_WRITE, "the owner");
+}
+
+/* Another build takes over while red signals an eventfd that the owner tied to a register. */
+static void upgrade(void)
+{
+	uint32_t before = fresh_value();
+	struct worker *owner, *red;
+
+	own(ENFORCE, card);
+	owner = owner_of(card);
+	red = holder_of(owner, RED);
+	used(owner, A_TIE, TIED, fresh_value(), 0);
+	used(owner, A_POKE, before, 0, 0);
+	tried(red, E_LOOP, LOOP_WRITE, TIED, 0);
+	loader_stop();
+	irqgate_build("next");
+	own(ENFORCE, card);
+	expect_is(evade(red, E_LOOP_END, 0, 0, 0) > 0, 1, "a foreign signal got through");
+	expect_is(use(owner, A_PEEK, 0, 0, 0), before, "the register");
+	expect(hook_is("gate_mmap", "live"), "gate_mmap is not attached");
+	expect_no_use(red, owner, false, "red under the new build");
+	expect_is(ask(red, W_SIGNAL, TIED, BY_CALL, 0), -EACCES, "a signal by red");
+	expect_written(owner, owner, TRY_MAP, "the owner");
+	unload();
+}
+
 /* Another device in the same container is red's. Neither may change what both can reach. */
 static void shared_container(void)
 {
@@ -925,7 +982,7 @@ static void evade_first(void)
 	expect_is(use(red, A_JOIN, 0, 0, 0), -EACCES, "VFIO_GROUP_SET_CONTAINER");
 	expect(use(red, A_IOMMU, 0, 0, 0) < 0, "VFIO_SET_IOMMU of an empty container");
 	expect_is(use_text(red, A_DEVICE, card), -EACCES, "VFIO_GROUP_GET_DEVICE_FD");
-	expect(event_by(red->pid, "deny", "context", "access", card->handle), "no event");
+	expect_denied(red, "context");
 	worker_end(red, true);
 	owner = owner_of(card);
 	expect_written(owner, owner, TRY_WRITE, "the owner");
@@ -1064,8 +1121,7 @@ static void evade_eventfd(void)
 	expect_is(ask(red, W_GIVE, TIED, TAKER_VHOST_ERR, 0), -EACCES, "VHOST_SET_VRING_ERR");
 	nap(SETTLE_MS);
 	expect_is(use(pair.owner, A_PEEK, 0, 0, 0), before, "the register");
-	expect(event_by(red->pid, "deny", "context", "access", card->handle),
-	       "no event of the signal");
+	expect_denied(red, "context");
 	expect_is(hand_over(pair.owner, red, FILE_DEVICE), 0, "the device by SCM_RIGHTS");
 	make_peers(pair.owner, red);
 	must(pair.owner, W_SEND, TIED, 0, 0);
@@ -1181,6 +1237,8 @@ static const struct test singles[] = {
 	{ "access.any_unchanged", any_unchanged },
 	{ "access.reload", reload },
 	{ "access.loader_gone", loader_gone },
+	{ "modules.access", late },
+	{ "access.upgrade", upgrade },
 	{ "access.shared_container", shared_container },
 	{ "access.evade.files", evade_files },
 	{ "access.evade.first", evade_first },
