@@ -43,7 +43,6 @@ static const char *hook_missing(void)
 		if (strncmp(hook, "inline_", 7) && strcmp(hook, "vector_changing") &&
 		    strcmp(hook, "gate_mmap") && /* no row needs it */
 		    strncmp(hook, "eventfd_made_fmode", 18) && /* not in 6.1 */
-		    strcmp(hook, "gate_mmap") && /* only while a device has an owner */
 		    strncmp(hook, "irqfd_queued", 12) && strncmp(hook, "irqfd_registered", 16) &&
 		    !hook_live(all, hook))
 			snprintf(name, sizeof(name), "%s", hook);

@@ -40,8 +40,8 @@ static const struct {
 	{ lasts_tests, false },
 	{ absent_tests, false },
 	{ signal_tests, false },
-	{ access_matrix_tests, true },
-	{ access_tests, false },
+	{ access_tests, true },
+	{ access_matrix_tests, false },
 	{ hooks_tests, true },
 	{ error_tests, false }, /* the last one: its lockdown cannot be undone */
 };
