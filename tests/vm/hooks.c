@@ -4,6 +4,7 @@
  * hooks.*: each hook runs, and `status` and `show` tell.
  */
 #include "fixture.h"
+#include "worker-access.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -163,6 +164,7 @@ static void hooks_fire(void)
 	must(w, W_ARRIVES, 0, nic.vectors, 1);
 	ask(w, W_COMPAT_VFIO, 0, 1, 0);
 	ask(w, W_COMPAT_IRQFD, 0, 0, 0);
+	must(w, (enum worker_op)A_TIE, 1, 0, 0);
 	modprobe("-a", "vhost_net", NULL);
 	ask(w, (enum worker_op)E_VHOST, 0, 1, 0);
 	verb(0, "revoke", nic.handle, "0", NULL);
