@@ -138,6 +138,11 @@ static __noinline int gate_container(struct file *file, unsigned int cmd)
 	w.use = container_asks(cmd) || cmd == VFIO_SET_IOMMU ? IRQGATE_HOLDS : IRQGATE_USES;
 	w.groups = (void *)container + bpf_core_field_offset(struct vfio_container, group_list);
 	w.next_group = BPF_CORE_READ(container, group_list.next);
+	/*
+	 * An empty list of devices. Not NULL: up to 6.6 the verifier looks only at the first turn
+	 * of a loop, and removes the code that it then finds dead.
+	 */
+	w.head = w.next = w.groups;
 	bpf_loop(WALK_MAX, walk_groups_cb, &w, 0);
 	return walk_refuse(&w);
 }
