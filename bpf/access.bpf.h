@@ -2,8 +2,9 @@
 /*
  * The access gate: which process may hold or use a device, apart from its interrupts.
  *
- * It judges the file of a call and the devices to which that file leads, never a number or a name
- * from the caller's memory. So no race in user memory gets past it.
+ * It judges the file of a call and the devices to which that file leads, never a name from the
+ * caller's memory. Two numbers it must read: the container that a group joins, and the vectors of a
+ * device some of which belong to the caller. In a race the caller may show it others.
  */
 #ifndef IRQGATE_ACCESS_BPF_H
 #define IRQGATE_ACCESS_BPF_H
@@ -126,16 +127,16 @@ static __always_inline bool container_asks(unsigned int cmd)
 }
 
 /*
- * A container has the IOMMU mappings of its groups' devices: what they may reach by DMA. A broker
- * chooses the IOMMU's type, without which VFIO opens no device.
+ * A container has the IOMMU mappings of its groups' devices: what they may reach by DMA.
+ * @address: struct vfio_container
  */
-static __noinline int gate_container(struct file *file, unsigned int cmd)
+static __noinline int gate_container(__u64 address, __u32 use)
 {
-	struct vfio_container *container = BPF_CORE_READ(file, private_data);
+	struct vfio_container *container = (void *)address;
 	struct access_walk w = {};
 
 	w.gd = gd_current();
-	w.use = container_asks(cmd) || cmd == VFIO_SET_IOMMU ? IRQGATE_HOLDS : IRQGATE_USES;
+	w.use = use;
 	w.groups = (void *)container + bpf_core_field_offset(struct vfio_container, group_list);
 	w.next_group = BPF_CORE_READ(container, group_list.next);
 	/*
@@ -145,6 +146,24 @@ static __noinline int gate_container(struct file *file, unsigned int cmd)
 	w.head = w.next = w.groups;
 	bpf_loop(WALK_MAX, walk_groups_cb, &w, 0);
 	return walk_refuse(&w);
+}
+
+/* A broker chooses the IOMMU's type, too: without one, VFIO opens no device. */
+static __always_inline __u32 container_use(unsigned int cmd)
+{
+	return container_asks(cmd) || cmd == VFIO_SET_IOMMU ? IRQGATE_HOLDS : IRQGATE_USES;
+}
+
+/* The gates for files of groups and containers that arrive from another process. */
+static __always_inline int gate_group_receive(struct file *file)
+{
+	if (!governs_access())
+		return 0;
+	if (file_is(file, vfio_group_fops_addr))
+		return gate_group(file);
+	return file_is(file, vfio_container_fops_addr)
+		       ? gate_container((__u64)BPF_CORE_READ(file, private_data), IRQGATE_HOLDS)
+		       : 0;
 }
 
 /* Steps through all functions on a bus and below: along it, down, and up at the end of a bus. */
@@ -227,7 +246,10 @@ static __always_inline int gate_vfio_access(struct file *file, unsigned int cmd)
 									 : gate_device(file, cmd);
 	if (file_is(file, vfio_group_fops_addr))
 		return gate_group(file);
-	return file_is(file, vfio_container_fops_addr) ? gate_container(file, cmd) : 0;
+	return file_is(file, vfio_container_fops_addr)
+		       ? gate_container((__u64)BPF_CORE_READ(file, private_data),
+					container_use(cmd))
+		       : 0;
 }
 
 #endif

@@ -212,10 +212,14 @@ static __noinline int tell(struct bpf_iter_meta *meta, struct task_struct *t, __
 	f.start = BPF_CORE_READ(t, group_leader, start_boottime);
 	f.gd = IRQGATE_GD_NONE;
 	if (fd < 0 && governs_access()) {
+		struct irqgate_ident *id = ident_of(t);
 		union decision r;
 
-		f.gd = ident_gd(ident_of(t));
+		f.gd = ident_gd(id);
 		r.raw = decide_access(handle, f.gd, IRQGATE_USES);
+		/* There was no memory for its identity: it may be the owner, so only report it. */
+		if (!id && r.d.verdict > IRQGATE_VERDICT_AUDIT)
+			r.d.verdict = IRQGATE_VERDICT_AUDIT;
 		f.verdict = r.d.verdict;
 		f.reason = r.d.reason;
 	}

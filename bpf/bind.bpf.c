@@ -66,23 +66,12 @@ static __always_inline int gate_tracked(struct request *rq, struct attempt *a)
 	return gate_charge(a);
 }
 
-/*
- * The caller unbinds, masks or unmasks a vector. That is a use of the device, but the vector may be
- * registered for another context than the device.
- */
-static __always_inline int gate_foreign(struct request *rq, struct attempt *a)
+/* The caller may not use the device. Does the vector belong to its context all the same? */
+static __always_inline bool has_vector(struct attempt *a)
 {
-	union decision r;
+	union decision r = { .raw = decide_vector(a->handle, a->vector, a->gd) };
 
-	if (!rq->foreign)
-		return 0;
-	r.raw = decide_vector(a->handle, a->vector, a->gd);
-	if (r.d.verdict == IRQGATE_VERDICT_ALLOW && r.d.reason == IRQGATE_REASON_REGISTERED)
-		return 0;
-	a->level = IRQGATE_LEVEL_ACCESS;
-	a->injects = 0;
-	a->swallowed = 0;
-	return gate(a, rq->foreign);
+	return r.d.verdict == IRQGATE_VERDICT_ALLOW && r.d.reason == IRQGATE_REASON_REGISTERED;
 }
 
 /* One vector of VFIO_DEVICE_SET_IRQS. */
@@ -99,13 +88,16 @@ static __always_inline int gate_vector(struct request *rq, __u32 i)
 	a.injects = a.level == IRQGATE_LEVEL_INJECTION;
 	a.swallowed = index_is_msi(rq->index) || rq->index == VFIO_PCI_INTX_IRQ_INDEX;
 	a.vector = index_is_msi(rq->index) ? rq->start + i : IRQGATE_VECTOR_FUNCTION;
+	/* No bind either: even one that is quarantined at once takes the vector off its owner. */
+	if (rq->foreign && !has_vector(&a))
+		return refuse_access(a.handle, a.gd, rq->foreign);
 	if (!rq->binds)
-		return gate_foreign(rq, &a);
+		return 0;
 	if (rq->args) {
 		if (bpf_copy_from_user(&fd, sizeof(fd), (void *)(rq->args + i * sizeof(fd))))
 			return -EFAULT;
 		if (fd < 0)
-			return gate_foreign(rq, &a); /* a negative fd unbinds */
+			return 0; /* a negative fd unbinds */
 		a.eventfd = (__u64)fd_eventfd(fd);
 	}
 	if (gate(&a, decide_attempt(&a)))
@@ -205,6 +197,26 @@ SHARED int gate_doorbell(__u64 handle, __u64 eventfd)
 	return eventfd_writes(eventfd, handle) ? gate_full(&a) : 0;
 }
 
+/*
+ * VFIO_GROUP_SET_CONTAINER: the devices of the group get the DMA mappings of those that are in the
+ * container already.
+ */
+static __noinline int gate_join(struct file *file, unsigned long arg)
+{
+	struct file *container;
+	__s32 fd;
+
+	if (!governs_access() || !file_is(file, vfio_group_fops_addr))
+		return 0;
+	if (bpf_copy_from_user(&fd, sizeof(fd), (void *)arg))
+		return -EFAULT;
+	container = fd_file(fd);
+	return file_is(container, vfio_container_fops_addr)
+		       ? gate_container((__u64)BPF_CORE_READ(container, private_data),
+					IRQGATE_HOLDS)
+		       : 0;
+}
+
 static __noinline int gate_ioeventfd(struct file *file, unsigned long arg)
 {
 	__u64 eventfd;
@@ -229,6 +241,11 @@ static __always_inline __u64 foreign_use(__u64 handle, __u32 gd)
 	return r.d.verdict > IRQGATE_VERDICT_ALLOW ? r.raw : 0;
 }
 
+static __always_inline bool is_shared(__u64 decision)
+{
+	return ((union decision){ .raw = decision }).d.shared;
+}
+
 /*
  * Read the request of VFIO_DEVICE_SET_IRQS. A function of its own, because its stack is not
  * needed while the vectors are looked at.
@@ -243,12 +260,15 @@ static __noinline int vfio_request(struct file *file, unsigned long arg, struct 
 	if (!rq)
 		return 0;
 	rq->handle = vfio_file_handle(file);
+	rq->gd = gd_current();
+	rq->foreign = foreign_use(rq->handle, rq->gd);
+	/* Without a look at its memory, which the caller may change before VFIO reads it. */
+	if (rq->foreign && !is_shared(rq->foreign))
+		return refuse_access(rq->handle, rq->gd, rq->foreign);
 	if (bpf_copy_from_user(&set, sizeof(set), (void *)arg))
 		return -EFAULT; /* VFIO fails, too, unless the caller plays with its memory */
 	data = set.flags & VFIO_IRQ_SET_DATA_TYPE_MASK;
 	rq->level = IRQGATE_LEVEL_BIND;
-	rq->gd = gd_current();
-	rq->foreign = foreign_use(rq->handle, rq->gd);
 	rq->binds = set.count &&
 		    (data == VFIO_IRQ_SET_DATA_EVENTFD || set.flags & VFIO_IRQ_SET_ACTION_TRIGGER);
 	if (data == VFIO_IRQ_SET_DATA_EVENTFD)
@@ -271,8 +291,9 @@ static __noinline int vfio_request(struct file *file, unsigned long arg, struct 
 	vdev = core_container_of(vfio_file_device(file), struct vfio_pci_core_device, vdev);
 	rq->vectors = vfio_index_vectors((void *)vdev, set.index);
 	/* Count 0 disables the whole index. */
-	if (!set.count && rq->foreign)
-		return refuse_access(rq->handle, rq->gd, rq->foreign) ? -EACCES : 0;
+	if (rq->foreign &&
+	    (!set.count || set.count > rq->vectors || set.start > rq->vectors - set.count))
+		return refuse_access(rq->handle, rq->gd, rq->foreign);
 	return set.count > IRQGATE_MAX_VECTORS ? IRQGATE_MAX_VECTORS : set.count;
 }
 
@@ -324,6 +345,9 @@ int BPF_PROG(gate_vfio_compat, struct file *file, unsigned int cmd, unsigned lon
 	error = gate_vfio_access(file, cmd);
 	if (error)
 		return refusal(error);
+	if (cmd == VFIO_GROUP_SET_CONTAINER && governs_access() &&
+	    file_is(file, vfio_group_fops_addr))
+		return gate_compat(0);
 	if (cmd != VFIO_DEVICE_SET_IRQS && cmd != VFIO_DEVICE_FEATURE &&
 	    !(cmd == VFIO_DEVICE_IOEVENTFD && governs_access()))
 		return 0;
@@ -629,6 +653,21 @@ static __always_inline __u32 unhooked(void)
 	return st ? st->unhooked : 0;
 }
 
+/* Commands by which a process comes to use a device, or changes it. */
+static __always_inline bool is_use(unsigned int cmd)
+{
+	switch (cmd) {
+	case VFIO_GROUP_GET_DEVICE_FD:
+	case VFIO_GROUP_SET_CONTAINER:
+	case VFIO_DEVICE_BIND_IOMMUFD:
+	case VFIO_IOMMU_MAP_DMA: /* and VFIO_DEVICE_PCI_HOT_RESET: they have one number */
+	case VFIO_DEVICE_RESET:
+	case VFIO_DEVICE_IOEVENTFD:
+		return governs_access();
+	}
+	return false;
+}
+
 /* Does the command bind? Nearly all commands of a VMM do not. */
 static __always_inline bool is_bind(unsigned int cmd)
 {
@@ -638,7 +677,7 @@ static __always_inline bool is_bind(unsigned int cmd)
 
 static __always_inline bool is_unhooked(struct file *file, unsigned int cmd)
 {
-	if (cmd == VFIO_DEVICE_SET_IRQS || cmd == VFIO_DEVICE_FEATURE)
+	if (cmd == VFIO_DEVICE_SET_IRQS || cmd == VFIO_DEVICE_FEATURE || is_use(cmd))
 		return unhooked() & (IRQGATE_MODULE_KERNEL | IRQGATE_MODULE_VFIO) &&
 		       MAY_BE_OF(file, "vfio", "\xff\xff\xff\xff");
 	if (kvm_binds(cmd))
@@ -739,6 +778,19 @@ int BPF_PROG(gate_unhooked_compat, struct file *file, unsigned int cmd, unsigned
 	return is_unhooked(file, cmd) ? refusal(refuse_unhooked()) : 0;
 }
 
+/* The commands of VFIO by their arguments; gate_vfio_access() has judged the file. */
+static __always_inline int gate_vfio_args(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	switch (cmd) {
+	case VFIO_DEVICE_IOEVENTFD:
+		return gate_ioeventfd(file, arg);
+	case VFIO_GROUP_SET_CONTAINER:
+		return gate_join(file, arg);
+	default:
+		return gate_vfio_ioctl(file, cmd, arg);
+	}
+}
+
 /*
  * One program for all commands, because every ioctl of the system pays for the entry of each
  * program. For commands of other types it returns at the first comparison. The loader loads it
@@ -752,10 +804,9 @@ int BPF_PROG(gate_ioctl, struct file *file, unsigned int cmd, unsigned long arg)
 
 	switch (_IOC_TYPE(cmd)) {
 	case VFIO_TYPE:
-		error = gate_vfio_access(file, cmd);
-		if (!error)
-			error = cmd == VFIO_DEVICE_IOEVENTFD ? gate_ioeventfd(file, arg)
-							     : gate_vfio_ioctl(file, cmd, arg);
+		error = gate_vfio_access(file, cmd) ?: gate_vfio_args(file, cmd, arg);
+		if (!error && is_use(cmd))
+			error = gate_unhooked(file, cmd, arg);
 		break;
 	case KVMIO:
 		error = cmd == KVM_CREATE_VM ? gate_new_vm(file) : gate_kvm_ioctl(file, cmd, arg);

@@ -239,10 +239,10 @@ static __always_inline __u32 vfio_index_vectors(struct vfio_pci_core_device *vde
 }
 
 /*
- * The eventfd behind a descriptor of the current task, as it is right now: only a first filter.
- * Later hooks read from the kernel's objects which eventfd the kernel connects.
+ * The file behind a descriptor of the current task, as it is right now: only a first filter. Later
+ * hooks read from the kernel's objects what the kernel connects.
  */
-static __always_inline struct eventfd_ctx *fd_eventfd(__s32 fd)
+static __always_inline struct file *fd_file(__s32 fd)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
 	struct fdtable *fdt = BPF_CORE_READ(t, files, fdt);
@@ -251,11 +251,16 @@ static __always_inline struct eventfd_ctx *fd_eventfd(__s32 fd)
 
 	if (fd < 0 || fd >= BPF_CORE_READ(fdt, max_fds))
 		return NULL;
-	if (bpf_probe_read_kernel(&file, sizeof(file), &slots[fd]) || !file)
-		return NULL;
-	if (!file_is(file, eventfd_fops_addr))
-		return NULL;
-	return BPF_CORE_READ(file, private_data);
+	bpf_probe_read_kernel(&file, sizeof(file), &slots[fd]);
+	return file;
+}
+
+/* The eventfd behind a descriptor. */
+static __always_inline struct eventfd_ctx *fd_eventfd(__s32 fd)
+{
+	struct file *file = fd_file(fd);
+
+	return file && file_is(file, eventfd_fops_addr) ? BPF_CORE_READ(file, private_data) : NULL;
 }
 
 #endif

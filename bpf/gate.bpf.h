@@ -227,7 +227,7 @@ SHARED __u64 judge_signaller(__u64 efd, struct irqgate_ident *id, struct attempt
 			a->vm = e->vm[i];
 		}
 	}
-	for (i = 0; i < IRQGATE_EVENTFD_DEVICES; i++) {
+	for (i = 0; id && i < IRQGATE_EVENTFD_DEVICES; i++) {
 		if (!e->writes[i])
 			continue;
 		r.raw = decide_access(e->writes[i], a->gd, IRQGATE_USES);

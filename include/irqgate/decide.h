@@ -69,7 +69,7 @@ struct irqgate_decision {
 	__u8 verdict; /* enum irqgate_verdict */
 	__u8 reason; /* enum irqgate_reason */
 	__u8 isolate; /* 1: the action was isolate */
-	__u8 pad;
+	__u8 shared; /* irqgate_decide_access(): a vector may belong to another context */
 	__u32 gd; /* context the table expects, IRQGATE_GD_NONE if it names none */
 };
 
@@ -204,6 +204,7 @@ IRQGATE_INLINE struct irqgate_decision irqgate_decide_access(const struct irqgat
 	if (use != IRQGATE_RECEIVES && (reg ? reg->access : def->access) != IRQGATE_ACCESS_OWNER)
 		return irqgate_act(def, IRQGATE_ACTION_ALLOW, IRQGATE_REASON_NONE, IRQGATE_GD_NONE);
 	d = irqgate_decide(def, reg, 0, rev, IRQGATE_VECTOR_FUNCTION, gd, 0);
+	d.shared = reg && reg->flags & IRQGATE_REG_SHARED;
 	if (d.verdict == IRQGATE_VERDICT_ALLOW || !irqgate_brokers(reg, gd))
 		return d;
 	if (use != IRQGATE_USES)

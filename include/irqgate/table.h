@@ -75,6 +75,7 @@ enum irqgate_mode {
 
 /* irqgate_registration.flags */
 #define IRQGATE_REG_ALL_VECTORS 1u /* vectors without a row are registered, too */
+#define IRQGATE_REG_SHARED 2u /* `allow` gave a vector to another context */
 
 /* Contexts that may hold a device of another one. */
 #define IRQGATE_MAX_BROKERS 4

@@ -68,8 +68,10 @@ int access_review(struct pins *pins, struct review *review)
 	memset(review, 0, sizeof(*review));
 	if (table_governs(pins))
 		err = bounded_call(walk, review, sizeof(*review), REVIEW_MS);
-	if (err)
+	if (err) {
+		pins->state->mapped = pins->state->mapped ?: 1; /* not known to be none */
 		return fail(err, "cannot look for mappings of devices: %s", strerror(-err));
+	}
 	pins->state->mapped = review->forbidden;
 	return 0;
 }
@@ -90,27 +92,33 @@ static enum irqgate_on_mapped on_mapped(const struct pins *pins, __u64 handle)
 	return how;
 }
 
-void access_contain(const struct pins *pins, const struct mapped *m, bool act)
+void access_contain(const struct pins *pins, const struct mapped *m, enum contain_when when)
 {
 	enum irqgate_on_mapped how = on_mapped(pins, m->handle);
 	char handle[HANDLE_STRLEN];
 	int sig = 0, err = 0;
 
-	handle_format(m->handle, handle);
-	if (act && m->verdict >= IRQGATE_VERDICT_DROP && m->tgid > 1 && m->tgid != (__u32)getpid())
+	/* `revoke` takes the device from its owner, who may get it back. */
+	if (when != CONTAIN_NOT && m->verdict >= IRQGATE_VERDICT_DROP &&
+	    m->reason != IRQGATE_REASON_REVOKED && m->tgid > 1 && m->tgid != (__u32)getpid())
 		sig = how == IRQGATE_ON_MAPPED_STOP   ? SIGSTOP
 		      : how == IRQGATE_ON_MAPPED_KILL ? SIGKILL
 						      : 0;
 	if (sig)
 		err = bounded_signal(m->tgid, m->start, sig, SIGNAL_MS);
-	if (err == -ESRCH)
-		return; /* it has ended */
+	if (err == -ESRCH || (!sig && when == CONTAIN_AGAIN))
+		return; /* it has ended, or that was said */
+	handle_format(m->handle, handle);
 	if (err)
 		msg("%s: process %u has it mapped and may not use it, and cannot be stopped: %s",
 		    handle, m->tgid, strerror(-err));
 	else if (sig)
 		msg("%s: %s process %u, which has it mapped and may not use it", handle,
 		    sig == SIGKILL ? "killed" : "stopped", m->tgid);
+	else if (when == CONTAIN_NOT)
+		msg("%s: process %u has it mapped and may not use it; the running irqgate does "
+		    "what on_mapped says",
+		    handle, m->tgid);
 	else
 		msg("%s: process %u has it mapped and may not use it; the mapping stays until the "
 		    "process ends",
@@ -119,12 +127,12 @@ void access_contain(const struct pins *pins, const struct mapped *m, bool act)
 
 int access_settle(struct pins *pins)
 {
-	bool act = !loader_runs(pins->state);
+	enum contain_when when = loader_runs(pins->state) ? CONTAIN_NOT : CONTAIN_FIRST;
 	struct review review;
 	__u32 i;
 	int err = access_review(pins, &review);
 
 	for (i = 0; !err && i < review.n; i++)
-		access_contain(pins, &review.of[i], act);
+		access_contain(pins, &review.of[i], when);
 	return err;
 }

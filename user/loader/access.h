@@ -48,13 +48,19 @@ struct review {
  */
 int access_review(struct pins *pins, struct review *review);
 
+enum contain_when {
+	CONTAIN_NOT, /* another process does it */
+	CONTAIN_FIRST,
+	CONTAIN_AGAIN, /* an earlier review found the same mapping */
+};
+
 /*
  * access_contain - stop or kill such a process, if the device's `on_mapped` says so
- * @act: false: only say that it has the device mapped
  *
- * What `audit` lets pass is not touched. Says what it did, or that the mapping stays.
+ * Does not touch what `audit` lets pass, nor the owner of a device that was revoked. Says what it
+ * did, or that the mapping stays.
  */
-void access_contain(const struct pins *pins, const struct mapped *m, bool act);
+void access_contain(const struct pins *pins, const struct mapped *m, enum contain_when when);
 
 /*
  * access_settle - review, after another process than the loader changed the table

@@ -91,8 +91,10 @@ void loader_check_sentinel(struct loader *l)
 			  alive ? IRQGATE_REASON_RECOVERED : IRQGATE_REASON_SILENT,
 			  IRQGATE_LEVEL_NONE);
 	loader_notify_status(l);
-	if (alive)
+	if (alive) {
 		loader_adopt(l); /* the hooks missed objects that were made or ended */
+		l->reviewed = 0; /* and mappings */
+	}
 	msg(alive ? "the hooks fire again"
 		  : "ALARM: the hooks do not fire, nothing is enforced; is kernel.ftrace_enabled "
 		    "0?");
@@ -135,11 +137,12 @@ void loader_check_room(struct loader *l)
 }
 
 /*
- * Seconds after which a mapping shows that was being made when the table changed, and between two
- * looks whether a process still has what it may not use.
+ * Seconds after which a mapping shows that was being made when the table changed; between two looks
+ * while a process has what it may not use, or while a look fails; and between two looks otherwise.
  */
 #define REVIEW_AGAIN 3
-#define REVIEW_EVERY 10
+#define REVIEW_FOUND 10
+#define REVIEW_EVERY 60
 
 static bool reported(const struct review *r, const struct mapped *m)
 {
@@ -174,26 +177,42 @@ static void report_mapped(struct loader *l, const struct mapped *m)
 	loader_report(l, &ev);
 }
 
+static void review_mapped(struct loader *l)
+{
+	struct review found;
+	bool before;
+	__u32 i;
+
+	if (access_review(&l->pins, &found)) {
+		/* Not more often: each look may take seconds, because a process makes it wait. */
+		l->review_ticks = REVIEW_FOUND;
+		return;
+	}
+	for (i = 0; i < found.n; i++) {
+		before = reported(&l->mapped, &found.of[i]);
+		if (!before)
+			report_mapped(l, &found.of[i]);
+		access_contain(&l->pins, &found.of[i], before ? CONTAIN_AGAIN : CONTAIN_FIRST);
+	}
+	l->mapped = found;
+	if (l->review_ticks != REVIEW_AGAIN)
+		l->review_ticks = found.n ? REVIEW_FOUND : REVIEW_EVERY;
+}
+
 void loader_check_mapped(struct loader *l)
 {
 	__u64 changes = __atomic_load_n(&l->pins.state->changes, __ATOMIC_SEQ_CST);
-	struct review found;
-	__u32 i;
+	int lock;
 
+	if (l->reviewed == changes && l->review_ticks && --l->review_ticks)
+		return;
+	/* A process that changes the table gives the identities their place in it at the end. */
+	lock = lock_changes();
+	if (lock < 0)
+		return;
 	if (l->reviewed != changes)
 		l->review_ticks = REVIEW_AGAIN;
-	else if (!l->review_ticks || --l->review_ticks)
-		return;
-	if (access_review(&l->pins, &found))
-		return; /* the next tick tries again */
 	l->reviewed = changes;
-	for (i = 0; i < found.n; i++) {
-		if (reported(&l->mapped, &found.of[i]))
-			continue;
-		report_mapped(l, &found.of[i]);
-		access_contain(&l->pins, &found.of[i], true);
-	}
-	l->mapped = found;
-	if (!l->review_ticks && found.n)
-		l->review_ticks = REVIEW_EVERY;
+	review_mapped(l);
+	close(lock);
 }

@@ -125,6 +125,9 @@ void loader_follow(struct loader *l)
 		l->generation = l->pins.state->generation;
 		l->enforce = true;
 	}
+	/* A stage may have been loaded while another process put such a table in force. */
+	if (table_governs(&l->pins))
+		hooks_govern(true);
 	if (policy_selects(l->policy) && policy_resolve(l->policy, "/sys") > 0)
 		put_in_force(l, l->policy, "functions the policy selects came or went");
 	else if (table_resolve(&l->pins, l->policy) > 0)

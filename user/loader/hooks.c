@@ -192,7 +192,7 @@ void hooks_unload(enum stage stage)
 /* Attach a gate by its pinned program, beside or instead of an older one that is attached. */
 static int attach_pinned(const struct hook *h)
 {
-	char pin[64], link_pin[64], path[PIN_LEN];
+	char pin[64], link_pin[64], path[PIN_LEN], fresh[PIN_LEN + 8];
 	int prog = bpf_obj_get(pin_path(path, hook_pin(h, PLAIN, pin))), link, err;
 
 	if (prog < 0)
@@ -207,9 +207,12 @@ static int attach_pinned(const struct hook *h)
 		if (err)
 			hook_fail_called(err, h->name, h->function);
 	}
+	/* By a rename, so that a process that dies here leaves the older one attached. */
 	if (!err) {
-		hook_unpin_link(PIN_DIR, h);
-		err = bpf_obj_pin(link, pin_path(path, hook_link(h, link_pin)));
+		pin_path(path, hook_link(h, link_pin));
+		snprintf(fresh, sizeof(fresh), "%s_new", path);
+		unlink(fresh);
+		err = bpf_obj_pin(link, fresh) ?: rename(fresh, path) ? -errno : 0;
 		if (err)
 			fail(err, "%s: cannot pin: %s", path, strerror(-err));
 	}

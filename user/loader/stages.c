@@ -52,12 +52,17 @@ int stages_load(struct loader *l)
 		if (hooks_stage_loaded(stage) && !l->replacing)
 			continue;
 		err = hooks_load(stage, l->gates);
-		if (!err && stage == STAGE_VFIO && table_governs(&l->pins))
-			err = hooks_govern(true);
 		if (!err || err == -EAGAIN)
 			continue;
 		unhooked |= 1u << stage;
 		last = err;
+	}
+	if (table_governs(&l->pins)) {
+		err = hooks_govern(true);
+		if (err) {
+			unhooked |= IRQGATE_MODULE_VFIO;
+			last = err;
+		}
 	}
 	/* Until an upgrade ends, the old build's programs answer the inline gate. */
 	if (l->replacing && l->pins.state->inline_gate)
@@ -138,6 +143,7 @@ void stages_handle_modules(struct loader *l)
 	    !vfio && hooks_stage_loaded(STAGE_VFIO) ? " vfio" : "",
 	    !kvm && hooks_stage_loaded(STAGE_KVM) ? " kvm" : "");
 	hooks_open_counters();
+	l->reviewed = 0; /* a mapping may be older than the hooks */
 	loader_adopt(l); /* finds and judges what was bound before the hooks */
 	/* With KVM there, interrupts may get past the inline gate. */
 	if (irqgate_inline_decides(l->pins.state))

@@ -88,12 +88,14 @@ static int migrate_counters(const struct pins *pins, const struct typed_map *fro
 	return err == -E2BIG ? 0 : err; /* new rows took the place */
 }
 
-/* Keep only an eventfd's signallers: the search finds its listeners and the vectors on it. */
+/* Keep only an eventfd's signallers: the search finds its listeners, vectors and devices. */
 static void keep_signaller(struct irqgate_eventfd *e)
 {
 	memset(e->source, 0, sizeof(e->source));
 	memset(e->vm, 0, sizeof(e->vm));
 	memset(&e->pass, 0, sizeof(e->pass));
+	memset(e->writes, 0, sizeof(e->writes));
+	e->writes_seen = 0;
 	e->untracked = 0;
 	e->lost = 0;
 }

@@ -689,6 +689,8 @@ int table_allow(struct pins *pins, __u64 handle, const struct vector_set *vector
 	/*
 	 * Vector rows first: with the registration, a vector without a row is unauthorized at once.
 	 */
+	if (gd != reg.gd)
+		reg.flags |= IRQGATE_REG_SHARED;
 	err = add_vectors(rows.vectors, handle, vectors, &vec);
 	if (!err)
 		err = add(rows.devices, &dkey, &reg);
