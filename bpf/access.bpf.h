@@ -105,16 +105,24 @@ static long walk_groups_cb(__u32 i, struct access_walk *w)
 /*
  * A group leads to its devices: VFIO_GROUP_GET_DEVICE_FD opens one of them. All must be
  * authorized, because they are not isolated from each other.
+ * @container: struct vfio_container that the group is to join, or 0. Its devices get the DMA
+ *	mappings of the group's, and the other way round, so they must be authorized, too.
  */
-static __noinline int gate_group(struct file *file)
+static __noinline int gate_group(struct file *file, __u64 container)
 {
 	struct vfio_group *group = BPF_CORE_READ(file, private_data);
+	struct vfio_container *joined = (void *)container;
 	struct access_walk w = {};
 
 	w.gd = gd_current();
 	w.use = IRQGATE_HOLDS;
 	w.head = (void *)group + bpf_core_field_offset(struct vfio_group, device_list);
 	w.next = BPF_CORE_READ(group, device_list.next);
+	if (container) {
+		w.groups =
+			(void *)joined + bpf_core_field_offset(struct vfio_container, group_list);
+		w.next_group = BPF_CORE_READ(joined, group_list.next);
+	}
 	bpf_loop(WALK_MAX, walk_groups_cb, &w, 0);
 	return walk_refuse(&w);
 }
@@ -152,18 +160,6 @@ static __noinline int gate_container(__u64 address, __u32 use)
 static __always_inline __u32 container_use(unsigned int cmd)
 {
 	return container_asks(cmd) || cmd == VFIO_SET_IOMMU ? IRQGATE_HOLDS : IRQGATE_USES;
-}
-
-/* The gates for files of groups and containers that arrive from another process. */
-static __always_inline int gate_group_receive(struct file *file)
-{
-	if (!governs_access())
-		return 0;
-	if (file_is(file, vfio_group_fops_addr))
-		return gate_group(file);
-	return file_is(file, vfio_container_fops_addr)
-		       ? gate_container((__u64)BPF_CORE_READ(file, private_data), IRQGATE_HOLDS)
-		       : 0;
 }
 
 /* Steps through all functions on a bus and below: along it, down, and up at the end of a bus. */
@@ -236,7 +232,10 @@ static __noinline int gate_device(struct file *file, unsigned int cmd)
 	return gate_access(handle, holds ? IRQGATE_HOLDS : IRQGATE_USES);
 }
 
-/* A command on a file of VFIO, by its object alone. */
+/*
+ * A command on a file of VFIO, by its object alone. The gates that also read arguments judge
+ * VFIO_DEVICE_SET_IRQS and VFIO_GROUP_SET_CONTAINER.
+ */
 static __always_inline int gate_vfio_access(struct file *file, unsigned int cmd)
 {
 	if (!governs_access())
@@ -245,7 +244,7 @@ static __always_inline int gate_vfio_access(struct file *file, unsigned int cmd)
 		return cmd == VFIO_DEVICE_SET_IRQS || current_is_agent() ? 0
 									 : gate_device(file, cmd);
 	if (file_is(file, vfio_group_fops_addr))
-		return gate_group(file);
+		return cmd == VFIO_GROUP_SET_CONTAINER ? 0 : gate_group(file, 0);
 	return file_is(file, vfio_container_fops_addr)
 		       ? gate_container((__u64)BPF_CORE_READ(file, private_data),
 					container_use(cmd))

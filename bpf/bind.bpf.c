@@ -197,10 +197,6 @@ SHARED int gate_doorbell(__u64 handle, __u64 eventfd)
 	return eventfd_writes(eventfd, handle) ? gate_full(&a) : 0;
 }
 
-/*
- * VFIO_GROUP_SET_CONTAINER: the devices of the group get the DMA mappings of those that are in the
- * container already.
- */
 static __noinline int gate_join(struct file *file, unsigned long arg)
 {
 	struct file *container;
@@ -211,10 +207,9 @@ static __noinline int gate_join(struct file *file, unsigned long arg)
 	if (bpf_copy_from_user(&fd, sizeof(fd), (void *)arg))
 		return -EFAULT;
 	container = fd_file(fd);
-	return file_is(container, vfio_container_fops_addr)
-		       ? gate_container((__u64)BPF_CORE_READ(container, private_data),
-					IRQGATE_HOLDS)
-		       : 0;
+	if (!file_is(container, vfio_container_fops_addr))
+		return gate_group(file, 0);
+	return gate_group(file, (__u64)BPF_CORE_READ(container, private_data));
 }
 
 static __noinline int gate_ioeventfd(struct file *file, unsigned long arg)

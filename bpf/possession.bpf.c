@@ -6,7 +6,7 @@
  * protected eventfd, or bind a device, may not come to hold it either, because no gate can stop a
  * signal from inside the kernel later.
  */
-#include "access.bpf.h"
+#include "vfio.bpf.h"
 
 /* May an agent receive this eventfd? A pointer alone may name another eventfd by now. */
 static __noinline bool agent_may_have(struct irqgate_agent *agent, __u64 efd)
@@ -64,7 +64,7 @@ int BPF_PROG(gate_vfio_receive, struct file *file)
 	if (agent)
 		return agent_wants(agent, file) ? 0 : -EACCES;
 	if (!file_is(file, vfio_device_fops_addr))
-		return refusal(gate_group_receive(file));
+		return 0;
 	key.handle = vfio_file_handle(file);
 	a.handle = key.handle;
 	a.vector = IRQGATE_VECTOR_FUNCTION;
