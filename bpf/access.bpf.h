@@ -216,8 +216,8 @@ static __always_inline bool device_asks(unsigned int cmd)
 }
 
 /*
- * A command on a device file, except VFIO_DEVICE_SET_IRQS, which gate_irqs() judges by the vectors.
- * A device file of a character device is open before its process may use it:
+ * A command on a device file, except VFIO_DEVICE_SET_IRQS, which gate_vfio_ioctl() judges by the
+ * vectors. A device file of a character device is open before its process may use it:
  * VFIO_DEVICE_BIND_IOMMUFD opens the device.
  */
 static __noinline int gate_device(struct file *file, unsigned int cmd)

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -79,17 +78,12 @@ int access_review(struct pins *pins, struct review *review)
 static enum irqgate_on_mapped on_mapped(const struct pins *pins, __u64 handle)
 {
 	const struct irqgate_state *st = pins->state;
-	struct irqgate_device_key key = { .handle = handle };
-	int devices = table_map(pins, IRQGATE_MAP_DEVICES);
 	struct irqgate_registration reg;
-	__u8 how = st->defaults[st->generation & 1].on_mapped;
+	int named = table_registration(pins, handle, &reg);
 
-	if (devices < 0)
+	if (named < 0)
 		return IRQGATE_ON_MAPPED_REPORT;
-	if (!bpf_map_lookup_elem(devices, &key, &reg))
-		how = reg.on_mapped;
-	close(devices);
-	return how;
+	return named ? reg.on_mapped : st->defaults[st->generation & 1].on_mapped;
 }
 
 void access_contain(const struct pins *pins, const struct mapped *m, enum contain_when when)

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/file.h"
+#include "lib/process.h"
 #include "lib/util.h"
 #include "loader/access.h"
 #include "loader/events.h"
@@ -170,10 +169,8 @@ static void report_mapped(struct loader *l, const struct mapped *m)
 		.pid = m->tgid,
 		.count = 1,
 	};
-	char path[32];
 
-	snprintf(path, sizeof(path), "/proc/%u/comm", m->tgid);
-	read_line(path, ev.comm, sizeof(ev.comm));
+	process_comm(m->tgid, ev.comm, sizeof(ev.comm));
 	loader_report(l, &ev);
 }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/vfio.h>
-#include <unistd.h>
 
 #include "lib/kernel.h"
 #include "loader/cut.h"
@@ -15,14 +13,9 @@
 /* irqgate cuts a host driver's vector only with the whole function, if the policy says so. */
 static int cut_host(struct pins *pins, const struct irqgate_binding *b)
 {
-	struct irqgate_device_key key = { .handle = b->handle };
-	int devices = table_map(pins, IRQGATE_MAP_DEVICES);
-	struct irqgate_registration reg = {};
+	struct irqgate_registration reg;
 
-	if (devices >= 0) {
-		bpf_map_lookup_elem(devices, &key, &reg);
-		close(devices);
-	}
+	table_registration(pins, b->handle, &reg);
 	if (reg.action == IRQGATE_ACTION_ISOLATE)
 		return isolate(pins, b->handle, b->vector);
 	return binding_fail(

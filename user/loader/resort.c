@@ -26,15 +26,10 @@
 enum irqgate_last_resort last_resort_of(struct pins *pins, __u64 handle)
 {
 	const struct irqgate_state *st = pins->state;
-	struct irqgate_device_key key = { .handle = handle };
-	int devices = table_map(pins, IRQGATE_MAP_DEVICES);
-	struct irqgate_registration reg = {};
+	struct irqgate_registration reg;
 	__u8 how;
 
-	if (devices >= 0) {
-		bpf_map_lookup_elem(devices, &key, &reg);
-		close(devices);
-	}
+	table_registration(pins, handle, &reg);
 	how = reg.last_resort ?: st->defaults[st->generation & 1].last_resort;
 	return how ? (enum irqgate_last_resort)how : IRQGATE_LAST_RESORT_ISOLATE;
 }

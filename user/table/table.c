@@ -429,6 +429,19 @@ int table_map(const struct pins *pins, enum irqgate_table_map which)
 	}
 }
 
+int table_registration(const struct pins *pins, __u64 handle, struct irqgate_registration *reg)
+{
+	struct irqgate_device_key key = { .handle = handle };
+	int devices = table_map(pins, IRQGATE_MAP_DEVICES), found;
+
+	memset(reg, 0, sizeof(*reg));
+	if (devices < 0)
+		return devices;
+	found = !bpf_map_lookup_elem(devices, &key, reg);
+	close(devices);
+	return found;
+}
+
 bool table_governs(const struct pins *pins)
 {
 	return pins->state->defaults[pins->state->generation & 1].governs;

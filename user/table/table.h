@@ -51,6 +51,13 @@ int table_clear(struct pins *pins);
 /* table_governs - does the table in force say of any device who may use it? */
 bool table_governs(const struct pins *pins);
 
+/*
+ * table_registration - the registration of a device in the table in force
+ * @reg: zeroes if there is none
+ * Return: 1; 0: the table does not name the device; or a negative errno.
+ */
+int table_registration(const struct pins *pins, __u64 handle, struct irqgate_registration *reg);
+
 /* table_map - open a map of the table in force. Return: a descriptor, or a negative errno. */
 int table_map(const struct pins *pins, enum irqgate_table_map which);
 
